@@ -1,0 +1,103 @@
+"""The calls of the API, as flows (see ``flow``): what to send, and whether to send it again."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Generator
+from datetime import UTC, datetime
+from typing import TypeAlias
+
+from airflow_provider_starvideos.api.flow import Sleep
+from airflow_provider_starvideos.api.models import VideoRequest, VideoTask
+from airflow_provider_starvideos.api.protocol import (
+    Endpoint,
+    HttpRequest,
+    HttpResponse,
+    create_request,
+    query_request,
+    read_video,
+)
+from airflow_provider_starvideos.api.retry import delay_before_repeat, delay_before_unknown_repeat, was_not_accepted
+from airflow_provider_starvideos.exceptions import StarVideosError, StarVideosUnconfirmedError
+
+Call: TypeAlias = Generator[HttpRequest | Sleep, HttpResponse | None, VideoTask]
+"""Is sent the ``HttpResponse`` of each ``HttpRequest``, or thrown the ``StarVideosConnectionError``."""
+
+
+def create(endpoint: Endpoint, request: VideoRequest) -> Call:
+    """Order a video, once.
+
+    :raises StarVideosUnconfirmedError: it may or may not have been accepted
+    :raises StarVideosError: it was not accepted, for that reason
+    """
+    order = create_request(endpoint, request)
+    try:
+        return (yield from _call(order, max_retries=endpoint.max_retries))
+    except StarVideosError as error:
+        if was_not_accepted(error):
+            raise
+        raise unconfirmed(request, endpoint.base_url, time.time(), str(error)) from error
+
+
+def unconfirmed(request: VideoRequest, base_url: str, sent_at: float, what: str) -> StarVideosUnconfirmedError:
+    """Return the error of an order of which nobody can tell whether it was accepted.
+
+    :param request: what was ordered
+    :param base_url: where
+    :param sent_at: epoch seconds
+    :param what: what happened
+    """
+    when = datetime.fromtimestamp(sent_at, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+    return StarVideosUnconfirmedError(
+        f"An order was sent to {base_url} at {when} and may or may not have been accepted (and billed): {what} "
+        f"The order: {request.summary}. It was not sent again. Look into the StarVideos account "
+        "for an order of that time: if it isn't there, clear the task to order it; if it is there, give its id to a "
+        "StarVideosTaskSensor."
+    )
+
+
+def query(endpoint: Endpoint, video_id: str, *, max_retries: int | None = None) -> Call:
+    """Ask for a video's status, again where that may help.
+
+    :param max_retries: None for the connection's own
+    """
+    retries = endpoint.max_retries if max_retries is None else max_retries
+    repeats = 0
+    while True:
+        try:
+            return (yield from _call(query_request(endpoint, video_id), max_retries=retries))
+        except StarVideosError as error:
+            delay = delay_before_unknown_repeat(error, repeats=repeats)
+            if delay is None:
+                raise
+        repeats += 1
+        yield Sleep(delay, f"The API doesn't know {video_id} yet. Asking again in {delay:.1f} s.")
+
+
+def probe(endpoint: Endpoint, video_id: str) -> Call:
+    """Ask once for a video that isn't expected to be there."""
+    return (yield from _call(query_request(endpoint, video_id), max_retries=0))
+
+
+def _call(request: HttpRequest, *, max_retries: int) -> Call:
+    repeats = 0
+    while True:
+        try:
+            response = yield request
+            if response is None:
+                raise TypeError("a transport must answer a request with a response")
+            return read_video(request, response)
+        except StarVideosError as error:
+            delay = delay_before_repeat(
+                error,
+                repeats=repeats,
+                max_retries=max_retries,
+                is_order=request.is_order,
+                chance=random.random(),
+            )
+            if delay is None:
+                raise
+            notice = f"{error} Sending it again in {delay:.1f} s."
+        repeats += 1
+        yield Sleep(delay, notice)

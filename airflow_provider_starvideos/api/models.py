@@ -1,0 +1,134 @@
+"""What goes over the wire, as values. Wire names stand only here and in ``protocol``.
+
+Source of names and values: the vendor's pages "StarVideos O3 - Create Task" and "StarVideos O3 - Query Task".
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+MODEL = "starvideos_o3"
+
+
+class TaskStatus(StrEnum):
+    """The documented statuses (page "Query Task"): queued → processing → completed | failed."""
+
+    QUEUED = "queued"
+    PROCESSING = "processing"
+    COMPLETED = "completed"
+    FAILED = "failed"
+
+
+class GenerationMode(StrEnum):
+    """The six ways of making a video (page "Create Task"). Derived from what a request holds, never given."""
+
+    TEXT = "text to video"
+    IMAGES = "image reference"
+    FRAMES = "first/last frame"
+    VIDEO = "video reference"
+    IMAGE_AND_VIDEO = "image + video"
+    IMAGES_AND_VIDEO = "multi-image + video"
+
+
+@dataclass(frozen=True)
+class VideoRequest:
+    """A checked order; made by ``validation.build_request``, which holds the rules.
+
+    :param prompt: what to show; not blank
+    :param mode: which of the six modes the inputs make
+    :param duration: seconds, 3 to 15; None: not sent, the API takes 3
+    :param ratio: ``1:1``, ``9:16`` or ``16:9``; None: not sent, the API takes ``9:16``
+    :param reference_images: http(s) URLs, 0 to 7
+    :param first_image: http(s) URL, only with ``last_image``
+    :param last_image: http(s) URL, only with ``first_image``
+    :param reference_videos: http(s) URLs, 0 or 1
+    :param model: always ``starvideos_o3``
+    """
+
+    prompt: str
+    mode: GenerationMode
+    duration: int | None = None
+    ratio: str | None = None
+    reference_images: tuple[str, ...] = ()
+    first_image: str | None = None
+    last_image: str | None = None
+    reference_videos: tuple[str, ...] = ()
+    model: str = MODEL
+
+    def to_wire(self) -> dict[str, Any]:
+        """Return the JSON object of the create call; what isn't given isn't in it."""
+        wire = {
+            "model": self.model,
+            "prompt": self.prompt,
+            "duration": self.duration,
+            "ratio": self.ratio,
+            "referenceImages": list(self.reference_images) or None,
+            "first_image": self.first_image,
+            "last_image": self.last_image,
+            "referenceVideos": list(self.reference_videos) or None,
+        }
+        return {name: value for name, value in wire.items() if value is not None}
+
+    @property
+    def summary(self) -> str:
+        """The key facts in one line, for the log."""
+        facts = {
+            "duration": f"{self.duration} s" if self.duration else "",
+            "ratio": self.ratio or "",
+            "images": len(self.reference_images) or "",
+            "clips": len(self.reference_videos) or "",
+            "prompt": repr(self.prompt if len(self.prompt) <= 60 else self.prompt[:59] + "…"),
+        }
+        return ", ".join([self.mode.value, *(f"{name} {value}" for name, value in facts.items() if value)])
+
+    def fingerprint(self, base_url: str) -> str:
+        """Return a digest of what is ordered and where; equal requests have equal ones. Holds no key.
+
+        :param base_url: the API's base URL
+        """
+        text = json.dumps([base_url, self.to_wire()], sort_keys=True, ensure_ascii=False)
+        return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+@dataclass(frozen=True)
+class VideoTask:
+    """A video as the API tells it (page "Query Task"). Unknown fields of the answer are ignored.
+
+    :param id: the API's id, the ``video_id`` of operators and sensors
+    :param status: in lower case; one of ``TaskStatus``, or whatever else the API said
+    :param error: the API's message of a failed video
+    :param video_url: the result, once completed; temporary, so not shown by ``repr``
+    :param actual_duration: seconds, once completed
+    :param created: Unix seconds of the order
+    :param model: as the API says it
+    """
+
+    id: str
+    status: str
+    error: str | None = None
+    video_url: str | None = field(default=None, repr=False)
+    actual_duration: float | None = None
+    created: int | None = None
+    model: str | None = None
+
+    @property
+    def is_completed(self) -> bool:
+        """The result is there."""
+        return self.status == TaskStatus.COMPLETED
+
+    @property
+    def is_failed(self) -> bool:
+        """There will be no result."""
+        return self.status == TaskStatus.FAILED
+
+    @property
+    def has_known_status(self) -> bool:
+        """The status is a documented one. An unknown one counts as "still waiting"."""
+        return self.status in _STATUSES
+
+
+_STATUSES = frozenset(TaskStatus)

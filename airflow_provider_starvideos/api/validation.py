@@ -1,0 +1,241 @@
+"""The rules of a request: everything that decides whether an order may be sent stands here.
+
+``MODES`` is the one table: mode -> how much of what it takes. Values may come from templates, so they are read
+generously (``"5"`` is a duration, a rendered list is a list, an empty string or None is "not given"), and every
+problem is reported at once. Source of the rules: the vendor's page "StarVideos O3 - Create Task".
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+from airflow_provider_starvideos.api.models import MODEL, GenerationMode, VideoRequest
+from airflow_provider_starvideos.exceptions import Problem, StarVideosValidationError
+
+DURATION_SECONDS = range(3, 16)
+RATIOS = ("1:1", "9:16", "16:9")
+SHOWN_CHARACTERS = 80
+
+
+@dataclass(frozen=True)
+class ModeRule:
+    """What one mode takes: most images and videos, whether frames, whether ``duration`` and ``ratio`` apply."""
+
+    max_images: int = 0
+    max_videos: int = 0
+    frames: bool = False
+    timing: bool = True
+
+
+MODES: Mapping[GenerationMode, ModeRule] = {
+    GenerationMode.TEXT: ModeRule(),
+    GenerationMode.IMAGES: ModeRule(max_images=7),
+    GenerationMode.FRAMES: ModeRule(frames=True),
+    GenerationMode.VIDEO: ModeRule(max_videos=1, timing=False),
+    GenerationMode.IMAGE_AND_VIDEO: ModeRule(max_images=1, max_videos=1, timing=False),
+    GenerationMode.IMAGES_AND_VIDEO: ModeRule(max_images=4, max_videos=1, timing=False),
+}
+
+
+def derive_mode(*, images: int, videos: int, frames: bool) -> GenerationMode:
+    """Return the mode that the given inputs make; where they contradict each other, the rules then say so.
+
+    :param images: number of reference images
+    :param videos: number of reference videos
+    :param frames: whether a first or last frame is given
+    """
+    if videos:
+        if images == 0:
+            return GenerationMode.VIDEO
+        return GenerationMode.IMAGE_AND_VIDEO if images == 1 else GenerationMode.IMAGES_AND_VIDEO
+    if frames:
+        return GenerationMode.FRAMES
+    return GenerationMode.IMAGES if images else GenerationMode.TEXT
+
+
+def build_request(
+    *,
+    prompt: Any = None,
+    duration: Any = None,
+    ratio: Any = None,
+    reference_images: Any = None,
+    first_image: Any = None,
+    last_image: Any = None,
+    reference_videos: Any = None,
+    model: Any = MODEL,
+) -> VideoRequest:
+    """Read the arguments of an order, whatever a template made of them, and check them against the mode table.
+
+    The meaning of each is told at ``StarVideosCreateOperator``.
+
+    :return: the order, ready to be sent
+    :raises StarVideosValidationError: with every broken rule
+    """
+    read = _Reader()
+    text = read.text("prompt", prompt, required=True)
+    given_model = read.choice("model", model, (MODEL,)) or MODEL
+    seconds = read.whole_number("duration", duration, DURATION_SECONDS)
+    given_ratio = read.choice("ratio", ratio, RATIOS)
+    images = read.urls("reference_images", reference_images)
+    first, last = read.url("first_image", first_image), read.url("last_image", last_image)
+    videos = read.urls("reference_videos", reference_videos)
+
+    frames = {"first_image": first, "last_image": last}
+    mode = derive_mode(images=len(images), videos=len(videos), frames=any(frames.values()))
+    rule = MODES[mode]
+    read.at_most("reference_images", images, rule.max_images, mode)
+    read.at_most("reference_videos", videos, rule.max_videos, mode)
+    for name, other in (("first_image", "last_image"), ("last_image", "first_image")):
+        if frames[other] and not frames[name]:
+            read.problem(name, f"must be given together with {other}", frames[name])
+        if frames[name] and not rule.frames:
+            read.problem(name, "can't be combined with reference_images or reference_videos", frames[name])
+    if not rule.timing:
+        for name, value in (("duration", seconds), ("ratio", given_ratio)):
+            if value is not None:
+                read.problem(
+                    name,
+                    "doesn't apply with reference_videos, the output follows the clip: leave it out",
+                    value,
+                )
+    read.finish()
+    return VideoRequest(text, mode, seconds, given_ratio, images, first, last, videos, given_model)
+
+
+class _Reader:
+    """Reads values and collects what is wrong with them."""
+
+    def __init__(self) -> None:
+        self.problems: list[Problem] = []
+
+    def problem(self, field: str, rule: str, value: Any) -> None:
+        self.problems.append(Problem(field, rule, shown(value)))
+
+    def finish(self) -> None:
+        if self.problems:
+            raise StarVideosValidationError(self.problems)
+
+    def text(self, field: str, value: Any, *, required: bool = False) -> str:
+        if not _given(value):
+            if required:
+                self.problem(field, "must be given and not blank", value)
+            return ""
+        if not isinstance(value, str):
+            self.problem(field, "must be text", value)
+            return ""
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            self.problem(field, "must be valid Unicode text, without lone surrogates", ascii(value))
+        return value
+
+    def choice(self, field: str, value: Any, allowed: Sequence[str]) -> str | None:
+        if not _given(value):
+            return None
+        if isinstance(value, str) and value.strip() in allowed:
+            return value.strip()
+        self.problem(field, f"must be {' or '.join(repr(one) for one in allowed)}", value)
+        return None
+
+    def whole_number(self, field: str, value: Any, allowed: range) -> int | None:
+        if not _given(value):
+            return None
+        number = _whole(value)
+        if number is None or number not in allowed:
+            self.problem(field, f"must be a whole number from {allowed[0]} to {allowed[-1]}", value)
+            return None
+        return number
+
+    def url(self, field: str, value: Any) -> str | None:
+        if not _given(value):
+            return None
+        if not is_http_url(value):
+            self.problem(field, "must be an http:// or https:// URL", value)
+            # Still "given": a broken first_image must not read as text-to-video in the other messages.
+            return str(value)
+        return str(value).strip()
+
+    def urls(self, field: str, value: Any) -> tuple[str, ...]:
+        items = as_list(value)
+        if items is None:
+            self.problem(field, "must be a list of URLs", value)
+            return ()
+        kept = [(position, item) for position, item in enumerate(items) if _given(item)]
+        return tuple(self.url(f"{field}[{position}]", item) or "" for position, item in kept)
+
+    def at_most(self, field: str, values: Sequence[str], limit: int, mode: GenerationMode) -> None:
+        if len(values) <= limit:
+            return
+        if limit == 0:
+            self.problem(field, f"can't be combined with the inputs of {mode.value}", len(values))
+        else:
+            self.problem(field, f"must be at most {limit} for {mode.value}", len(values))
+
+
+def _given(value: Any) -> bool:
+    return value is not None and not (isinstance(value, str) and not value.strip())
+
+
+def _whole(value: Any) -> int | None:
+    """5, 5.0, "5" and " 5.0 " are whole; True, 3.5, "abc" and nan aren't."""
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return None
+    if isinstance(value, str) and not re.fullmatch(r"[+-]?[0-9]{1,9}(\.0*)?", value.strip(), re.ASCII):
+        return None
+    try:
+        number = float(value)
+    except OverflowError:
+        return None
+    return int(number) if number.is_integer() else None
+
+
+def as_list(value: Any) -> list[Any] | None:
+    """Read what a template may have made of a list.
+
+    :param value: None, a list, a tuple or another sequence, the text of a JSON or Python list, or one URL
+    :return: the items, or None if it can't be read as a list
+    """
+    if not _given(value):
+        return []
+    if isinstance(value, str):
+        text = value.strip()
+        if not text.startswith(("[", "(")):
+            return [text]
+        for parse in (json.loads, ast.literal_eval):
+            try:
+                value = parse(text)
+                break
+            except (ValueError, SyntaxError, RecursionError, MemoryError):
+                continue
+        if isinstance(value, str):
+            return None
+    if isinstance(value, Sequence) and not isinstance(value, bytes | bytearray):
+        return list(value)
+    return None
+
+
+def is_http_url(value: Any) -> bool:
+    """Tell whether ``value`` is an absolute http(s) URL with a host, and without blanks or control characters."""
+    if not isinstance(value, str) or not value.strip().isprintable() or " " in value.strip():
+        return False
+    try:
+        parts = urlsplit(value.strip())
+        _ = parts.port  # raises for a port that isn't one
+    except ValueError:
+        return False
+    return parts.scheme in ("http", "https") and bool(parts.hostname)
+
+
+def shown(value: Any) -> str:
+    """Return ``value`` for a message: short, and without a URL's password and query, which may hold a signature."""
+    if isinstance(value, str) and "://" in value:
+        value = re.sub(r"(?<=://)[^/?#\s]*@", "…@", value)
+        value = re.sub(r"[?#].*", "?…", value, flags=re.DOTALL)
+    text = repr(value)
+    return text if len(text) <= SHOWN_CHARACTERS else text[: SHOWN_CHARACTERS - 1] + "…"

@@ -1,0 +1,151 @@
+"""How to wait for a video: what each look at it means, and when to look again. Pure; used by every kind of wait.
+
+A poll that fails doesn't fail the wait: the video goes on whether or not anybody can see it. Only so many failures in
+a row, the deadline, or an error that no repetition can mend ends it.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Generator
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from airflow_provider_starvideos.api.flow import Sleep
+from airflow_provider_starvideos.api.models import VideoTask
+from airflow_provider_starvideos.exceptions import (
+    StarVideosAPIError,
+    StarVideosError,
+    StarVideosVideoFailedError,
+    StarVideosWaitTimeoutError,
+)
+
+DEFAULT_POLL_INTERVAL = 30.0
+"""Seconds; the vendor recommends 30 to 60 and may limit faster polling (page "Query Task")."""
+DEFAULT_TIMEOUT = 3600.0
+"""Seconds; a generation takes minutes."""
+MAX_POLL_ERRORS_IN_A_ROW = 10
+"""With the default interval, five minutes without one readable answer."""
+POLL_JITTER = 0.1
+"""Share of an interval that is left to chance, so that polls spread."""
+
+
+@dataclass(frozen=True)
+class Look:
+    """Ask the API how the video is, once."""
+
+    video_id: str
+
+
+Watch: TypeAlias = Generator[Look | Sleep, VideoTask | None, VideoTask]
+"""Is sent the ``VideoTask`` of each ``Look``, or thrown the ``StarVideosError`` in which it ended."""
+
+
+def watch(
+    video_id: str,
+    *,
+    poll_interval: float,
+    end_time: float,
+    chance: Callable[[], float] = random.random,
+    now: Callable[[], float] = time.time,
+) -> Watch:
+    """Wait until a video is completed, as a flow (see ``flow``). The first look comes at once.
+
+    :param video_id: the API's id
+    :param poll_interval: seconds between two looks
+    :param end_time: epoch seconds after which the wait has failed
+    :param chance: gives random numbers from 0 to 1
+    :param now: gives epoch seconds
+    :return: the completed video
+    :raises StarVideosVideoFailedError: the video failed
+    :raises StarVideosWaitTimeoutError: the deadline has passed
+    :raises StarVideosError: it can't be told, for that reason
+    """
+    wait = Wait(video_id, poll_interval=poll_interval, end_time=end_time, chance=chance)
+    while True:
+        try:
+            task = yield Look(video_id)
+            if task is None:
+                raise TypeError("a look must be answered with a video")
+        except StarVideosError as error:
+            outcome: Sleep | VideoTask = wait.failed(error, now())
+        else:
+            outcome = wait.saw(task, now())
+        if isinstance(outcome, VideoTask):
+            return outcome
+        yield outcome
+
+
+class Wait:
+    """One wait for one video. Tell it each look's outcome; it tells what to do.
+
+    :param video_id: the API's id
+    :param poll_interval: seconds between two looks
+    :param end_time: epoch seconds after which the wait has failed
+    :param chance: gives random numbers from 0 to 1
+    """
+
+    def __init__(self, video_id: str, *, poll_interval: float, end_time: float, chance: Callable[[], float]) -> None:
+        self.video_id = video_id
+        self.poll_interval = poll_interval
+        self.end_time = end_time
+        self._chance = chance
+        self._errors = 0
+        self._status = ""
+
+    def saw(self, task: VideoTask, now: float) -> Sleep | VideoTask:
+        """Take a look's answer.
+
+        :param task: the video as the API told it
+        :param now: epoch seconds
+        :return: the completed video, or when to look again
+        :raises StarVideosVideoFailedError: the video failed
+        :raises StarVideosWaitTimeoutError: the deadline has passed
+        """
+        self._errors = 0
+        if task.is_completed:
+            return task
+        if task.is_failed:
+            raise StarVideosVideoFailedError(self.video_id, task.error or "the API gave no reason")
+        notice = ""
+        if task.status != self._status:
+            notice = f"StarVideos video {self.video_id} is {task.status}"
+            if not task.has_known_status:
+                notice += ", a status that isn't documented: waiting on, until the deadline"
+            self._status = task.status
+        return self._again(self._interval(), now, notice)
+
+    def failed(self, error: StarVideosError, now: float) -> Sleep:
+        """Take a look that failed.
+
+        :param error: how it failed
+        :param now: epoch seconds
+        :return: when to look again
+        :raises StarVideosError: ``error`` itself where waiting on is pointless, or it was one too many in a row
+        :raises StarVideosWaitTimeoutError: the deadline has passed
+        """
+        self._errors += 1
+        delay = self._interval()
+        if error.permanent or self._errors >= MAX_POLL_ERRORS_IN_A_ROW:
+            raise error
+        if isinstance(error, StarVideosAPIError) and error.retry_after:
+            delay = max(delay, error.retry_after)
+        notice = (
+            f"Looking at StarVideos video {self.video_id} failed ({self._errors} in a row), the wait goes on: {error}"
+        )
+        return self._again(delay, now, notice)
+
+    def _interval(self) -> float:
+        return self.poll_interval * (1.0 - POLL_JITTER + 2.0 * POLL_JITTER * self._chance())
+
+    def _again(self, delay: float, now: float, notice: str) -> Sleep:
+        """Look again after ``delay``, but not later than at the deadline: the last look is there."""
+        left = self.end_time - now
+        if left <= 0:
+            last = f"; it was {self._status} when last seen" if self._status else ""
+            raise StarVideosWaitTimeoutError(
+                f"StarVideos video {self.video_id} wasn't ready at the deadline{last}. It can't be stopped: it goes "
+                "on, and is billed. Wait for it again (its id stays valid) or raise the timeout."
+            )
+        return Sleep(min(delay, left), notice)

@@ -1,0 +1,174 @@
+"""Every error that this provider raises, and whether trying again can mend it.
+
+::
+
+    StarVideosError
+    ├── StarVideosConfigurationError     the connection can't be used as it is             permanent
+    ├── StarVideosValidationError        the request breaks the API's rules; nothing sent  permanent
+    ├── StarVideosConnectionError        no whole answer arrived (``sent``: could it have been received?)
+    ├── StarVideosAPIError               the API, or something in front of it, answered with an error
+    │   ├── StarVideosAuthenticationError    401, 403                                      permanent
+    │   ├── StarVideosQuotaError             402: no credit                                permanent
+    │   ├── StarVideosNotFoundError          404: no such video, or no such path           permanent
+    │   ├── StarVideosRateLimitError         429, with ``retry_after``
+    │   ├── StarVideosRejectedError          any other 4xx, and redirects                  permanent
+    │   ├── StarVideosServerError            5xx
+    │   └── StarVideosMalformedAnswerError   an answer that can't be read
+    ├── StarVideosUnconfirmedError       an order that may or may not have been accepted   permanent
+    ├── StarVideosVideoFailedError       the video itself failed; a new order may succeed
+    └── StarVideosWaitTimeoutError       the deadline passed; the video goes on
+
+``permanent`` is the one place that says whether a retry of the task is of any use. The classes are plain
+exceptions: Airflow's own ones are chosen where a task ends (see ``airflow_provider_starvideos.failures``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+
+class StarVideosError(Exception):
+    """Base of all errors of this provider."""
+
+    permanent: ClassVar[bool] = False
+
+
+class StarVideosConfigurationError(StarVideosError):
+    """The Airflow connection can't be used: no key, a base URL that is refused, an extra out of range."""
+
+    permanent = True
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One broken rule of a request.
+
+    :param field: the argument's name, as the Dag's author writes it
+    :param rule: what must hold, e.g. ``must be a whole number from 3 to 15``
+    :param value: the value as text, shortened, without a URL's query
+    """
+
+    field: str
+    rule: str
+    value: str
+
+    def __str__(self) -> str:
+        return f"{self.field}: {self.rule} (got {self.value})"
+
+
+class StarVideosValidationError(StarVideosError):
+    """The request breaks the API's rules. Nothing was sent, nothing is billed.
+
+    :param problems: every broken rule, not just the first
+    """
+
+    permanent = True
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        self.problems = tuple(problems)
+        count = "1 problem" if len(self.problems) == 1 else f"{len(self.problems)} problems"
+        lines = "".join(f"\n  - {problem}" for problem in self.problems)
+        super().__init__(f"The StarVideos request has {count}; nothing was sent:{lines}")
+
+
+class StarVideosConnectionError(StarVideosError):
+    """No whole answer arrived: refused, timed out, reset, broken off.
+
+    :param message: what happened, with the host
+    :param sent: False only if the request provably never left (no connection was ever made)
+    """
+
+    def __init__(self, message: str, *, sent: bool) -> None:
+        self.sent = sent
+        super().__init__(message)
+
+
+class StarVideosAPIError(StarVideosError):
+    """The API, or a gateway in front of it, answered with an error.
+
+    :param message: what it means and what to do
+    :param status_code: HTTP status, or the ``code`` of an error inside a 200
+    :param body: the answer's beginning, as text, without the key
+    :param request_id: the server's id of the request, where it gave one
+    :param retry_after: seconds that the server asked to wait, where it did
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        status_code: int,
+        body: str = "",
+        request_id: str | None = None,
+        retry_after: float | None = None,
+    ) -> None:
+        self.status_code = status_code
+        self.body = body
+        self.request_id = request_id
+        self.retry_after = retry_after
+        super().__init__(message)
+
+
+class StarVideosAuthenticationError(StarVideosAPIError):
+    """401 or 403: the key is wrong, or may not do this."""
+
+    permanent = True
+
+
+class StarVideosQuotaError(StarVideosAPIError):
+    """402: the account has no credit."""
+
+    permanent = True
+
+
+class StarVideosNotFoundError(StarVideosAPIError):
+    """404: the API doesn't know the video (``names_video``), or the server doesn't know the path."""
+
+    permanent = True
+    names_video = False
+
+
+class StarVideosRateLimitError(StarVideosAPIError):
+    """429: too many requests; ``retry_after`` says for how long, if the server did."""
+
+
+class StarVideosRejectedError(StarVideosAPIError):
+    """The server refused the request as it is (any other 4xx, or a redirect)."""
+
+    permanent = True
+
+
+class StarVideosServerError(StarVideosAPIError):
+    """5xx: the server, or a gateway in front of it, failed."""
+
+
+class StarVideosMalformedAnswerError(StarVideosAPIError):
+    """A success status with an answer that can't be read: empty, HTML, too large, no ``id``."""
+
+
+class StarVideosUnconfirmedError(StarVideosError):
+    """An order was sent, and nobody can tell whether it was accepted (and billed). It isn't sent again.
+
+    The API has neither an idempotency key nor a list of orders, so only a person who looks at the account can tell.
+    """
+
+    permanent = True
+
+
+class StarVideosVideoFailedError(StarVideosError):
+    """The API took the order, and the video failed.
+
+    :param video_id: the API's id
+    :param reason: the API's own message
+    """
+
+    def __init__(self, video_id: str, reason: str) -> None:
+        self.video_id = video_id
+        self.reason = reason
+        super().__init__(f"StarVideos video {video_id} failed: {reason}")
+
+
+class StarVideosWaitTimeoutError(StarVideosError):
+    """The video wasn't ready at the deadline. It can't be stopped: it goes on, and is billed."""

@@ -1,0 +1,44 @@
+"""How an error ends an Airflow task: the one place that turns this provider's errors into Airflow's.
+
+A permanent error becomes ``AirflowFailException``, which no Airflow retries. Every other one stays what it is, and the
+task's ``retries`` apply.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from airflow.providers.common.compat.sdk import AirflowFailException, AirflowSensorTimeout
+
+from airflow_provider_starvideos.exceptions import (
+    StarVideosError,
+    StarVideosVideoFailedError,
+    StarVideosWaitTimeoutError,
+)
+
+
+@contextmanager
+def operator_failures() -> Iterator[None]:
+    """Let an operator's permanent errors fail the task at once."""
+    try:
+        yield
+    except StarVideosError as error:
+        if error.permanent:
+            raise AirflowFailException(str(error)) from error
+        raise
+
+
+@contextmanager
+def sensor_failures() -> Iterator[None]:
+    """Let a sensor's errors end it as Airflow's users expect of a sensor.
+
+    A deadline is ``AirflowSensorTimeout``. A failed video can't be mended by waiting again, so it isn't retried.
+    """
+    try:
+        with operator_failures():
+            yield
+    except StarVideosVideoFailedError as error:
+        raise AirflowFailException(str(error)) from error
+    except StarVideosWaitTimeoutError as error:
+        raise AirflowSensorTimeout(str(error)) from error

@@ -1,0 +1,42 @@
+"""What Airflow's providers manager wants to know. Read in every Airflow process, so it imports nothing heavy."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from airflow_provider_starvideos.hooks.form import CONN_FIELDS, HIDDEN_FIELDS, PLACEHOLDERS, RELABELING
+
+PACKAGE = "airflow_provider_starvideos"
+
+
+def get_provider_info() -> dict[str, Any]:
+    """Return the provider's metadata, as Airflow's provider info schema wants it."""
+    return {
+        "package-name": "airflow-provider-starvideos",
+        "name": "StarVideos",
+        "description": "Order videos at StarVideos O3, wait for them without a worker, and pay for each once.",
+        "integrations": [
+            {
+                "integration-name": "StarVideos",
+                "external-doc-url": "https://zcbservice.aizfw.cn",
+                "tags": ["service"],
+            }
+        ],
+        "operators": [{"integration-name": "StarVideos", "python-modules": [f"{PACKAGE}.operators.create"]}],
+        "sensors": [{"integration-name": "StarVideos", "python-modules": [f"{PACKAGE}.sensors.task"]}],
+        "hooks": [{"integration-name": "StarVideos", "python-modules": [f"{PACKAGE}.hooks.starvideos"]}],
+        "triggers": [{"integration-name": "StarVideos", "python-modules": [f"{PACKAGE}.triggers.task"]}],
+        "connection-types": [
+            {
+                "connection-type": "starvideos",
+                "hook-class-name": f"{PACKAGE}.hooks.starvideos.StarVideosHook",
+                "hook-name": "StarVideos",
+                "conn-fields": CONN_FIELDS,
+                "ui-field-behaviour": {
+                    "hidden-fields": HIDDEN_FIELDS,
+                    "relabeling": RELABELING,
+                    "placeholders": PLACEHOLDERS,
+                },
+            }
+        ],
+    }

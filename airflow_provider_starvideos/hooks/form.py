@@ -1,0 +1,54 @@
+"""The connection form, once: for the provider info (Airflow 3.2+) and for the hook's methods (3.0 and 3.1).
+
+Imports nothing: ``get_provider_info`` reads it in every Airflow process.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+CONN_FIELDS: dict[str, dict[str, Any]] = {
+    "timeout": {
+        "label": "Timeout (seconds)",
+        "description": "For a whole request to the API, 1 to 600. Empty: 60.",
+        "schema": {"type": ["integer", "null"], "minimum": 1, "maximum": 600},
+    },
+    "connect_timeout": {
+        "label": "Connect timeout (seconds)",
+        "description": "Until a connection to the API stands, 1 to 120. Empty: 10.",
+        "schema": {"type": ["integer", "null"], "minimum": 1, "maximum": 120},
+    },
+    "max_retries": {
+        "label": "Retries of a request",
+        "description": (
+            "How often a request is sent again, 0 to 20; an order only if it provably wasn't accepted. Empty: 3."
+        ),
+        "schema": {"type": ["integer", "null"], "minimum": 0, "maximum": 20},
+    },
+    "allow_http": {
+        "label": "Allow http",
+        "description": "Send the key unencrypted to a host that isn't loopback. Only for a trusted network.",
+        "schema": {"type": ["boolean", "null"], "default": False},
+    },
+}
+HIDDEN_FIELDS = ["schema", "login", "port", "extra"]
+RELABELING = {"host": "Base URL", "password": "API key"}
+PLACEHOLDERS = {"host": "empty: the vendor's server", "password": "the StarVideos API key"}
+
+
+def ui_field_behaviour() -> dict[str, Any]:
+    """Return hidden and renamed fields in the form that a hook's method returns."""
+    return {"hidden_fields": HIDDEN_FIELDS, "relabeling": RELABELING, "placeholders": PLACEHOLDERS}
+
+
+def connection_form_widgets() -> dict[str, Any]:
+    """Return the extras as form fields in the form that a hook's method returns."""
+    from flask_appbuilder.fieldwidgets import BS3TextFieldWidget
+    from wtforms import BooleanField, IntegerField
+
+    return {
+        name: BooleanField(field["label"], description=field["description"])
+        if "boolean" in field["schema"]["type"]
+        else IntegerField(field["label"], description=field["description"], widget=BS3TextFieldWidget())
+        for name, field in CONN_FIELDS.items()
+    }

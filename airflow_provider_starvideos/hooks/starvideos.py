@@ -1,0 +1,224 @@
+"""The StarVideos hook: an Airflow connection, and the calls of the API over it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from airflow.providers.common.compat.connection import get_async_connection, get_async_extra_dejson
+from airflow.providers.common.compat.sdk import AirflowNotFoundException, BaseHook
+
+from airflow_provider_starvideos.api import calls
+from airflow_provider_starvideos.api.flow import Sleep, adrive, drive
+from airflow_provider_starvideos.api.protocol import check_video_id
+from airflow_provider_starvideos.api.validation import build_request
+from airflow_provider_starvideos.api.waiting import DEFAULT_POLL_INTERVAL, DEFAULT_TIMEOUT, Look, watch
+from airflow_provider_starvideos.exceptions import (
+    StarVideosAPIError,
+    StarVideosAuthenticationError,
+    StarVideosConfigurationError,
+    StarVideosError,
+    StarVideosNotFoundError,
+)
+from airflow_provider_starvideos.hooks.connection import CONN_TYPE, DEFAULT_CONN_ID, endpoint_of
+from airflow_provider_starvideos.hooks.form import connection_form_widgets, ui_field_behaviour
+
+if TYPE_CHECKING:
+    from airflow_provider_starvideos.api.models import VideoRequest, VideoTask
+    from airflow_provider_starvideos.api.protocol import Endpoint
+    from airflow_provider_starvideos.transports.aio import AioTransport
+    from airflow_provider_starvideos.transports.sync import SyncTransport
+
+PROBE_VIDEO_ID = "video_starvideos_0000000000"
+"""An id of the documented form that nobody has; asking for it costs nothing."""
+
+
+@contextmanager
+def _missing_connection_named(conn_id: str) -> Iterator[None]:
+    try:
+        yield
+    except AirflowNotFoundException as error:
+        raise StarVideosConfigurationError(
+            f"There is no Airflow connection {conn_id!r}: create it, with type {CONN_TYPE!r} and the API key "
+            "as its password, or name another one in starvideos_conn_id."
+        ) from error
+
+
+class StarVideosHook(BaseHook):
+    """Orders videos at StarVideos O3 and asks how they are.
+
+    The methods without a prefix block; their twins with an ``a`` in front are awaited and leave the event loop free.
+
+    :param starvideos_conn_id: Airflow connection of type ``starvideos``: its password is the API key, its host the
+        base URL (empty: the vendor's), its extras ``timeout`` (seconds a request, 1 to 600), ``connect_timeout``
+        (seconds, 0.1 to 120), ``max_retries`` (0 to 20) and ``allow_http``
+    """
+
+    conn_name_attr = "starvideos_conn_id"
+    default_conn_name = DEFAULT_CONN_ID
+    conn_type = CONN_TYPE
+    hook_name = "StarVideos"
+
+    def __init__(self, starvideos_conn_id: str = DEFAULT_CONN_ID, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.starvideos_conn_id = starvideos_conn_id
+
+    @classmethod
+    def get_connection_form_widgets(cls) -> dict[str, Any]:
+        """Return the form's fields, for Airflow 3.0 and 3.1; later ones read them from the provider info."""
+        return connection_form_widgets()
+
+    @classmethod
+    def get_ui_field_behaviour(cls) -> dict[str, Any]:
+        """Return hidden and renamed fields of the form, for Airflow 3.0 and 3.1."""
+        return ui_field_behaviour()
+
+    # -- the connection
+
+    def get_conn(self) -> Endpoint:
+        """Return the endpoint that the connection describes.
+
+        :raises StarVideosConfigurationError: the connection can't be used; lists every problem of it
+        """
+        with _missing_connection_named(self.starvideos_conn_id):
+            connection = self.get_connection(self.starvideos_conn_id)
+        return endpoint_of(connection, connection.extra_dejson)
+
+    async def aget_conn(self) -> Endpoint:
+        """Return the endpoint that the connection describes, without blocking the loop.
+
+        :raises StarVideosConfigurationError: the connection can't be used; lists every problem of it
+        """
+        with _missing_connection_named(self.starvideos_conn_id):
+            connection = await get_async_connection(self.starvideos_conn_id, hook=self)
+        return endpoint_of(connection, await get_async_extra_dejson(connection))
+
+    # -- blocking calls, for workers
+
+    def create_video(self, **request: Any) -> VideoTask:
+        """Order a video. **This costs money** once the API accepts it.
+
+        Sent again only where it provably wasn't accepted: never connected, 429, 503.
+
+        :param request: ``prompt`` and the other request arguments of ``StarVideosCreateOperator``
+        :return: the video, mostly ``queued``
+        :raises StarVideosValidationError: the request breaks a rule; nothing was sent
+        :raises StarVideosUnconfirmedError: it may or may not have been accepted
+        :raises StarVideosError: it was not accepted, for that reason
+        """
+        return self.submit(build_request(**request))
+
+    def submit(self, request: VideoRequest, endpoint: Endpoint | None = None) -> VideoTask:
+        """Order a video whose request was checked before. **This costs money**; see ``create_video``.
+
+        :param request: made by ``api.validation.build_request``
+        :param endpoint: None: the connection's
+        """
+        with self._transport() as transport:
+            return transport.run(calls.create(endpoint or self.get_conn(), request))
+
+    def get_video(self, video_id: str) -> VideoTask:
+        """Ask for a video; again on connection errors, 429 and 5xx.
+
+        :param video_id: the API's id
+        :return: the video as it is now
+        :raises StarVideosValidationError: ``video_id`` can't be an id
+        :raises StarVideosError: it can't be told, for that reason
+        """
+        with self._transport() as transport:
+            return transport.run(calls.query(self.get_conn(), check_video_id(video_id)))
+
+    def wait_for_video(
+        self, video_id: str, *, poll_interval: float = DEFAULT_POLL_INTERVAL, timeout: float = DEFAULT_TIMEOUT
+    ) -> VideoTask:
+        """Block until a video is completed. A poll that fails doesn't fail the wait.
+
+        :param video_id: the API's id
+        :param poll_interval: seconds between two looks; the vendor recommends 30 to 60
+        :param timeout: seconds until the wait has failed
+        :return: the completed video
+        :raises StarVideosVideoFailedError: the video failed
+        :raises StarVideosWaitTimeoutError: it wasn't ready in time; it goes on
+        :raises StarVideosError: it can't be told, for that reason
+        """
+        end_time = time.time() + timeout
+        flow = watch(check_video_id(video_id), poll_interval=poll_interval, end_time=end_time)
+        endpoint = self.get_conn()
+        with self._transport() as transport:
+
+            def perform(step: Look | Sleep) -> Any:
+                if isinstance(step, Look):
+                    return transport.run(calls.query(endpoint, step.video_id, max_retries=0))
+                return transport.perform(step)
+
+            return drive(flow, perform)
+
+    def _transport(self) -> SyncTransport:
+        from airflow_provider_starvideos.transports.sync import SyncTransport
+
+        return SyncTransport(notify=self.log.info)
+
+    # -- their awaited twins
+
+    async def acreate_video(self, **request: Any) -> VideoTask:
+        """Order a video, as ``create_video`` does. **This costs money.**"""
+        checked = build_request(**request)
+        async with self._async_transport() as transport:
+            return await transport.run(calls.create(await self.aget_conn(), checked))
+
+    async def aget_video(self, video_id: str) -> VideoTask:
+        """Ask for a video, as ``get_video`` does."""
+        checked = check_video_id(video_id)
+        async with self._async_transport() as transport:
+            return await transport.run(calls.query(await self.aget_conn(), checked))
+
+    async def await_for_video(
+        self, video_id: str, *, poll_interval: float = DEFAULT_POLL_INTERVAL, timeout: float = DEFAULT_TIMEOUT
+    ) -> VideoTask:
+        """Wait until a video is completed, as ``wait_for_video`` does."""
+        end_time = time.time() + timeout
+        flow = watch(check_video_id(video_id), poll_interval=poll_interval, end_time=end_time)
+        endpoint = await self.aget_conn()
+        async with self._async_transport() as transport:
+
+            async def perform(step: Look | Sleep) -> Any:
+                if isinstance(step, Look):
+                    return await transport.run(calls.query(endpoint, step.video_id, max_retries=0))
+                return await transport.perform(step)
+
+            return await adrive(flow, perform)
+
+    def _async_transport(self) -> AioTransport:
+        from airflow_provider_starvideos.transports.aio import AioTransport
+
+        return AioTransport(notify=self.log.info)
+
+    # -- the form's test button
+
+    def test_connection(self) -> tuple[bool, str]:
+        """Ask the API for a video that doesn't exist, which costs nothing, and tell what came back.
+
+        :return: whether the connection looks usable, and what was found out
+        """
+        try:
+            endpoint = self.get_conn()
+            with self._transport() as transport:
+                transport.run(calls.probe(endpoint, PROBE_VIDEO_ID))
+        except StarVideosNotFoundError as error:
+            if error.names_video:
+                return True, (
+                    f"The API at {endpoint.base_url} answered as StarVideos does and did not refuse the key: it says "
+                    "that it doesn't know the video that was asked for, as it should. No video was ordered."
+                )
+            return False, f"There is a server, but no StarVideos API at this base URL. {error}"
+        except StarVideosAuthenticationError as error:
+            return False, str(error)
+        except StarVideosConfigurationError as error:
+            return False, str(error)
+        except StarVideosAPIError as error:
+            return False, f"There is a server, but it didn't answer as StarVideos does. {error}"
+        except StarVideosError as error:
+            return False, str(error)
+        return True, f"The API at {endpoint.base_url} accepted the key. No video was ordered."

@@ -1,0 +1,160 @@
+"""The operator that orders a video."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from airflow.providers.common.compat.sdk import BaseOperator
+
+from airflow_provider_starvideos.api.models import MODEL
+from airflow_provider_starvideos.api.waiting import DEFAULT_POLL_INTERVAL, DEFAULT_TIMEOUT
+from airflow_provider_starvideos.failures import operator_failures
+from airflow_provider_starvideos.waits import announce, defer, positive_seconds, push_result
+
+if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import Context
+
+    from airflow_provider_starvideos.api.models import VideoRequest, VideoTask
+
+REQUEST_FIELDS = (
+    "prompt",
+    "duration",
+    "ratio",
+    "reference_images",
+    "first_image",
+    "last_image",
+    "reference_videos",
+    "model",
+)
+
+
+class StarVideosCreateOperator(BaseOperator):
+    """Orders a video at StarVideos O3, and waits for it if asked to. **Every accepted order costs money.**
+
+    The inputs make the mode: none (text to video), images, first and last frame, a clip, or a clip with images. All
+    of them are templated, and an empty text or None is "not given". The rules are the API's (page "Create Task"); a
+    request that breaks one fails the task at once, with every problem, before anything is sent.
+
+    Besides the return value it pushes the XCom ``video_id`` as soon as the API has accepted, and once completed
+    ``video_url`` (temporary) and ``actual_duration`` (seconds).
+
+    :param prompt: subject, motion, camera movement, style
+    :param duration: whole seconds, 3 to 15; not with ``reference_videos``, whose length the output takes. Not given: 3
+    :param ratio: ``1:1``, ``9:16`` or ``16:9``; not with ``reference_videos``. Not given: ``9:16``
+    :param reference_images: http(s) URLs, up to 7; with ``reference_videos`` up to 4; not with frames
+    :param first_image: http(s) URL of the first frame; only with ``last_image``
+    :param last_image: http(s) URL of the last frame; only with ``first_image``
+    :param reference_videos: http(s) URL of one clip of 3 to 10 seconds, in a list; not with frames
+    :param model: always ``starvideos_o3``
+    :param starvideos_conn_id: Airflow connection of type ``starvideos`` (templated)
+    :param wait_for_completion: end when the video is there; otherwise when it is ordered
+    :param deferrable: wait in the triggerer, not on a worker
+    :param poll_interval: seconds between two looks; the vendor recommends 30 to 60 (page "Query Task")
+    :param timeout: seconds that a wait may last
+    :return: the video's id
+    :raises AirflowFailException: an error that a retry can't mend: a bad request, a refused key, no credit, an order of
+        which nobody can tell whether it was accepted
+    :raises StarVideosError: any other; the task's ``retries`` apply
+    """
+
+    template_fields: Sequence[str] = (*REQUEST_FIELDS, "starvideos_conn_id")
+    template_fields_renderers: ClassVar[dict[str, str]] = {"reference_images": "json", "reference_videos": "json"}
+    ui_color = "#f3e8ff"
+
+    def __init__(
+        self,
+        *,
+        prompt: str,
+        duration: int | str | None = None,
+        ratio: str | None = None,
+        reference_images: Sequence[str] | str | None = None,
+        first_image: str | None = None,
+        last_image: str | None = None,
+        reference_videos: Sequence[str] | str | None = None,
+        model: str = MODEL,
+        starvideos_conn_id: str = "starvideos_default",
+        wait_for_completion: bool = False,
+        deferrable: bool = True,
+        poll_interval: timedelta | float = DEFAULT_POLL_INTERVAL,
+        timeout: timedelta | float = DEFAULT_TIMEOUT,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.prompt = prompt
+        self.duration = duration
+        self.ratio = ratio
+        self.reference_images = reference_images
+        self.first_image = first_image
+        self.last_image = last_image
+        self.reference_videos = reference_videos
+        self.model = model
+        self.starvideos_conn_id = starvideos_conn_id
+        self.wait_for_completion = wait_for_completion
+        self.deferrable = deferrable
+        self.poll_interval = positive_seconds("poll_interval", poll_interval)
+        self.timeout = positive_seconds("timeout", timeout)
+        self._video_id: str | None = None
+
+    def execute(self, context: Context) -> str:
+        """Order, and wait if asked to.
+
+        :return: the video's id
+        """
+        with operator_failures():
+            task = self._order(context)
+            if not self.wait_for_completion:
+                return task.id
+            return self._wait(context, task)
+
+    def execute_complete(self, context: Context, event: Any = None) -> str:
+        """Take the trigger's event.
+
+        :param event: as ``triggers.events`` writes it
+        :return: the video's id
+        """
+        from airflow_provider_starvideos.triggers import events
+
+        with operator_failures():
+            return self._deliver(context, events.read(event))
+
+    def dry_run(self) -> None:
+        """Log the JSON that would be sent; send nothing."""
+        with operator_failures():
+            self.log.info("Would send: %s", json.dumps(self._request().to_wire(), indent=2, ensure_ascii=False))
+
+    def on_kill(self) -> None:
+        """Say that an ordered video goes on."""
+        if self._video_id:
+            self.log.warning("StarVideos video %s can't be stopped: it goes on, and is billed.", self._video_id)
+
+    def _request(self) -> VideoRequest:
+        from airflow_provider_starvideos.api.validation import build_request
+
+        return build_request(**{name: getattr(self, name) for name in REQUEST_FIELDS})
+
+    def _order(self, context: Context) -> VideoTask:
+        from airflow_provider_starvideos.hooks.starvideos import StarVideosHook
+
+        request = self._request()
+        task = StarVideosHook(self.starvideos_conn_id).submit(request)
+        context["ti"].xcom_push(key="video_id", value=task.id)
+        self._video_id = task.id
+        self.log.info("Ordered StarVideos video %s: %s.", task.id, request.summary)
+        return task
+
+    def _wait(self, context: Context, task: VideoTask) -> str:
+        if self.deferrable:
+            return defer(self, task.id, poll_interval=self.poll_interval, timeout=self.timeout)
+        from airflow_provider_starvideos.hooks.starvideos import StarVideosHook
+
+        announce(self, task.id, self.timeout)
+        hook = StarVideosHook(self.starvideos_conn_id)
+        task = hook.wait_for_video(task.id, poll_interval=self.poll_interval, timeout=self.timeout)
+        return self._deliver(context, task)
+
+    def _deliver(self, context: Context, task: VideoTask) -> str:
+        push_result(context, task, self.log)
+        return task.id

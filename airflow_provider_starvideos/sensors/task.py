@@ -1,0 +1,133 @@
+"""The sensor that waits for a video."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from airflow.providers.common.compat.sdk import (
+    AirflowException,
+    AirflowSkipException,
+    BaseSensorOperator,
+    PokeReturnValue,
+)
+
+from airflow_provider_starvideos.api.flow import Sleep
+from airflow_provider_starvideos.api.waiting import DEFAULT_POLL_INTERVAL, DEFAULT_TIMEOUT, Wait
+from airflow_provider_starvideos.exceptions import StarVideosError
+from airflow_provider_starvideos.failures import sensor_failures
+from airflow_provider_starvideos.waits import defer, push_result
+
+if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import Context
+
+    from airflow_provider_starvideos.api.models import VideoTask
+
+
+class StarVideosTaskSensor(BaseSensorOperator):
+    """Waits until a video is completed, without a worker.
+
+    A failed video fails the task with the API's own message, and isn't retried: waiting again can't mend it. A poll
+    that fails doesn't fail the wait.
+
+    Besides the return value it pushes the XComs ``video_url`` (temporary) and ``actual_duration`` (seconds).
+
+    :param video_id: the API's id, e.g. ``create.output`` (templated)
+    :param starvideos_conn_id: Airflow connection of type ``starvideos`` (templated)
+    :param deferrable: wait in the triggerer; then ``mode`` and ``exponential_backoff`` don't apply
+    :param poke_interval: seconds between two looks; the vendor recommends 30 to 60 (page "Query Task")
+    :param timeout: seconds until the sensor has failed
+    :param kwargs: every other option of ``BaseSensorOperator``: ``soft_fail``, ``mode``, …
+    :return: the video's id
+    :raises AirflowFailException: the video failed, or is unknown; or the connection or the id can't be used
+    :raises AirflowSensorTimeout: it wasn't ready in time
+    """
+
+    template_fields: Sequence[str] = ("video_id", "starvideos_conn_id")
+    ui_color = "#e6f1f2"
+
+    def __init__(
+        self,
+        *,
+        video_id: str,
+        starvideos_conn_id: str = "starvideos_default",
+        deferrable: bool = True,
+        poke_interval: timedelta | float = DEFAULT_POLL_INTERVAL,
+        timeout: timedelta | float = DEFAULT_TIMEOUT,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(poke_interval=poke_interval, timeout=timeout, **kwargs)
+        self.video_id = video_id
+        self.starvideos_conn_id = starvideos_conn_id
+        self.deferrable = deferrable
+        self._wait: Wait | None = None
+
+    def execute(self, context: Context) -> Any:
+        """Wait, in the triggerer or as ``mode`` says.
+
+        :return: the video's id
+        """
+        if not self.deferrable:
+            return super().execute(context)
+        with self._softened():
+            found = self.poke(context)
+        if isinstance(found, PokeReturnValue):
+            return found.xcom_value
+        return defer(self, self.video_id, poll_interval=self.poke_interval, timeout=self.timeout)
+
+    def poke(self, context: Context) -> bool | PokeReturnValue:
+        """Look once.
+
+        :return: the video's id once it is completed, else False
+        """
+        with sensor_failures():
+            task = self._look()
+        return PokeReturnValue(True, self._deliver(context, task)) if task else False
+
+    def execute_complete(self, context: Context, event: Any = None) -> str:
+        """Take the trigger's event.
+
+        :param event: as ``triggers.events`` writes it
+        :return: the video's id
+        """
+        from airflow_provider_starvideos.triggers import events
+
+        with self._softened(), sensor_failures():
+            task = events.read(event)
+        return self._deliver(context, task)
+
+    def _look(self) -> VideoTask | None:
+        from airflow_provider_starvideos.api.protocol import check_video_id
+        from airflow_provider_starvideos.hooks.starvideos import StarVideosHook
+
+        self.video_id = check_video_id(self.video_id)
+        # The deadline of a poke is BaseSensorOperator's business, so this wait has none.
+        self._wait = self._wait or Wait(self.video_id, poll_interval=0, end_time=float("inf"), chance=lambda: 0.0)
+        try:
+            outcome = self._wait.saw(StarVideosHook(self.starvideos_conn_id).get_video(self.video_id), time.time())
+        except StarVideosError as error:
+            outcome = self._wait.failed(error, time.time())
+        if isinstance(outcome, Sleep):
+            if outcome.notice:
+                self.log.info(outcome.notice)
+            return None
+        return outcome
+
+    def _deliver(self, context: Context, task: VideoTask) -> str:
+        push_result(context, task, self.log)
+        return task.id
+
+    @contextmanager
+    def _softened(self) -> Iterator[None]:
+        """Do outside of BaseSensorOperator's loop what it does in it, for ``soft_fail`` and ``never_fail``."""
+        try:
+            yield
+        except (AirflowException, StarVideosError) as error:
+            if self.soft_fail and isinstance(error, AirflowException):
+                raise AirflowSkipException("Skipping due to soft_fail is set to True.") from error
+            if self.never_fail:
+                raise AirflowSkipException("Skipping due to never_fail is set to True.") from error
+            raise

@@ -1,0 +1,1 @@
+"""Two ways to move bytes, ``sync`` (requests) and ``aio`` (aiohttp). They decide nothing."""

@@ -1,0 +1,192 @@
+"""Bytes over requests, for workers. Decides nothing: what is sent, read and repeated is decided in ``api``."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from types import TracebackType
+from typing import Any, Self
+
+import requests
+from requests.adapters import HTTPAdapter
+from requests.auth import AuthBase
+
+from airflow_provider_starvideos.api.calls import Call
+from airflow_provider_starvideos.api.flow import Sleep, drive
+from airflow_provider_starvideos.api.models import VideoTask
+from airflow_provider_starvideos.api.protocol import MAX_ANSWER_BYTES, HttpRequest, HttpResponse
+from airflow_provider_starvideos.exceptions import StarVideosConnectionError
+
+CHUNK_BYTES = 64 * 1024
+
+
+class SyncTransport:
+    """Sends requests one after the other; queries over a kept-alive connection, every order over one of its own.
+
+    :param sleep: how to wait between two requests
+    :param notify: where a flow's notices go
+    """
+
+    def __init__(
+        self, *, sleep: Callable[[float], None] = time.sleep, notify: Callable[[str], None] | None = None
+    ) -> None:
+        self._sleep = sleep
+        self._notify = notify or (lambda notice: None)
+        self._session: requests.Session | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._session is not None:
+            self._session.close()
+            self._session = None
+
+    def run(self, call: Call) -> VideoTask:
+        """Carry out one call of the API.
+
+        :return: the call's result
+        :raises StarVideosError: what the call raises
+        """
+        return drive(call, self.perform)
+
+    def perform(self, step: HttpRequest | Sleep) -> HttpResponse | None:
+        """Do one step of a flow: send, or sleep."""
+        if isinstance(step, HttpRequest):
+            return self.send(step)
+        if step.notice:
+            self._notify(step.notice)
+        self._sleep(step.seconds)
+        return None
+
+    def send(self, request: HttpRequest) -> HttpResponse:
+        """Send one request and read its answer, up to the cap.
+
+        :raises StarVideosConnectionError: no whole answer came within the endpoint's timeouts
+        """
+        if request.is_order:
+            # A kept-alive connection that the server has just closed can't be told from a lost answer.
+            with _new_session() as session:
+                return _Exchange(request, session).run()
+        if self._session is None:
+            self._session = _new_session()
+        return _Exchange(request, self._session).run()
+
+
+class _Exchange:
+    """One request and its answer, in a thread of its own.
+
+    The timeouts of requests are per read, so a server that drips a byte now and then would hold a worker for ever, and
+    a name look-up has no timeout at all. So the whole exchange runs in a thread that is given up when its time is over.
+    """
+
+    def __init__(self, request: HttpRequest, session: requests.Session) -> None:
+        self.request = request
+        self.session = session
+        self.connected = False
+        self.given_up = False
+        self.outcome: HttpResponse | BaseException | None = None
+
+    def run(self) -> HttpResponse:
+        timeout = self.request.endpoint.timeout
+        thread = threading.Thread(target=self._work, name="starvideos-request", daemon=True)
+        thread.start()
+        thread.join(timeout)
+        self.given_up = thread.is_alive()
+        if self.outcome is None:
+            self.session.close()
+            raise self._error(f"no whole answer within {timeout:g} s")
+        if isinstance(self.outcome, HttpResponse):
+            return self.outcome
+        if isinstance(self.outcome, requests.RequestException | OSError):
+            raise self._error(f"{type(self.outcome).__name__}: {self.outcome}") from self.outcome
+        raise self.outcome
+
+    def _error(self, what: str) -> StarVideosConnectionError:
+        where = "no connection to" if not self.connected else "lost the connection to"
+        host = self.request.endpoint.host
+        text = f"{self.request.method} {self.request.url}: {where} {host} ({what})."
+        return StarVideosConnectionError(text.replace(self.request.endpoint.key, "***"), sent=self.connected)
+
+    def _work(self) -> None:
+        try:
+            self.outcome = self._exchange()
+        except BaseException as error:  # noqa: BLE001  raised in the caller's thread
+            self.outcome = error
+
+    def _exchange(self) -> HttpResponse:
+        request, endpoint = self.request, self.request.endpoint
+        adapter = self.session.get_adapter(request.url)
+        if isinstance(adapter, _NotingAdapter):
+            adapter.exchange = self
+        response = self.session.request(
+            request.method,
+            request.url,
+            data=request.body,
+            headers=request.headers,
+            auth=_Bearer(endpoint.key),
+            timeout=(endpoint.connect_timeout, endpoint.timeout),
+            allow_redirects=False,  # the key goes to this host and nowhere else
+            stream=True,
+        )
+        with response:
+            body = bytearray()
+            for chunk in response.iter_content(CHUNK_BYTES):
+                body += chunk
+                if len(body) > MAX_ANSWER_BYTES or self.given_up:
+                    break
+        headers = {name.lower(): value for name, value in response.headers.items()}
+        too_large = len(body) > MAX_ANSWER_BYTES
+        return HttpResponse(response.status_code, headers, bytes(body[:MAX_ANSWER_BYTES]), too_large)
+
+
+class _Bearer(AuthBase):
+    """Sets the key. Passed as ``auth`` because requests would otherwise put a .netrc entry of the host in its place."""
+
+    def __init__(self, key: str) -> None:
+        self._key = key
+
+    def __call__(self, prepared: requests.PreparedRequest) -> requests.PreparedRequest:
+        prepared.headers["Authorization"] = f"Bearer {self._key}"
+        return prepared
+
+
+class _NotingAdapter(HTTPAdapter):
+    """Notes on the running exchange when a connection stands: before that, provably nothing was sent."""
+
+    exchange: _Exchange | None = None
+
+    def get_connection_with_tls_context(self, *args: Any, **kwargs: Any) -> Any:
+        pool: Any = super().get_connection_with_tls_context(*args, **kwargs)
+        if not hasattr(pool.ConnectionCls, "noting_adapter"):
+            adapter = self
+
+            class Noting(pool.ConnectionCls):  # type: ignore[misc]
+                noting_adapter = adapter
+
+                def connect(self) -> None:
+                    super().connect()
+                    adapter.note_connected()
+
+                def request(self, *args: Any, **kwargs: Any) -> None:
+                    if self.sock is not None:  # kept alive from an earlier request
+                        adapter.note_connected()
+                    super().request(*args, **kwargs)
+
+            pool.ConnectionCls = Noting
+        return pool
+
+    def note_connected(self) -> None:
+        if self.exchange is not None:
+            self.exchange.connected = True
+
+
+def _new_session() -> requests.Session:
+    session = requests.Session()
+    adapter = _NotingAdapter(max_retries=0)
+    session.mount("https://", adapter)
+    session.mount("http://", adapter)
+    return session

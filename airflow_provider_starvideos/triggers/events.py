@@ -1,0 +1,89 @@
+"""What a trigger tells the task that it wakes: one event, written and read here only.
+
+The event crosses the metadata database and may be old, so it is read strictly: an allow-listed status, or an error.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from airflow_provider_starvideos import exceptions
+from airflow_provider_starvideos.api.models import TaskStatus, VideoTask
+from airflow_provider_starvideos.exceptions import (
+    StarVideosAPIError,
+    StarVideosConfigurationError,
+    StarVideosConnectionError,
+    StarVideosError,
+    StarVideosVideoFailedError,
+    StarVideosWaitTimeoutError,
+)
+
+COMPLETED = "completed"
+FAILED = "failed"
+TIMED_OUT = "timed_out"
+ERROR = "error"
+
+_API_ERRORS = tuple(
+    value for value in vars(exceptions).values() if isinstance(value, type) and issubclass(value, StarVideosAPIError)
+)
+_BY_NAME: Mapping[str, type[StarVideosError]] = {kind.__name__: kind for kind in _API_ERRORS} | {
+    "StarVideosConfigurationError": StarVideosConfigurationError
+}
+
+
+def of_video(task: VideoTask) -> dict[str, Any]:
+    """Return the event of a completed video."""
+    return {
+        "status": COMPLETED,
+        "video_id": task.id,
+        "video_url": task.video_url,
+        "actual_duration": task.actual_duration,
+    }
+
+
+def of_error(video_id: str, error: StarVideosError) -> dict[str, Any]:
+    """Return the event of a wait that ended in ``error``."""
+    event: dict[str, Any] = {"status": ERROR, "video_id": video_id, "message": str(error), "kind": type(error).__name__}
+    if isinstance(error, StarVideosVideoFailedError):
+        event |= {"status": FAILED, "message": error.reason}
+    elif isinstance(error, StarVideosWaitTimeoutError):
+        event["status"] = TIMED_OUT
+    elif isinstance(error, StarVideosAPIError):
+        event |= {"status_code": error.status_code, "retry_after": error.retry_after}
+    return event
+
+
+def read(event: Any) -> VideoTask:
+    """Return the completed video that an event tells of.
+
+    :param event: as the resumed task got it
+    :raises StarVideosError: the error that the event tells of; or that it can't be read
+    """
+    if not isinstance(event, Mapping) or not isinstance(event.get("video_id"), str):
+        raise StarVideosError(f"The trigger sent an event that isn't one of this provider: {event!r}")
+    video_id, status = event["video_id"], event.get("status")
+    if status == COMPLETED:
+        return VideoTask(
+            video_id,
+            TaskStatus.COMPLETED,
+            video_url=event.get("video_url"),
+            actual_duration=event.get("actual_duration"),
+        )
+    message = str(event.get("message"))
+    if status == FAILED:
+        raise StarVideosVideoFailedError(video_id, message)
+    if status == TIMED_OUT:
+        raise StarVideosWaitTimeoutError(message)
+    if status == ERROR:
+        raise _error(event, message)
+    raise StarVideosError(f"The trigger sent an event with an unknown status for video {video_id}: {status!r}")
+
+
+def _error(event: Mapping[str, Any], message: str) -> StarVideosError:
+    kind = _BY_NAME.get(str(event.get("kind")))
+    if kind is None:
+        return StarVideosConnectionError(message, sent=True)
+    if issubclass(kind, StarVideosAPIError):
+        return kind(message, status_code=event.get("status_code") or 0, retry_after=event.get("retry_after"))
+    return kind(message)

@@ -1,0 +1,68 @@
+"""What operators and sensors do alike with a wait and with its result."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, NoReturn
+
+if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import BaseOperator, Context
+
+    from airflow_provider_starvideos.api.models import VideoTask
+
+BACKSTOP_SECONDS = 120.0
+"""Airflow's own timeout of a deferral comes this much after the trigger's deadline, should the trigger be gone."""
+
+
+def announce(operator: BaseOperator, video_id: str, timeout: float) -> float:
+    """Log that a wait begins.
+
+    :param timeout: seconds that it may last
+    :return: its end, in epoch seconds
+    """
+    end_time = time.time() + timeout
+    until = datetime.fromtimestamp(end_time, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+    operator.log.info("Waiting for StarVideos video %s until %s.", video_id, until)
+    return end_time
+
+
+def defer(operator: Any, video_id: str, *, poll_interval: float, timeout: float) -> NoReturn:
+    """Hand the wait for a video over to the triggerer, which wakes ``operator.execute_complete``.
+
+    :param poll_interval: seconds between two looks
+    :param timeout: seconds that the wait may last
+    """
+    from airflow_provider_starvideos.triggers.task import StarVideosTaskTrigger
+
+    end_time = announce(operator, video_id, timeout)
+    trigger = StarVideosTaskTrigger(
+        video_id=video_id,
+        end_time=end_time,
+        starvideos_conn_id=operator.starvideos_conn_id,
+        poll_interval=poll_interval,
+    )
+    backstop = timedelta(seconds=timeout + BACKSTOP_SECONDS)
+    operator.defer(trigger=trigger, method_name="execute_complete", timeout=backstop)
+    raise AssertionError("defer() always raises")
+
+
+def push_result(context: Context, task: VideoTask, log: Any) -> None:
+    """Log a completed video and push its XComs ``video_url`` and ``actual_duration``."""
+    seconds = "of unknown length" if task.actual_duration is None else f"of {task.actual_duration:g} s"
+    log.info("StarVideos video %s is completed: %s.", task.id, seconds)
+    if task.video_url is None:
+        log.warning("The API gave no URL for the completed video %s; ask for it again later.", task.id)
+    context["ti"].xcom_push(key="video_url", value=task.video_url)
+    context["ti"].xcom_push(key="actual_duration", value=task.actual_duration)
+
+
+def positive_seconds(name: str, value: timedelta | float) -> float:
+    """Return an operator's time as seconds.
+
+    :raises ValueError: it isn't a positive number or timedelta
+    """
+    seconds = value.total_seconds() if isinstance(value, timedelta) else value
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 < seconds < float("inf"):
+        raise ValueError(f"{name} must be a positive number of seconds, or a timedelta (got {value!r})")
+    return float(seconds)
