@@ -14,6 +14,7 @@
     │   ├── StarVideosRejectedError          any other 4xx, and redirects                  permanent
     │   ├── StarVideosServerError            5xx
     │   └── StarVideosMalformedAnswerError   an answer that can't be read
+    ├── StarVideosRecordError            an order can't be put on record, so it isn't sent
     ├── StarVideosUnconfirmedError       an order that may or may not have been accepted   permanent
     ├── StarVideosVideoFailedError       the video itself failed; a new order may succeed
     └── StarVideosWaitTimeoutError       the deadline passed; the video goes on
@@ -148,13 +149,24 @@ class StarVideosMalformedAnswerError(StarVideosAPIError):
     """A success status with an answer that can't be read: empty, HTML, too large, no ``id``."""
 
 
+class StarVideosRecordError(StarVideosError):
+    """The record of an order can't be read or written. Nothing was sent."""
+
+
 class StarVideosUnconfirmedError(StarVideosError):
     """An order was sent, and nobody can tell whether it was accepted (and billed). It isn't sent again.
 
     The API has neither an idempotency key nor a list of orders, so only a person who looks at the account can tell.
+
+    :param message: what was sent, when, and what to do
+    :param what: what happened to it
     """
 
     permanent = True
+
+    def __init__(self, message: str, *, what: str = "") -> None:
+        self.what = what
+        super().__init__(message)
 
 
 class StarVideosVideoFailedError(StarVideosError):

@@ -49,8 +49,9 @@ def defer(operator: Any, video_id: str, *, poll_interval: float, timeout: float)
 
 def push_result(context: Context, task: VideoTask, log: Any) -> None:
     """Log a completed video and push its XComs ``video_url`` and ``actual_duration``."""
-    seconds = "of unknown length" if task.actual_duration is None else f"of {task.actual_duration:g} s"
-    log.info("StarVideos video %s is completed: %s.", task.id, seconds)
+    length = f", {task.actual_duration:g} s long" if task.actual_duration is not None else ""
+    took = f", {max(0.0, time.time() - task.created):.0f} s after its order" if task.created else ""
+    log.info("StarVideos video %s is completed%s%s.", task.id, length, took)
     if task.video_url is None:
         log.warning("The API gave no URL for the completed video %s; ask for it again later.", task.id)
     context["ti"].xcom_push(key="video_url", value=task.video_url)

@@ -40,21 +40,23 @@ def create(endpoint: Endpoint, request: VideoRequest) -> Call:
         raise unconfirmed(request, endpoint.base_url, time.time(), str(error)) from error
 
 
-def unconfirmed(request: VideoRequest, base_url: str, sent_at: float, what: str) -> StarVideosUnconfirmedError:
+def unconfirmed(
+    request: VideoRequest, base_url: str, sent_at: float, what: str, how_to_go_on: str = ""
+) -> StarVideosUnconfirmedError:
     """Return the error of an order of which nobody can tell whether it was accepted.
 
     :param request: what was ordered
     :param base_url: where
     :param sent_at: epoch seconds
     :param what: what happened
+    :param how_to_go_on: what a person can do about it
     """
     when = datetime.fromtimestamp(sent_at, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
-    return StarVideosUnconfirmedError(
+    message = (
         f"An order was sent to {base_url} at {when} and may or may not have been accepted (and billed): {what} "
-        f"The order: {request.summary}. It was not sent again. Look into the StarVideos account "
-        "for an order of that time: if it isn't there, clear the task to order it; if it is there, give its id to a "
-        "StarVideosTaskSensor."
+        f"The order: {request.summary}. It isn't sent again. Look into the StarVideos account for it."
     )
+    return StarVideosUnconfirmedError(f"{message} {how_to_go_on}".strip(), what=what)
 
 
 def query(endpoint: Endpoint, video_id: str, *, max_retries: int | None = None) -> Call:

@@ -15,6 +15,7 @@ from airflow_provider_starvideos.exceptions import (
     StarVideosError,
     StarVideosNotFoundError,
     StarVideosRateLimitError,
+    StarVideosRecordError,
     StarVideosServerError,
 )
 
@@ -41,6 +42,8 @@ def was_not_accepted(error: StarVideosError) -> bool:
     """Tell whether an order that ended in ``error`` provably wasn't accepted, so that nothing is billed."""
     if isinstance(error, StarVideosConnectionError):
         return not error.sent
+    if isinstance(error, StarVideosRecordError):
+        return True
     return isinstance(error, StarVideosAPIError) and error.status_code in NOT_ACCEPTED_STATUSES
 
 

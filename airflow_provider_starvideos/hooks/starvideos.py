@@ -5,14 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from airflow.providers.common.compat.connection import get_async_connection, get_async_extra_dejson
 from airflow.providers.common.compat.sdk import AirflowNotFoundException, BaseHook
 
 from airflow_provider_starvideos.api import calls
 from airflow_provider_starvideos.api.flow import Sleep, adrive, drive
-from airflow_provider_starvideos.api.protocol import check_video_id
+from airflow_provider_starvideos.api.protocol import HttpRequest, check_video_id
 from airflow_provider_starvideos.api.validation import build_request
 from airflow_provider_starvideos.api.waiting import DEFAULT_POLL_INTERVAL, DEFAULT_TIMEOUT, Look, watch
 from airflow_provider_starvideos.exceptions import (
@@ -33,6 +33,16 @@ if TYPE_CHECKING:
 
 PROBE_VIDEO_ID = "video_starvideos_0000000000"
 """An id of the documented form that nobody has; asking for it costs nothing."""
+
+
+class OrderWitness(Protocol):
+    """Is told what happens to an order, so that it can be put on record."""
+
+    def before_sending(self) -> None:
+        """The order is sent next; an error raised here keeps it back."""
+
+    def withdraw(self) -> None:
+        """The order was sent and provably wasn't accepted."""
 
 
 @contextmanager
@@ -110,14 +120,26 @@ class StarVideosHook(BaseHook):
         """
         return self.submit(build_request(**request))
 
-    def submit(self, request: VideoRequest, endpoint: Endpoint | None = None) -> VideoTask:
+    def submit(
+        self, request: VideoRequest, endpoint: Endpoint | None = None, witness: OrderWitness | None = None
+    ) -> VideoTask:
         """Order a video whose request was checked before. **This costs money**; see ``create_video``.
 
         :param request: made by ``api.validation.build_request``
         :param endpoint: None: the connection's
+        :param witness: is told before each sending, and when it turned out that the order wasn't accepted
         """
+        call = calls.create(endpoint or self.get_conn(), request)
         with self._transport() as transport:
-            return transport.run(calls.create(endpoint or self.get_conn(), request))
+
+            def perform(step: HttpRequest | Sleep) -> Any:
+                if witness and isinstance(step, HttpRequest):
+                    witness.before_sending()
+                elif witness:
+                    witness.withdraw()  # a create call only ever sleeps after an order that wasn't accepted
+                return transport.perform(step)
+
+            return drive(call, perform)
 
     def get_video(self, video_id: str) -> VideoTask:
         """Ask for a video; again on connection errors, 429 and 5xx.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from airflow.providers.common.compat.sdk import BaseOperator
 
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
     from airflow_provider_starvideos.api.models import VideoRequest, VideoTask
+    from airflow_provider_starvideos.hooks.starvideos import StarVideosHook
+    from airflow_provider_starvideos.ledger.ordering import DurableOrder
 
 REQUEST_FIELDS = (
     "prompt",
@@ -29,6 +31,7 @@ REQUEST_FIELDS = (
     "reference_videos",
     "model",
 )
+ON_UNCONFIRMED = ("fail", "resubmit")
 
 
 class StarVideosCreateOperator(BaseOperator):
@@ -54,6 +57,9 @@ class StarVideosCreateOperator(BaseOperator):
     :param deferrable: wait in the triggerer, not on a worker
     :param poll_interval: seconds between two looks; the vendor recommends 30 to 60 (page "Query Task")
     :param timeout: seconds that a wait may last
+    :param durable: keep the order on record, so that no retry, crash or lost answer makes you pay for a video twice
+    :param on_unconfirmed: what to do with an order of which nobody can tell whether it was accepted: ``fail``, and let
+        a person look, or ``resubmit``, and perhaps pay twice
     :return: the video's id
     :raises AirflowFailException: an error that a retry can't mend: a bad request, a refused key, no credit, an order of
         which nobody can tell whether it was accepted
@@ -80,6 +86,8 @@ class StarVideosCreateOperator(BaseOperator):
         deferrable: bool = True,
         poll_interval: timedelta | float = DEFAULT_POLL_INTERVAL,
         timeout: timedelta | float = DEFAULT_TIMEOUT,
+        durable: bool = True,
+        on_unconfirmed: Literal["fail", "resubmit"] = "fail",
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -96,6 +104,10 @@ class StarVideosCreateOperator(BaseOperator):
         self.deferrable = deferrable
         self.poll_interval = positive_seconds("poll_interval", poll_interval)
         self.timeout = positive_seconds("timeout", timeout)
+        self.durable = durable
+        if on_unconfirmed not in ON_UNCONFIRMED:
+            raise ValueError(f"on_unconfirmed must be one of {ON_UNCONFIRMED} (got {on_unconfirmed!r})")
+        self.on_unconfirmed = on_unconfirmed
         self._video_id: str | None = None
 
     def execute(self, context: Context) -> str:
@@ -118,7 +130,12 @@ class StarVideosCreateOperator(BaseOperator):
         from airflow_provider_starvideos.triggers import events
 
         with operator_failures():
-            return self._deliver(context, events.read(event))
+            task = events.read(event)
+        if self.durable:
+            from airflow_provider_starvideos.hooks.starvideos import StarVideosHook
+
+            self._forget_after_success(self._durable_order(StarVideosHook(self.starvideos_conn_id), context))
+        return self._deliver(context, task)
 
     def dry_run(self) -> None:
         """Log the JSON that would be sent; send nothing."""
@@ -139,11 +156,42 @@ class StarVideosCreateOperator(BaseOperator):
         from airflow_provider_starvideos.hooks.starvideos import StarVideosHook
 
         request = self._request()
-        task = StarVideosHook(self.starvideos_conn_id).submit(request)
+        hook = StarVideosHook(self.starvideos_conn_id)
+        if self.durable:
+            order = self._durable_order(hook, context)
+            self._forget_after_success(order)
+            task = order.place(request)
+        else:
+            task = hook.submit(request)
+            self.log.info("Ordered StarVideos video %s: %s.", task.id, request.summary)
         context["ti"].xcom_push(key="video_id", value=task.id)
         self._video_id = task.id
-        self.log.info("Ordered StarVideos video %s: %s.", task.id, request.summary)
         return task
+
+    def _durable_order(self, hook: StarVideosHook, context: Context) -> DurableOrder:
+        from airflow_provider_starvideos.ledger.ordering import DurableOrder
+        from airflow_provider_starvideos.ledger.stores import store_of
+
+        return DurableOrder(hook, store_of(context), self.log, resubmit=self.on_unconfirmed == "resubmit")
+
+    def _forget_after_success(self, order: DurableOrder) -> None:
+        """Take the record away once Airflow has recorded the success: cleared after that, the task means a new video.
+
+        Not sooner: a task whose process dies between ``execute`` and the recorded success is retried, and the retry
+        must find its video. So this is a callback, added at run time; it isn't part of the Dag.
+        """
+
+        def forget(context: Context) -> None:
+            try:
+                order.forget()
+            except Exception as error:  # noqa: BLE001  the task has succeeded; say what follows from this
+                self.log.warning(
+                    "The order stays on record, so this task, cleared, will find its video again: %s", error
+                )
+
+        given = self.on_success_callback or ()
+        given = given if isinstance(given, Sequence) else (given,)
+        self.on_success_callback = [*given, forget]
 
     def _wait(self, context: Context, task: VideoTask) -> str:
         if self.deferrable:

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from airflow.triggers.base import TriggerEvent
+
 from airflow_provider_starvideos import exceptions
 from airflow_provider_starvideos.api.models import TaskStatus, VideoTask
 from airflow_provider_starvideos.exceptions import (
@@ -32,6 +34,15 @@ _BY_NAME: Mapping[str, type[StarVideosError]] = {kind.__name__: kind for kind in
 }
 
 
+class WaitEvent(TriggerEvent):
+    """An event whose ``repr``, which the triggerer logs, hides the result's URL: that is signed."""
+
+    def __repr__(self) -> str:
+        """Return the event for a log."""
+        shown = {name: value for name, value in self.payload.items() if name != "video_url"}
+        return f"{type(self).__name__}<{shown!r}>"
+
+
 def of_video(task: VideoTask) -> dict[str, Any]:
     """Return the event of a completed video."""
     return {
@@ -39,6 +50,7 @@ def of_video(task: VideoTask) -> dict[str, Any]:
         "video_id": task.id,
         "video_url": task.video_url,
         "actual_duration": task.actual_duration,
+        "created": task.created,
     }
 
 
@@ -69,6 +81,7 @@ def read(event: Any) -> VideoTask:
             TaskStatus.COMPLETED,
             video_url=event.get("video_url"),
             actual_duration=event.get("actual_duration"),
+            created=event.get("created"),
         )
     message = str(event.get("message"))
     if status == FAILED:

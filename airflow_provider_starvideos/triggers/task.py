@@ -60,9 +60,9 @@ class StarVideosTaskTrigger(BaseTrigger):
         try:
             task = await adrive(flow, self._perform)
         except StarVideosError as error:
-            yield TriggerEvent(events.of_error(self.video_id, error))  # type: ignore[no-untyped-call]
+            yield events.WaitEvent(payload=events.of_error(self.video_id, error))
         else:
-            yield TriggerEvent(events.of_video(task))  # type: ignore[no-untyped-call]
+            yield events.WaitEvent(payload=events.of_video(task))
 
     async def on_kill(self) -> None:
         """Say that the video goes on: a user cleared or marked the task while it waited (Airflow 3.3+)."""

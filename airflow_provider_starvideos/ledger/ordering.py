@@ -1,0 +1,224 @@
+"""Ordering so that a video is paid for once, whatever is killed or lost, and whenever.
+
+Write ahead: the intent is on record before the order is sent, the id as soon as the answer is there. A later try of
+the task finds the record: it takes up the video that was ordered, or, where nobody can know whether it was, stops and
+says so. All of that is decided here; ``record`` says what is kept, and ``stores`` where.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import replace
+from typing import Any
+
+from airflow.providers.common.compat.sdk import Variable
+
+from airflow_provider_starvideos.api.calls import unconfirmed
+from airflow_provider_starvideos.api.models import VideoRequest, VideoTask
+from airflow_provider_starvideos.api.protocol import Endpoint, check_video_id
+from airflow_provider_starvideos.exceptions import (
+    StarVideosError,
+    StarVideosNotFoundError,
+    StarVideosRecordError,
+    StarVideosUnconfirmedError,
+)
+from airflow_provider_starvideos.hooks.starvideos import StarVideosHook
+from airflow_provider_starvideos.ledger.record import OrderRecord
+from airflow_provider_starvideos.ledger.stores import DECISION_PREFIX, Store, variable
+
+RESUBMIT = "resubmit"
+WRITE_ATTEMPTS = 5
+WRITE_DELAY = 2.0
+"""An id that was paid for is worth a few attempts to keep it, seconds apart."""
+
+
+class DurableOrder:
+    """The order of one task instance.
+
+    :param hook: the API
+    :param store: where this task instance's record is kept
+    :param log: a logger
+    :param resubmit: send an order again of which nobody knows whether it was accepted
+    :param sleep: how to wait between two attempts to write
+    """
+
+    def __init__(
+        self,
+        hook: StarVideosHook,
+        store: Store,
+        log: Any,
+        *,
+        resubmit: bool = False,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._hook = hook
+        self._store = store
+        self._log = log
+        self._resubmit = resubmit
+        self._sleep = sleep
+
+    def place(self, request: VideoRequest) -> VideoTask:
+        """Return the video of this task instance: the one that an earlier try ordered, or a new one.
+
+        :raises StarVideosUnconfirmedError: it may or may not have been ordered
+        :raises StarVideosRecordError: the record can't be read or written; nothing was sent
+        :raises StarVideosError: it was not accepted, for that reason
+        """
+        endpoint = self._hook.get_conn()
+        fingerprint = request.fingerprint(endpoint.base_url)
+        record = self._read()
+        if record is not None and record.fingerprint == fingerprint:
+            task = self._take_up(record, request, endpoint)
+            if task is not None:
+                return task
+        elif record is not None:
+            self._log.warning(
+                "An earlier try of this task ordered something else (%s, video %s). This request is a new order; that "
+                "video isn't used.",
+                record.summary,
+                record.video_id or "unknown, perhaps not accepted",
+            )
+        task = self._send(_Entry(self, OrderRecord(fingerprint, time.time(), request.summary)), request, endpoint)
+        self._log.info("Ordered StarVideos video %s: %s.", task.id, request.summary)
+        if record is not None:
+            self._drop_decision(record)
+        return task
+
+    def forget(self) -> None:
+        """Take the record away: the task has succeeded, and running it once more means a new video."""
+        self._store.delete()
+
+    def _take_up(self, record: OrderRecord, request: VideoRequest, endpoint: Endpoint) -> VideoTask | None:
+        """Return the video that an earlier try ordered, or None if it must be ordered (again)."""
+        if record.video_id is None:
+            record = self._decide(record, request, endpoint)
+            if record.video_id is None:
+                return None
+        try:
+            task = self._hook.get_video(record.video_id)
+        except StarVideosNotFoundError as error:
+            decision = self._decision(record)
+            if decision == RESUBMIT:
+                return None
+            raise StarVideosRecordError(
+                f"{error} An earlier try of this task ordered it. {_how_to_decide(record)}"
+            ) from error
+        if task.is_failed:
+            self._log.info(
+                "StarVideos video %s of an earlier try failed (%s); ordering a new one.", task.id, task.error
+            )
+            return None
+        self._log.info("Found StarVideos video %s (%s) of an earlier try: not ordered again.", task.id, task.status)
+        return task
+
+    def _decide(self, record: OrderRecord, request: VideoRequest, endpoint: Endpoint) -> OrderRecord:
+        """Say what becomes of an intent: a record with the id that a person gave, or without, to order again."""
+        decision = self._decision(record)
+        if decision == RESUBMIT or (decision is None and self._resubmit):
+            self._log.warning("An earlier try's order may have been accepted. It is sent again, as asked for.")
+            return record
+        if decision is None:
+            what = record.doubt or "the task ended before the answer was on record."
+            raise unconfirmed(request, endpoint.base_url, record.sent_at, what, _how_to_decide(record))
+        found = replace(record, video_id=check_video_id(decision), doubt=None)
+        self._write(found)
+        self._drop_decision(record)
+        return found
+
+    def _decision(self, record: OrderRecord) -> str | None:
+        decision = variable(DECISION_PREFIX + record.reference)
+        return decision.strip() if decision and decision.strip() else None
+
+    def _drop_decision(self, record: OrderRecord) -> None:
+        """Delete a decision that was acted upon. It named this very order, so one that stays does no harm."""
+        key = DECISION_PREFIX + record.reference
+        with suppress(Exception):
+            if variable(key) is not None:
+                Variable.delete(key)
+
+    def _send(self, entry: _Entry, request: VideoRequest, endpoint: Endpoint) -> VideoTask:
+        try:
+            task = self._hook.submit(request, endpoint, witness=entry)
+        except StarVideosUnconfirmedError as error:
+            entry.doubt(error.what)
+            raise type(error)(f"{error} {_how_to_decide(entry.record)}", what=error.what) from error
+        except StarVideosError:
+            entry.withdraw()
+            raise
+        entry.keep(task.id)
+        return task
+
+    def _read(self) -> OrderRecord | None:
+        try:
+            value = self._store.read()
+        except Exception as error:
+            raise _unusable("read", error) from error
+        return OrderRecord.from_json(value) if value is not None else None
+
+    def _write(self, record: OrderRecord) -> None:
+        try:
+            self._store.write(record.to_json())
+        except Exception as error:
+            raise _unusable("written", error) from error
+
+
+class _Entry:
+    """The record of an order that is being sent. The hook tells it what happens to the order."""
+
+    def __init__(self, order: DurableOrder, record: OrderRecord) -> None:
+        self._order = order
+        self.record = record
+
+    def before_sending(self) -> None:
+        """Write the intent. If that fails, nothing is sent."""
+        self.record = replace(self.record, sent_at=time.time())
+        self._order._write(self.record)
+
+    def withdraw(self) -> None:
+        """Take the intent away: the order provably wasn't accepted."""
+        try:
+            self._order._store.delete()
+        except Exception as error:  # noqa: BLE001  the API's refusal is what the user must see
+            self._order._log.warning("Could not withdraw the record of an order that wasn't accepted: %s", error)
+
+    def doubt(self, what: str) -> None:
+        """Add to the intent what happened, for the next try's message."""
+        try:
+            self._order._write(replace(self.record, doubt=what))
+        except StarVideosRecordError as error:
+            self._order._log.warning("%s", error)
+
+    def keep(self, video_id: str) -> None:
+        """Write the id, before anything else can go wrong."""
+        record = replace(self.record, video_id=video_id)
+        for attempt in range(WRITE_ATTEMPTS):
+            try:
+                self._order._write(record)
+            except StarVideosRecordError as error:
+                self._order._log.error(
+                    "StarVideos video %s was ordered, but can't be put on record (attempt %d of %d): %s",
+                    video_id,
+                    attempt + 1,
+                    WRITE_ATTEMPTS,
+                    error,
+                )
+                self._order._sleep(WRITE_DELAY)
+            else:
+                return
+
+
+def _how_to_decide(record: OrderRecord) -> str:
+    return (
+        f"To go on, set the Airflow Variable {DECISION_PREFIX}{record.reference} to the video's id, if the order is in "
+        f"the StarVideos account, or to {RESUBMIT!r}, to order it (again). Then clear the task."
+    )
+
+
+def _unusable(done: str, error: Exception) -> StarVideosRecordError:
+    return StarVideosRecordError(
+        f"The record of this task's order can't be {done} ({type(error).__name__}: {error}). Without it a video might "
+        "be paid for twice, so nothing was sent. "
+        "(durable=False orders without.)"
+    )

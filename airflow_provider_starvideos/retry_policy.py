@@ -1,0 +1,92 @@
+"""When Airflow should retry a StarVideos task, for Airflow 3.3's ``retry_policy``. On older ones: plain ``retries``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from airflow.sdk import RetryDecision, RetryPolicy
+
+from airflow_provider_starvideos.exceptions import (
+    StarVideosAPIError,
+    StarVideosConnectionError,
+    StarVideosError,
+    StarVideosRecordError,
+)
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+WITH_BACKOFF = (StarVideosAPIError, StarVideosConnectionError, StarVideosRecordError)
+
+
+class StarVideosRetryPolicy(RetryPolicy):
+    """Retries as the API asks for, and never where a retry can't help. Within the task's ``retries``, as always.
+
+    A rate limit is retried after the delay that the API asked for, a network or server error with a doubling delay, a
+    permanent error not at all. Anything else (a failed video, an expired wait, an error of your own code) is retried as
+    the task says.
+
+    :param rules: a policy of your own, asked first; where it answers ``DEFAULT``, this one decides
+    :param first_delay: before the first retry after a network or server error; doubled each time
+    :param longest_delay: bound of that
+    """
+
+    def __init__(
+        self,
+        rules: RetryPolicy | None = None,
+        *,
+        first_delay: timedelta = timedelta(seconds=30),
+        longest_delay: timedelta = timedelta(minutes=10),
+    ) -> None:
+        if first_delay <= timedelta(0) or longest_delay < first_delay:
+            raise ValueError(
+                "first_delay must be positive and not above longest_delay "
+                f"(got first_delay={first_delay}, longest_delay={longest_delay})"
+            )
+        self.rules = rules
+        self.first_delay = first_delay
+        self.longest_delay = longest_delay
+
+    def evaluate(
+        self, exception: BaseException, try_number: int, max_tries: int, context: Context | None = None
+    ) -> RetryDecision:
+        """Decide what follows a failed try.
+
+        :param exception: what the task raised; its causes are looked at too
+        :param try_number: of the failed try, from 1
+        :param max_tries: as Airflow counts
+        :param context: the task's context
+        """
+        if self.rules is not None:
+            decision = self.rules.evaluate(exception, try_number, max_tries, context)
+            if decision.action != RetryDecision.default().action:
+                return decision
+        for error in _chain(exception):
+            if isinstance(error, StarVideosError):
+                return self._decide(error, try_number)
+        return RetryDecision.default()
+
+    def _decide(self, error: StarVideosError, try_number: int) -> RetryDecision:
+        name = type(error).__name__
+        if error.permanent:
+            return RetryDecision.fail(f"{name}: a retry can't mend it")
+        if isinstance(error, StarVideosAPIError) and error.retry_after is not None:
+            return RetryDecision.retry(
+                timedelta(seconds=error.retry_after), f"{name}: the delay that the API asked for"
+            )
+        if isinstance(error, WITH_BACKOFF):
+            doublings = min(max(try_number - 1, 0), 32)
+            return RetryDecision.retry(min(self.first_delay * 2**doublings, self.longest_delay), f"{name}: backing off")
+        return RetryDecision.default()
+
+
+def _chain(exception: BaseException) -> Iterator[BaseException]:
+    """Yield an exception and its causes: a permanent error comes as the cause of ``AirflowFailException``."""
+    seen: set[int] = set()
+    error: BaseException | None = exception
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
+        yield error
+        error = error.__cause__
