@@ -1,0 +1,128 @@
+"""Order and wait on a real Airflow: every kind of wait, good and bad ends, and a triggerer that dies in between."""
+
+import pytest
+
+from airflow_provider_starvideos.emulator import Emulator
+from dev.airflow_stack import AirflowStack
+
+
+def run(airflow: AirflowStack, dag_id: str, expected: str = "success") -> str:
+    """Run a Dag to its end, and return the run's id."""
+    airflow.wait_for_dag(dag_id)
+    run_id = airflow.trigger(dag_id)
+    assert airflow.wait_for_run(dag_id, run_id, timeout=240) == expected, airflow.summary(dag_id, run_id)
+    return run_id
+
+
+@pytest.fixture(scope="module")
+def waits(airflow: AirflowStack, emulator: Emulator) -> str:
+    """A finished run of the Dag "waits"."""
+    return run(airflow, "waits")
+
+
+@pytest.fixture(scope="module")
+def failing(airflow: AirflowStack, emulator: Emulator) -> str:
+    """A finished run of the Dag "failing_waits"."""
+    return run(airflow, "failing_waits", "failed")
+
+
+def test_the_id_and_the_results_flow_downstream(airflow: AirflowStack, emulator: Emulator, waits: str) -> None:
+    """create → wait → use: the id is the return value of both, and the wait's XComs tell URL and length."""
+    video_id = airflow.xcom("waits", waits, "create")
+    order = emulator.order(video_id)
+    assert (order.request["prompt"], order.request["duration"]) == (f"waits {waits}", 4)
+    assert "ratio" not in order.request, "an empty text is not given"
+    used = airflow.xcom("waits", waits, "use")
+    assert (used["video_id"], used["seconds"]) == (video_id, 4.0)
+    assert used["url"].startswith(emulator.url)
+    assert airflow.xcom("waits", waits, "create", "video_id") == video_id
+
+
+@pytest.mark.parametrize("task_id", ["deferred", "poked", "rescheduled", "create_deferred", "create_blocking"])
+def test_every_kind_of_wait_ends_with_the_video(
+    airflow: AirflowStack, emulator: Emulator, waits: str, task_id: str
+) -> None:
+    """Whoever waits, and wherever, ends at the first try with the id, the URL and the length."""
+    ti = airflow.task("waits", waits, task_id)
+    assert ti is not None
+    assert (ti["state"], ti["try_number"]) == ("success", 1)
+    video_id = airflow.xcom("waits", waits, task_id)
+    assert emulator.order(video_id).status == "completed"
+    assert video_id in airflow.xcom("waits", waits, task_id, "video_url")
+    assert airflow.xcom("waits", waits, task_id, "actual_duration") == emulator.order(video_id).billed_seconds
+
+
+def test_the_log_tells_the_story(airflow: AirflowStack, emulator: Emulator, waits: str) -> None:
+    """Ordered (id, mode, key facts), waiting until when, completed; never the key, nor the result's signature."""
+    log = airflow.log("waits", waits, "create_deferred")
+    video_id = airflow.xcom("waits", waits, "create_deferred")
+    assert f"Ordered StarVideos video {video_id}: text to video, prompt 'one'." in log
+    assert f"Waiting for StarVideos video {video_id} until 20" in log
+    assert f"StarVideos video {video_id} is completed, 3 s long, " in log
+    assert emulator.key not in log
+    assert "signature" not in log
+
+
+def test_mapped_tasks_each_have_their_video(airflow: AirflowStack, emulator: Emulator) -> None:
+    """create.expand(prompt=[…]) and wait.expand(video_id=create.output): three prompts, three videos, in order."""
+    run_id = run(airflow, "mapped_waits")
+    ids = [airflow.xcom("mapped_waits", run_id, "wait", map_index=index) for index in range(3)]
+    assert [emulator.order(video_id).request["prompt"] for video_id in ids] == ["a", "b", "c"]
+
+
+@pytest.mark.parametrize(
+    ("task_id", "state"),
+    [("deferred", "failed"), ("poked", "failed"), ("soft_deferred", "skipped"), ("soft_poked", "skipped")],
+)
+def test_a_failed_video_ends_the_sensor_at_once(airflow: AirflowStack, failing: str, task_id: str, state: str) -> None:
+    """It fails with the API's own words and burns no retry; with soft_fail it is skipped."""
+    ti = airflow.task("failing_waits", failing, task_id)
+    assert ti is not None
+    assert (ti["state"], ti["try_number"]) == (state, 1)
+    assert "the prompt was refused" in airflow.log("failing_waits", failing, task_id)
+
+
+@pytest.mark.parametrize(
+    ("task_id", "said"),
+    [
+        ("unknown", ["the API doesn't know this video", "video_starvideos_1"]),
+        ("bad_id", ["video_id: must be a StarVideos id", "../v1/starvideos/videos"]),
+        ("bad_request", ["3 problems", "duration: must be", "got '16'", "ratio: must be", "last_image: must be given"]),
+        ("no_connection", ["There is no Airflow connection 'nobody'"]),
+    ],
+)
+def test_bad_input_fails_at_once_and_says_why(
+    airflow: AirflowStack, emulator: Emulator, failing: str, task_id: str, said: list[str]
+) -> None:
+    """One try, one clear error, and nothing sent that costs money."""
+    ti = airflow.task("failing_waits", failing, task_id)
+    assert ti is not None
+    assert (ti["state"], ti["try_number"]) == ("failed", 1)
+    log = airflow.log("failing_waits", failing, task_id)
+    assert not [text for text in said if text not in log]
+    assert not [order for order in emulator.orders if order.request["prompt"] == "x"]
+
+
+def test_a_wait_outlives_its_triggerer(airflow: AirflowStack, emulator: Emulator) -> None:
+    """A triggerer killed in the middle of waits, and back: the waits go on, and deadlines still hold."""
+    emulator.update(seconds="hold")
+    try:
+        airflow.wait_for_dag("long_waits")
+        run_id = airflow.trigger("long_waits")
+        airflow.wait_for_task("long_waits", run_id, "wait", {"deferred"})
+        with airflow.db() as db:
+            rows = [tuple(row) for row in db.execute("SELECT classpath, kwargs FROM trigger")]
+        assert [row for row in rows if "StarVideosTaskTrigger" in row[0]]
+        assert emulator.key not in str(rows), "a trigger's row holds no key"
+        airflow.kill("triggerer")
+        airflow.start("triggerer")
+        airflow.wait_for_task("long_waits", run_id, "late", {"failed"})
+        airflow.wait_for_task("long_waits", run_id, "late_soft", {"skipped"})
+        emulator.finish(airflow.xcom("long_waits", run_id, "create"))
+        assert airflow.wait_for_run("long_waits", run_id, timeout=180) == "failed"
+    finally:
+        emulator.update(seconds=3)
+    states = {ti["task_id"]: (ti["state"], ti["try_number"]) for ti in airflow.task_instances("long_waits", run_id)}
+    assert states["wait"] == ("success", 1)
+    assert states["late"] == ("failed", 1), "a sensor's timeout isn't retried"
+    assert states["late_soft"] == ("skipped", 1)
