@@ -14,10 +14,15 @@
     │   ├── StarVideosRejectedError          any other 4xx, and redirects                  permanent
     │   ├── StarVideosServerError            5xx
     │   └── StarVideosMalformedAnswerError   an answer that can't be read
+    ├── StarVideosStorageError           an order's input can't be read in its store; nothing was sent
     ├── StarVideosRecordError            an order can't be put on record, so it isn't sent
     ├── StarVideosUnconfirmedError       an order that may or may not have been accepted   permanent
     ├── StarVideosVideoFailedError       the video itself failed; a new order may succeed
-    └── StarVideosWaitTimeoutError       the deadline passed; the video goes on
+    ├── StarVideosWaitTimeoutError       the deadline passed; the video goes on
+    ├── StarVideosNotReadyError          the video isn't completed yet
+    └── StarVideosDownloadError          a video can't be fetched whole, or not be put where it belongs
+        ├── StarVideosUnsafeURLError         its URL leads where it must not                permanent
+        └── StarVideosExistsError            there is a file already                       permanent
 
 ``permanent`` is the one place that says whether a retry of the task is of any use. The classes are plain
 exceptions: Airflow's own ones are chosen where a task ends (see ``airflow_provider_starvideos.failures``).
@@ -149,6 +154,10 @@ class StarVideosMalformedAnswerError(StarVideosAPIError):
     """A success status with an answer that can't be read: empty, HTML, too large, no ``id``."""
 
 
+class StarVideosStorageError(StarVideosError):
+    """The store of an order's input can't be asked. Nothing was sent."""
+
+
 class StarVideosRecordError(StarVideosError):
     """The record of an order can't be read or written. Nothing was sent."""
 
@@ -184,3 +193,23 @@ class StarVideosVideoFailedError(StarVideosError):
 
 class StarVideosWaitTimeoutError(StarVideosError):
     """The video wasn't ready at the deadline. It can't be stopped: it goes on, and is billed."""
+
+
+class StarVideosNotReadyError(StarVideosError):
+    """The video isn't completed yet, so that there is nothing to save."""
+
+
+class StarVideosDownloadError(StarVideosError):
+    """A video can't be fetched whole, or can't be put where it belongs. Nothing was left there."""
+
+
+class StarVideosUnsafeURLError(StarVideosDownloadError):
+    """A result's URL, or a redirect, leads to a host that a worker must not read from."""
+
+    permanent = True
+
+
+class StarVideosExistsError(StarVideosDownloadError):
+    """There is a file at the destination already, and ``if_exists="error"``."""
+
+    permanent = True

@@ -22,7 +22,12 @@ def get_provider_info() -> dict[str, Any]:
                 "tags": ["service"],
             }
         ],
-        "operators": [{"integration-name": "StarVideos", "python-modules": [f"{PACKAGE}.operators.create"]}],
+        "operators": [
+            {
+                "integration-name": "StarVideos",
+                "python-modules": [f"{PACKAGE}.operators.{name}" for name in ("create", "download")],
+            }
+        ],
         "sensors": [{"integration-name": "StarVideos", "python-modules": [f"{PACKAGE}.sensors.task"]}],
         "hooks": [{"integration-name": "StarVideos", "python-modules": [f"{PACKAGE}.hooks.starvideos"]}],
         "triggers": [{"integration-name": "StarVideos", "python-modules": [f"{PACKAGE}.triggers.task"]}],

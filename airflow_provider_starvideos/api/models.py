@@ -74,6 +74,12 @@ class VideoRequest:
         return {name: value for name, value in wire.items() if value is not None}
 
     @property
+    def has_stored_inputs(self) -> bool:
+        """An input lies in a store, and is to be presigned before the order is sent."""
+        given = (*self.reference_images, *self.reference_videos, self.first_image, self.last_image)
+        return any(not one.startswith(("http://", "https://")) for one in given if one)
+
+    @property
     def summary(self) -> str:
         """The key facts in one line, for the log."""
         facts = {

@@ -37,7 +37,12 @@ USER_AGENT = f"airflow-provider-starvideos/{__version__}"
 
 MAX_ANSWER_BYTES = 1024 * 1024
 """An answer is a small JSON object; whoever sends more is not the API, and may be endless."""
+SIGNED = re.compile(r"(https?://[^\s?\"'<>]+)\?[^\s\"'<>]*", re.ASCII)
+"""A URL with a query, which may hold the signature of an input; the API may name it in a message."""
 MAX_MESSAGE_CHARACTERS = 500
+MAX_BODY_CHARACTERS = 2000
+MAX_NAME_CHARACTERS = 100
+"""Of a status, a model, a request's id."""
 VIDEO_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._~-]{0,199}", re.ASCII)
 
 ERRORS: Mapping[int, tuple[type[StarVideosAPIError], str]] = {
@@ -61,6 +66,8 @@ class Endpoint:
     :param timeout: seconds for a whole request, connecting and reading included
     :param connect_timeout: seconds until a connection stands
     :param max_retries: how often a call is sent again, where that is safe
+    :param presign_seconds: how long a presigned input of an order stays readable
+    :param allow_private_downloads: fetch results from private addresses too
     """
 
     base_url: str
@@ -68,6 +75,8 @@ class Endpoint:
     timeout: float = 60.0
     connect_timeout: float = 10.0
     max_retries: int = 3
+    presign_seconds: int = 3600
+    allow_private_downloads: bool = False
 
     @property
     def host(self) -> str:
@@ -146,7 +155,7 @@ def read_video(request: HttpRequest, response: HttpResponse) -> VideoTask:
         raise answer.error(code)
     if video is None:
         raise answer.malformed()
-    return _video(video)
+    return answer.video(video)
 
 
 class _Answer:
@@ -166,6 +175,21 @@ class _Answer:
         if isinstance(error, StarVideosNotFoundError):
             error.names_video = names_video
         return error
+
+    def video(self, wire: dict[str, Any]) -> VideoTask:
+        status, url, model = wire.get("status"), wire.get("video_url"), wire.get("model")
+        created = _number(wire.get("created"))
+        return VideoTask(
+            id=wire["id"],
+            status=self._clean(status, MAX_NAME_CHARACTERS).lower()
+            if isinstance(status, str)
+            else f"missing ({shown(status)})",
+            error=self._clean(_message(wire), MAX_MESSAGE_CHARACTERS) or None,
+            video_url=url if isinstance(url, str) and url else None,
+            actual_duration=_number(wire.get("actualDuration")),
+            created=int(created) if created is not None else None,
+            model=self._clean(model, MAX_NAME_CHARACTERS) if isinstance(model, str) else None,
+        )
 
     def malformed(self) -> StarVideosAPIError:
         response = self.response
@@ -192,7 +216,7 @@ class _Answer:
         if status >= 500:
             return StarVideosServerError, "the server failed"
         if 300 <= status < 400:
-            target = urlsplit(self.response.headers.get("location", "")).netloc or "another path"
+            target = self._clean(_host(self.response.headers.get("location", "")), MAX_NAME_CHARACTERS)
             return StarVideosRejectedError, (
                 f"the server redirects to {target}, which isn't followed with a key: "
                 "check the base URL in the connection's host field"
@@ -206,16 +230,24 @@ class _Answer:
         return kind(
             f"{call} on {self.request.endpoint.host} answered {status}: {meaning}.{said}",
             status_code=status,
-            body=self._clean(self.response.body[: 4 * MAX_MESSAGE_CHARACTERS].decode(errors="replace"), None),
-            request_id=headers.get("x-request-id"),
+            body=self._clean(self.response.body.decode(errors="replace"), MAX_BODY_CHARACTERS),
+            request_id=self._clean(headers.get("x-request-id", ""), MAX_NAME_CHARACTERS) or None,
             retry_after=retry_after_seconds(headers),
         )
 
-    def _clean(self, text: str, limit: int | None) -> str:
-        """Take the key out of a text, in case that the server echoes it, and whatever upsets a log."""
-        text = text.replace(self.request.endpoint.key, "***")
+    def _clean(self, text: str, limit: int) -> str:
+        """Take the key out of a text, in case that the server echoes it, and whatever upsets a log; shorten it."""
+        # The key first: a part of it is left otherwise, where the cut goes through it.
+        text = SIGNED.sub(r"\1?…", text.replace(self.request.endpoint.key, "***"))[: 2 * limit]
         text = "".join(c if c.isprintable() else " " for c in text).strip()
-        return text if limit is None or len(text) <= limit else text[: limit - 1] + "…"
+        return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def _host(location: str) -> str:
+    try:
+        return urlsplit(location).hostname or "another path"
+    except ValueError:
+        return "an address that can't be read"
 
 
 def _json(body: bytes) -> Any:
@@ -258,19 +290,6 @@ def _message(payload: Any) -> str:
         if isinstance(value, str) and value.strip():
             return value.strip()
     return ""
-
-
-def _video(wire: dict[str, Any]) -> VideoTask:
-    status, url, created = wire.get("status"), wire.get("video_url"), _number(wire.get("created"))
-    return VideoTask(
-        id=wire["id"],
-        status=status.strip().lower() if isinstance(status, str) else f"missing ({shown(status)})",
-        error=_message(wire)[:MAX_MESSAGE_CHARACTERS] or None,
-        video_url=url if isinstance(url, str) and url else None,
-        actual_duration=_number(wire.get("actualDuration")),
-        created=int(created) if created is not None else None,
-        model=wire["model"] if isinstance(wire.get("model"), str) else None,
-    )
 
 
 def _number(value: Any) -> float | None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from datetime import UTC
 from email.utils import parsedate_to_datetime
 
 from airflow_provider_starvideos.exceptions import (
@@ -97,9 +98,20 @@ def retry_after_seconds(headers: Mapping[str, str]) -> float | None:
     try:
         seconds = float(text) if text.replace(".", "", 1).isascii() and text.replace(".", "", 1).isdigit() else None
         if seconds is None:
-            server_now = headers.get("date")
-            now = parsedate_to_datetime(server_now).timestamp() if server_now else time.time()
-            seconds = parsedate_to_datetime(text).timestamp() - now
+            seconds = _http_date(text) - _server_now(headers)
     except (ValueError, OverflowError):
         return None
     return min(max(seconds, 0.0), LONGEST_RETRY_AFTER)
+
+
+def _server_now(headers: Mapping[str, str]) -> float:
+    try:
+        return _http_date(headers.get("date", ""))
+    except (ValueError, OverflowError):
+        return time.time()
+
+
+def _http_date(text: str) -> float:
+    moment = parsedate_to_datetime(text)
+    # Every HTTP date is in GMT, also where it doesn't say so.
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()

@@ -20,7 +20,13 @@ from airflow_provider_starvideos.exceptions import Problem, StarVideosValidation
 
 DURATION_SECONDS = range(3, 16)
 RATIOS = ("1:1", "9:16", "16:9")
+STORAGE_SCHEMES = frozenset(
+    {"s3", "s3a", "gs", "gcs", "abfs", "abfss", "adl", "wasb", "wasbs", "oss", "file", "memory"}
+)
+"""Where an input may lie beside the web; it is presigned before it is sent (``storage.inputs``)."""
 SHOWN_CHARACTERS = 80
+READ_CHARACTERS = 1000
+"""Of a value that is to be shown; a data URL may have millions."""
 
 
 @dataclass(frozen=True)
@@ -97,8 +103,8 @@ def build_request(
         if frames[name] and not rule.frames:
             read.problem(name, "can't be combined with reference_images or reference_videos", frames[name])
     if not rule.timing:
-        for name, value in (("duration", seconds), ("ratio", given_ratio)):
-            if value is not None:
+        for name, value in (("duration", duration), ("ratio", ratio)):
+            if _given(value):
                 read.problem(
                     name,
                     "doesn't apply with reference_videos, the output follows the clip: leave it out",
@@ -132,7 +138,7 @@ class _Reader:
         try:
             value.encode()
         except UnicodeEncodeError:
-            self.problem(field, "must be valid Unicode text, without lone surrogates", ascii(value))
+            self.problem(field, "must be valid Unicode text, without lone surrogates", value)
         return value
 
     def choice(self, field: str, value: Any, allowed: Sequence[str]) -> str | None:
@@ -155,8 +161,8 @@ class _Reader:
     def url(self, field: str, value: Any) -> str | None:
         if not _given(value):
             return None
-        if not is_http_url(value):
-            self.problem(field, "must be an http:// or https:// URL", value)
+        if not is_http_url(value) and not is_storage_uri(value):
+            self.problem(field, "must be an http:// or https:// URL, or a storage URI such as s3://bucket/key", value)
             # Still "given": a broken first_image must not read as text-to-video in the other messages.
             return str(value)
         return str(value).strip()
@@ -232,10 +238,23 @@ def is_http_url(value: Any) -> bool:
     return parts.scheme in ("http", "https") and bool(parts.hostname)
 
 
+def is_storage_uri(value: Any) -> bool:
+    """Tell whether ``value`` names an object in a store of ``STORAGE_SCHEMES``."""
+    if not isinstance(value, str) or not value.strip().isprintable():
+        return False
+    scheme, separator, rest = value.strip().partition("://")
+    return bool(separator) and scheme.lower() in STORAGE_SCHEMES and bool(rest.strip("/"))
+
+
 def shown(value: Any) -> str:
     """Return ``value`` for a message: short, and without a URL's password and query, which may hold a signature."""
-    if isinstance(value, str) and "://" in value:
-        value = re.sub(r"(?<=://)[^/?#\s]*@", "…@", value)
-        value = re.sub(r"[?#].*", "?…", value, flags=re.DOTALL)
-    text = repr(value)
+    try:
+        text = value if isinstance(value, str) else repr(value)
+    except ValueError:  # an int of thousands of digits
+        text = f"a huge {type(value).__name__}"
+    text = text[:READ_CHARACTERS]
+    # Wherever they stand, in a list too, and also where the scheme is missing: that may be what is wrong.
+    text = re.sub(r"([A-Za-z]+://)?[^\s?#]*@", r"\1…@", text)
+    text = re.sub(r"[?#].*", "?…", text, flags=re.DOTALL)
+    text = repr(text) if isinstance(value, str) else text
     return text if len(text) <= SHOWN_CHARACTERS else text[: SHOWN_CHARACTERS - 1] + "…"

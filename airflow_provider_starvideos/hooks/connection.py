@@ -9,6 +9,7 @@ from __future__ import annotations
 import ipaddress
 import math
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Protocol
 from urllib.parse import urlsplit
@@ -47,6 +48,7 @@ NUMBER_EXTRAS: Mapping[str, NumberExtra] = {
     "timeout": NumberExtra(60, 1, 600),
     "connect_timeout": NumberExtra(10, 0.1, 120),
     "max_retries": NumberExtra(3, 0, 20, whole=True),
+    "presign_seconds": NumberExtra(3600, 60, 7 * 24 * 3600, whole=True),
 }
 TRUTHS: Mapping[str, bool] = {
     "true": True,
@@ -70,18 +72,33 @@ def endpoint_of(connection: AirflowConnection, extras: Mapping[str, Any]) -> End
     if not isinstance(extras, Mapping):
         problems.append("extra: must be a JSON object")
         extras = {}
-    key = (connection.password or "").strip()
-    if not key:
-        problems.append("password: must hold the StarVideos API key (it is empty)")
-    elif not key.isascii() or not key.isprintable() or " " in key:
-        problems.append("password: must be an API key, printable ASCII without blanks (the value isn't shown)")
+    key = _key(connection.password, problems)
     numbers = {name: _number(name, rule, extras.get(name), problems) for name, rule in NUMBER_EXTRAS.items()}
-    allow_http = _truth("allow_http", extras.get("allow_http"), problems)
+    allow_http, allow_private = (
+        _truth(name, extras.get(name), problems) for name in ("allow_http", "allow_private_downloads")
+    )
     base_url = _base_url(connection, allow_http=allow_http, problems=problems)
     if problems:
         listed = "".join(f"\n  - {problem}" for problem in problems)
         raise StarVideosConfigurationError(f"Connection {connection.conn_id!r} can't be used:{listed}")
-    return Endpoint(base_url, key, numbers["timeout"], numbers["connect_timeout"], int(numbers["max_retries"]))
+    return Endpoint(
+        base_url,
+        key,
+        timeout=numbers["timeout"],
+        connect_timeout=numbers["connect_timeout"],
+        max_retries=int(numbers["max_retries"]),
+        presign_seconds=int(numbers["presign_seconds"]),
+        allow_private_downloads=allow_private,
+    )
+
+
+def _key(password: Any, problems: list[str]) -> str:
+    key = _text("password", password, problems)
+    if isinstance(password, str | None) and not key:
+        problems.append("password: must hold the StarVideos API key (it is empty)")
+    elif not key.isascii() or not key.isprintable() or " " in key:
+        problems.append("password: must be an API key, printable ASCII without blanks (the value isn't shown)")
+    return key
 
 
 def _number(name: str, rule: NumberExtra, value: Any, problems: list[str]) -> float:
@@ -89,7 +106,7 @@ def _number(name: str, rule: NumberExtra, value: Any, problems: list[str]) -> fl
         return rule.default
     try:
         number = math.nan if isinstance(value, bool) else float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         number = math.nan
     if not rule.lowest <= number <= rule.highest or (rule.whole and not number.is_integer()):
         kind = "a whole number" if rule.whole else "a number"
@@ -105,32 +122,58 @@ def _truth(name: str, value: Any, problems: list[str]) -> bool:
     return TRUTHS.get(text, False)
 
 
+def _text(name: str, value: Any, problems: list[str]) -> str:
+    if value is None or isinstance(value, str):
+        return (value or "").strip()
+    problems.append(f"{name}: must be text (got {type(value).__name__})")
+    return ""
+
+
+def _port(value: Any, problems: list[str]) -> str:
+    text = str(value or "")
+    if text and not (text.isascii() and text.isdecimal() and len(text) < 6 and int(text) < 65536):
+        problems.append(f"port: must be a whole number from 1 to 65535 (got {shown(value)})")
+    return text
+
+
 def _base_url(connection: AirflowConnection, *, allow_http: bool, problems: list[str]) -> str:
     """Put the base URL together and check it. A bare host means https, a bare loopback host http."""
-    host = (connection.host or "").strip()
+    host, schema = _text("host", connection.host, problems), _text("schema", connection.schema, problems)
+    connection_port = _port(connection.port, problems)
     if not host:
         return VENDOR_BASE_URL
     try:
-        if "://" not in host:
-            host = f"{'http' if _is_loopback(urlsplit('//' + host).hostname or '') else 'https'}://{host}"
-        parts = urlsplit(host)
-        port = parts.port or connection.port
+        parts = urlsplit(_with_scheme(host))
+        port = parts.port or connection_port
     except ValueError:
         problems.append(f"host: must be a base URL such as {VENDOR_BASE_URL} (got {shown(host)})")
         return VENDOR_BASE_URL
     problem = _base_url_problem(parts.scheme, parts.hostname or "", allow_http=allow_http)
-    if not problem and (parts.username or parts.password or parts.query or parts.fragment or not host.isprintable()):
+    if not problem and (parts.username or parts.password or parts.query or parts.fragment):
         problem = "must be a base URL without user, query or fragment"
+    if not problem and (" " in host or not host.isprintable()):
+        problem = "must be a base URL without blanks"
     if problem:
         problems.append(f"host: {problem} (got {shown(host)})")
         return VENDOR_BASE_URL
     name = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
-    path = parts.path.strip("/") or (connection.schema or "").strip().strip("/")
+    path = parts.path.strip("/") or schema.strip("/")
     return f"{parts.scheme}://{name}{f':{port}' if port else ''}{f'/{path}' if path else ''}"
 
 
+def _with_scheme(host: str) -> str:
+    scheme, separator, rest = host.partition("://")
+    if not separator:
+        scheme, rest = "", host
+    with suppress(ValueError):
+        rest = f"[{ipaddress.IPv6Address(rest)}]"  # Airflow takes the brackets off, reading a connection's URI
+    if not scheme:
+        scheme = "http" if _is_loopback(urlsplit(f"//{rest}").hostname or "") else "https"
+    return f"{scheme}://{rest}"
+
+
 def _base_url_problem(scheme: str, hostname: str, *, allow_http: bool) -> str:
-    if scheme not in ("http", "https") or not hostname or " " in hostname:
+    if scheme not in ("http", "https") or not hostname:
         return f"must be an https:// URL such as {VENDOR_BASE_URL}"
     if scheme == "http" and not allow_http and not _is_loopback(hostname):
         return (

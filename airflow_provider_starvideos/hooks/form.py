@@ -30,6 +30,16 @@ CONN_FIELDS: dict[str, dict[str, Any]] = {
         "description": "Send the key unencrypted to a host that isn't loopback. Only for a trusted network.",
         "schema": {"type": ["boolean", "null"], "default": False},
     },
+    "presign_seconds": {
+        "label": "Presigned inputs (seconds)",
+        "description": "How long an input out of a bucket stays readable for the API, 60 to 604800. Empty: 3600.",
+        "schema": {"type": ["integer", "null"], "minimum": 60, "maximum": 604800},
+    },
+    "allow_private_downloads": {
+        "label": "Allow private downloads",
+        "description": "Fetch results from addresses inside of your network too. The API's own host is always allowed.",
+        "schema": {"type": ["boolean", "null"], "default": False},
+    },
 }
 HIDDEN_FIELDS = ["schema", "login", "port", "extra"]
 RELABELING = {"host": "Base URL", "password": "API key"}

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from airflow.providers.common.compat.connection import get_async_connection, get_async_extra_dejson
@@ -28,6 +30,7 @@ from airflow_provider_starvideos.hooks.form import connection_form_widgets, ui_f
 if TYPE_CHECKING:
     from airflow_provider_starvideos.api.models import VideoRequest, VideoTask
     from airflow_provider_starvideos.api.protocol import Endpoint
+    from airflow_provider_starvideos.storage.fetch import FetchedFile
     from airflow_provider_starvideos.transports.aio import AioTransport
     from airflow_provider_starvideos.transports.sync import SyncTransport
 
@@ -63,7 +66,8 @@ class StarVideosHook(BaseHook):
 
     :param starvideos_conn_id: Airflow connection of type ``starvideos``: its password is the API key, its host the
         base URL (empty: the vendor's), its extras ``timeout`` (seconds a request, 1 to 600), ``connect_timeout``
-        (seconds, 0.1 to 120), ``max_retries`` (0 to 20) and ``allow_http``
+        (seconds, 0.1 to 120), ``max_retries`` (0 to 20), ``presign_seconds`` (60 to 604800), ``allow_http`` and
+        ``allow_private_downloads``
     """
 
     conn_name_attr = "starvideos_conn_id"
@@ -129,7 +133,8 @@ class StarVideosHook(BaseHook):
         :param endpoint: None: the connection's
         :param witness: is told before each sending, and when it turned out that the order wasn't accepted
         """
-        call = calls.create(endpoint or self.get_conn(), request)
+        endpoint = endpoint or self.get_conn()
+        call = calls.create(endpoint, self._with_signed_inputs(request, endpoint))
         with self._transport() as transport:
 
             def perform(step: HttpRequest | Sleep) -> Any:
@@ -140,6 +145,14 @@ class StarVideosHook(BaseHook):
                 return transport.perform(step)
 
             return drive(call, perform)
+
+    @staticmethod
+    def _with_signed_inputs(request: VideoRequest, endpoint: Endpoint) -> VideoRequest:
+        if not request.has_stored_inputs:
+            return request
+        from airflow_provider_starvideos.storage.inputs import presigned
+
+        return presigned(request, endpoint.presign_seconds)
 
     def get_video(self, video_id: str) -> VideoTask:
         """Ask for a video; again on connection errors, 429 and 5xx.
@@ -177,6 +190,19 @@ class StarVideosHook(BaseHook):
 
             return drive(flow, perform)
 
+    def download_video(self, video_id: str, path: str | Path) -> FetchedFile:
+        """Save a completed video to a local file, whole and checked, in place of one that is there; or not at all.
+
+        :param video_id: the API's id
+        :param path: the local file
+        :return: its ``path``, ``size_bytes``, ``sha256`` and ``content_type``
+        :raises StarVideosNotReadyError: the video isn't completed
+        :raises StarVideosDownloadError: it can't be fetched whole
+        """
+        from airflow_provider_starvideos.storage.saving import save_to_path
+
+        return save_to_path(self, check_video_id(video_id), Path(path))
+
     def _transport(self) -> SyncTransport:
         from airflow_provider_starvideos.transports.sync import SyncTransport
 
@@ -186,9 +212,10 @@ class StarVideosHook(BaseHook):
 
     async def acreate_video(self, **request: Any) -> VideoTask:
         """Order a video, as ``create_video`` does. **This costs money.**"""
-        checked = build_request(**request)
+        checked, endpoint = build_request(**request), await self.aget_conn()
+        signed = await asyncio.to_thread(self._with_signed_inputs, checked, endpoint)
         async with self._async_transport() as transport:
-            return await transport.run(calls.create(await self.aget_conn(), checked))
+            return await transport.run(calls.create(endpoint, signed))
 
     async def aget_video(self, video_id: str) -> VideoTask:
         """Ask for a video, as ``get_video`` does."""

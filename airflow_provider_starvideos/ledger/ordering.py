@@ -23,6 +23,7 @@ from airflow_provider_starvideos.exceptions import (
     StarVideosNotFoundError,
     StarVideosRecordError,
     StarVideosUnconfirmedError,
+    StarVideosValidationError,
 )
 from airflow_provider_starvideos.hooks.starvideos import StarVideosHook
 from airflow_provider_starvideos.ledger.record import OrderRecord
@@ -32,6 +33,13 @@ RESUBMIT = "resubmit"
 WRITE_ATTEMPTS = 5
 WRITE_DELAY = 2.0
 """An id that was paid for is worth a few attempts to keep it, seconds apart."""
+ENDED = "the task ended before the answer was on record (its log may name the video)."
+
+
+class _LostOrderError(StarVideosUnconfirmedError):
+    """Nobody can tell whether the order was accepted, and the Dag's author rather pays twice than asks a person."""
+
+    permanent = False
 
 
 class DurableOrder:
@@ -92,19 +100,10 @@ class DurableOrder:
 
     def _take_up(self, record: OrderRecord, request: VideoRequest, endpoint: Endpoint) -> VideoTask | None:
         """Return the video that an earlier try ordered, or None if it must be ordered (again)."""
-        if record.video_id is None:
-            record = self._decide(record, request, endpoint)
-            if record.video_id is None:
-                return None
-        try:
-            task = self._hook.get_video(record.video_id)
-        except StarVideosNotFoundError as error:
-            decision = self._decision(record)
-            if decision == RESUBMIT:
-                return None
-            raise StarVideosRecordError(
-                f"{error} An earlier try of this task ordered it. {_how_to_decide(record)}"
-            ) from error
+        task = self._look(record, request, endpoint)
+        if task is None:
+            self._log.warning("An earlier try's order may have been accepted. It is sent again, as asked for.")
+            return None
         if task.is_failed:
             self._log.info(
                 "StarVideos video %s of an earlier try failed (%s); ordering a new one.", task.id, task.error
@@ -113,19 +112,37 @@ class DurableOrder:
         self._log.info("Found StarVideos video %s (%s) of an earlier try: not ordered again.", task.id, task.status)
         return task
 
-    def _decide(self, record: OrderRecord, request: VideoRequest, endpoint: Endpoint) -> OrderRecord:
-        """Say what becomes of an intent: a record with the id that a person gave, or without, to order again."""
-        decision = self._decision(record)
-        if decision == RESUBMIT or (decision is None and self._resubmit):
-            self._log.warning("An earlier try's order may have been accepted. It is sent again, as asked for.")
-            return record
-        if decision is None:
-            what = record.doubt or "the task ended before the answer was on record."
-            raise unconfirmed(request, endpoint.base_url, record.sent_at, what, _how_to_decide(record))
-        found = replace(record, video_id=check_video_id(decision), doubt=None)
-        self._write(found)
+    def _look(self, record: OrderRecord, request: VideoRequest, endpoint: Endpoint) -> VideoTask | None:
+        """Return the video as it is now, or None if it is to be ordered again though it may be there."""
+        if record.video_id is not None:
+            try:
+                return self._hook.get_video(record.video_id)
+            except StarVideosNotFoundError as error:
+                decision = self._decision(record)
+                if decision is None:
+                    raise StarVideosRecordError(
+                        f"{error} An earlier try of this task ordered it. {_how_to_decide(record)}"
+                    ) from error
+        else:
+            decision = self._decision(record)
+            if decision is None and self._resubmit:
+                decision = RESUBMIT
+            if decision is None:
+                what = record.doubt or ENDED
+                raise unconfirmed(request, endpoint.base_url, record.sent_at, what, _how_to_decide(record))
+        return None if decision.lower() == RESUBMIT else self._decided(record, decision)
+
+    def _decided(self, record: OrderRecord, decision: str) -> VideoTask:
+        """Put the id that a person gave on record, if there is such a video."""
+        try:
+            video_id = check_video_id(decision)
+            task = self._hook.get_video(video_id)
+        except (StarVideosValidationError, StarVideosNotFoundError) as error:
+            what = f"the Variable {DECISION_PREFIX}{record.reference} doesn't name a video: {error}"
+            raise StarVideosUnconfirmedError(f"Nothing was sent: {what} {_how_to_decide(record)}", what=what) from error
+        self._write(replace(record, video_id=video_id, doubt=None))
         self._drop_decision(record)
-        return found
+        return task
 
     def _decision(self, record: OrderRecord) -> str | None:
         decision = variable(DECISION_PREFIX + record.reference)
@@ -143,6 +160,12 @@ class DurableOrder:
             task = self._hook.submit(request, endpoint, witness=entry)
         except StarVideosUnconfirmedError as error:
             entry.doubt(error.what)
+            if self._resubmit:
+                raise _LostOrderError(
+                    f"{error.what} The order may or may not have been accepted (and billed). The next try of this task "
+                    "sends it again, as on_unconfirmed='resubmit' asks for.",
+                    what=error.what,
+                ) from error
             raise type(error)(f"{error} {_how_to_decide(entry.record)}", what=error.what) from error
         except StarVideosError:
             entry.withdraw()

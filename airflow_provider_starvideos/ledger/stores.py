@@ -70,7 +70,7 @@ class VariableStore:
 
     def read(self) -> Any | None:
         """Return the object, or None if there is none."""
-        text = variable(self.key)
+        text = _variable_or_error(self.key)
         return json.loads(text) if text else None
 
     def write(self, value: dict[str, Any]) -> None:
@@ -99,3 +99,27 @@ def variable(key: str) -> str | None:
     """Return a Variable's text, or None if there is none."""
     value = Variable.get(key, None)
     return str(value) if value is not None else None
+
+
+def _variable_or_error(key: str) -> str | None:
+    """Return a Variable's text, or None if there provably is none.
+
+    ``Variable.get`` of Airflow 3.1 and later takes an api-server that fails for a Variable that isn't there. A record
+    that is only out of reach must not be taken for none: the video would be ordered twice.
+    """
+    from airflow.sdk.exceptions import AirflowRuntimeError, ErrorType
+    from airflow.sdk.execution_time import task_runner
+    from airflow.sdk.execution_time.comms import ErrorResponse, GetVariable
+
+    supervisor: Any = getattr(task_runner, "SUPERVISOR_COMMS", None)
+    if not hasattr(supervisor, "send"):  # the first releases of Airflow 3.0, where Variable.get tells the two apart
+        return variable(key)
+    try:
+        answer = supervisor.send(GetVariable(key=key))
+    except AirflowRuntimeError as error:
+        answer = error.error
+    if not isinstance(answer, ErrorResponse):
+        return str(answer.value) if answer.value is not None else None
+    if answer.error == ErrorType.VARIABLE_NOT_FOUND:
+        return None
+    raise AirflowRuntimeError(answer)

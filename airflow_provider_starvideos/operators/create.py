@@ -59,7 +59,7 @@ class StarVideosCreateOperator(BaseOperator):
     :param timeout: seconds that a wait may last
     :param durable: keep the order on record, so that no retry, crash or lost answer makes you pay for a video twice
     :param on_unconfirmed: what to do with an order of which nobody can tell whether it was accepted: ``fail``, and let
-        a person look, or ``resubmit``, and perhaps pay twice
+        a person look, or ``resubmit``: leave it to the task's ``retries``, and perhaps pay twice
     :return: the video's id
     :raises AirflowFailException: an error that a retry can't mend: a bad request, a refused key, no credit, an order of
         which nobody can tell whether it was accepted
@@ -134,7 +134,7 @@ class StarVideosCreateOperator(BaseOperator):
         if self.durable:
             from airflow_provider_starvideos.hooks.starvideos import StarVideosHook
 
-            self._forget_after_success(self._durable_order(StarVideosHook(self.starvideos_conn_id), context))
+            self._durable_order(StarVideosHook(self.starvideos_conn_id), context)
         return self._deliver(context, task)
 
     def dry_run(self) -> None:
@@ -158,9 +158,7 @@ class StarVideosCreateOperator(BaseOperator):
         request = self._request()
         hook = StarVideosHook(self.starvideos_conn_id)
         if self.durable:
-            order = self._durable_order(hook, context)
-            self._forget_after_success(order)
-            task = order.place(request)
+            task = self._durable_order(hook, context).place(request)
         else:
             task = hook.submit(request)
             self.log.info("Ordered StarVideos video %s: %s.", task.id, request.summary)
@@ -171,29 +169,15 @@ class StarVideosCreateOperator(BaseOperator):
     def _durable_order(self, hook: StarVideosHook, context: Context) -> DurableOrder:
         from airflow_provider_starvideos.ledger.ordering import DurableOrder
         from airflow_provider_starvideos.ledger.stores import store_of
+        from airflow_provider_starvideos.ledger.success import forget_after_success
 
-        return DurableOrder(hook, store_of(context), self.log, resubmit=self.on_unconfirmed == "resubmit")
-
-    def _forget_after_success(self, order: DurableOrder) -> None:
-        """Take the record away once Airflow has recorded the success: cleared after that, the task means a new video.
-
-        Not sooner: a task whose process dies between ``execute`` and the recorded success is retried, and the retry
-        must find its video. So this is a callback, added at run time; it isn't part of the Dag.
-        """
-
-        def forget(context: Context) -> None:
-            try:
-                order.forget()
-            except Exception as error:  # noqa: BLE001  the task has succeeded; say what follows from this
-                self.log.warning(
-                    "The order stays on record, so this task, cleared, will find its video again: %s", error
-                )
-
-        given = self.on_success_callback or ()
-        given = given if isinstance(given, Sequence) else (given,)
-        self.on_success_callback = [*given, forget]
+        order = DurableOrder(hook, store_of(context), self.log, resubmit=self.on_unconfirmed == "resubmit")
+        forget_after_success(self, order)
+        return order
 
     def _wait(self, context: Context, task: VideoTask) -> str:
+        if task.is_completed:  # ordered by an earlier try
+            return self._deliver(context, task)
         if self.deferrable:
             return defer(self, task.id, poll_interval=self.poll_interval, timeout=self.timeout)
         from airflow_provider_starvideos.hooks.starvideos import StarVideosHook

@@ -109,7 +109,7 @@ async def _exchange(session: aiohttp.ClientSession, request: HttpRequest) -> Htt
             headers = {name.lower(): value for name, value in response.headers.items()}
             too_large = len(body) > MAX_ANSWER_BYTES
             return HttpResponse(response.status, headers, bytes(body[:MAX_ANSWER_BYTES]), too_large)
-    except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
+    except Exception as error:  # whatever it is: an order must not end as an unknown error
         where = "no connection to" if not note.connected else "lost the connection to"
         what = f"{type(error).__name__}: {error}"
         if isinstance(error, TimeoutError):

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from types import TracebackType
 from typing import Any, Self
 
@@ -73,7 +75,12 @@ class SyncTransport:
                 return _Exchange(request, session).run()
         if self._session is None:
             self._session = _new_session()
-        return _Exchange(request, self._session).run()
+        exchange = _Exchange(request, self._session)
+        try:
+            return exchange.run()
+        finally:
+            if exchange.given_up:
+                self._session = None  # its thread may hold the old one for a moment longer
 
 
 class _Exchange:
@@ -81,6 +88,8 @@ class _Exchange:
 
     The timeouts of requests are per read, so a server that drips a byte now and then would hold a worker for ever, and
     a name look-up has no timeout at all. So the whole exchange runs in a thread that is given up when its time is over.
+
+    Once it is given up nothing is sent any more: the caller was told so, and may order again.
     """
 
     def __init__(self, request: HttpRequest, session: requests.Session) -> None:
@@ -89,21 +98,45 @@ class _Exchange:
         self.connected = False
         self.given_up = False
         self.outcome: HttpResponse | BaseException | None = None
+        self._socket: socket.socket | None = None
+        self._lock = threading.Lock()
 
     def run(self) -> HttpResponse:
         timeout = self.request.endpoint.timeout
         thread = threading.Thread(target=self._work, name="starvideos-request", daemon=True)
         thread.start()
-        thread.join(timeout)
-        self.given_up = thread.is_alive()
-        if self.outcome is None:
-            self.session.close()
-            raise self._error(f"no whole answer within {timeout:g} s")
+        try:
+            thread.join(timeout)
+        finally:  # also where a signal ends the task meanwhile
+            self._give_up_unless_done()
         if isinstance(self.outcome, HttpResponse):
             return self.outcome
-        if isinstance(self.outcome, requests.RequestException | OSError):
+        if self.outcome is None:
+            raise self._error(f"no whole answer within {timeout:g} s")
+        if isinstance(self.outcome, Exception):
+            # Whatever it is, urllib3 has more than requests wraps: an order must not end as an unknown error.
             raise self._error(f"{type(self.outcome).__name__}: {self.outcome}") from self.outcome
         raise self.outcome
+
+    def note_connected(self, sock: socket.socket) -> None:
+        """Note that from here on bytes may leave.
+
+        :raises TimeoutError: the exchange was given up before
+        """
+        with self._lock:
+            if self.given_up:
+                raise TimeoutError("the connection came too late")
+            self.connected, self._socket = True, sock
+
+    def _give_up_unless_done(self) -> None:
+        with self._lock:
+            self.given_up = self.outcome is None
+            sock = self._socket
+        if self.given_up:
+            self.session.close()
+            if sock is not None:
+                with suppress(OSError):
+                    socket.socket.shutdown(sock, socket.SHUT_RDWR)  # ends the thread's read
 
     def _error(self, what: str) -> StarVideosConnectionError:
         where = "no connection to" if not self.connected else "lost the connection to"
@@ -112,10 +145,14 @@ class _Exchange:
         return StarVideosConnectionError(text.replace(self.request.endpoint.key, "***"), sent=self.connected)
 
     def _work(self) -> None:
+        outcome: HttpResponse | BaseException
         try:
-            self.outcome = self._exchange()
+            outcome = self._exchange()
         except BaseException as error:  # noqa: BLE001  raised in the caller's thread
-            self.outcome = error
+            outcome = error
+        with self._lock:
+            if not self.given_up:
+                self.outcome = outcome
 
     def _exchange(self) -> HttpResponse:
         request, endpoint = self.request, self.request.endpoint
@@ -169,23 +206,29 @@ class _NotingAdapter(HTTPAdapter):
 
                 def connect(self) -> None:
                     super().connect()
-                    adapter.note_connected()
+                    adapter.note_connected(self.sock)
 
                 def request(self, *args: Any, **kwargs: Any) -> None:
                     if self.sock is not None:  # kept alive from an earlier request
-                        adapter.note_connected()
+                        adapter.note_connected(self.sock)
                     super().request(*args, **kwargs)
 
             pool.ConnectionCls = Noting
         return pool
 
-    def note_connected(self) -> None:
+    def note_connected(self, sock: socket.socket) -> None:
         if self.exchange is not None:
-            self.exchange.connected = True
+            self.exchange.note_connected(sock)
+
+
+class _Session(requests.Session):
+    def get_redirect_target(self, resp: requests.Response) -> None:
+        """See no redirects: even where none is followed, requests reads the whole body of one, and its address."""
+        return
 
 
 def _new_session() -> requests.Session:
-    session = requests.Session()
+    session = _Session()
     adapter = _NotingAdapter(max_retries=0)
     session.mount("https://", adapter)
     session.mount("http://", adapter)

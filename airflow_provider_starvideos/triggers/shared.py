@@ -27,7 +27,7 @@ _by_loop: WeakKeyDictionary[asyncio.AbstractEventLoop, _Shared] = WeakKeyDiction
 
 @asynccontextmanager
 async def shared_transport() -> AsyncIterator[AioTransport]:
-    """Give the running loop's transport; the last one to leave closes it."""
+    """Give the running loop's transport, for as long as a wait lasts; the last wait to leave closes it."""
     loop = asyncio.get_running_loop()
     shared = _by_loop.setdefault(loop, _Shared())
     shared.users += 1
@@ -40,16 +40,16 @@ async def shared_transport() -> AsyncIterator[AioTransport]:
             await shared.transport.__aexit__(None, None, None)
 
 
-async def look(video_id: str, conn_id: str) -> VideoTask:
-    """Ask once for a video, over the running loop's transport.
+async def look(transport: AioTransport, video_id: str, conn_id: str) -> VideoTask:
+    """Ask once for a video.
 
+    :param transport: from ``shared_transport``
     :param video_id: the API's id
     :param conn_id: Airflow connection of type ``starvideos``
     :raises StarVideosError: it can't be told, for that reason
     """
     endpoint = await _endpoint(conn_id)
-    async with shared_transport() as transport:
-        return await transport.run(query(endpoint, video_id, max_retries=0))
+    return await transport.run(query(endpoint, video_id, max_retries=0))
 
 
 async def _endpoint(conn_id: str) -> Endpoint:

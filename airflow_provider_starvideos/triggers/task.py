@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from importlib import import_module
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
@@ -56,9 +57,11 @@ class StarVideosTaskTrigger(BaseTrigger):
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Wait, and send the one event: the completed video, or why there is none."""
-        flow = watch(self.video_id, poll_interval=self.poll_interval, end_time=self.end_time)
+        # Imported late: a worker that defers needs no HTTP client. In a thread: it takes a moment, and this is the
+        # loop of every trigger.
+        shared = await asyncio.to_thread(import_module, "airflow_provider_starvideos.triggers.shared")
         try:
-            task = await adrive(flow, self._perform)
+            task = await self._wait(shared)
         except StarVideosError as error:
             yield events.WaitEvent(payload=events.of_error(self.video_id, error))
         else:
@@ -71,14 +74,16 @@ class StarVideosTaskTrigger(BaseTrigger):
             self.video_id,
         )
 
-    async def _perform(self, step: Look | Sleep) -> VideoTask | None:
-        if isinstance(step, Look):
-            # Imported late: a worker that defers needs no HTTP client. In a thread: it takes a moment, and this is
-            # the loop of every trigger.
-            shared = await asyncio.to_thread(import_module, "airflow_provider_starvideos.triggers.shared")
-            task: VideoTask = await shared.look(step.video_id, self.starvideos_conn_id)
-            return task
-        if step.notice:
-            self.log.info(step.notice)
-        await asyncio.sleep(step.seconds)
-        return None
+    async def _wait(self, shared: ModuleType) -> VideoTask:
+        async def perform(step: Look | Sleep) -> VideoTask | None:
+            if isinstance(step, Look):
+                task: VideoTask = await shared.look(transport, step.video_id, self.starvideos_conn_id)
+                return task
+            if step.notice:
+                self.log.info(step.notice)
+            await asyncio.sleep(step.seconds)
+            return None
+
+        flow = watch(self.video_id, poll_interval=self.poll_interval, end_time=self.end_time)
+        async with shared.shared_transport() as transport:  # for as long as the wait, so that connections stay
+            return await adrive(flow, perform)

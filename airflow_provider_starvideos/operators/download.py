@@ -1,0 +1,142 @@
+"""The operator that saves a video."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Literal
+
+from airflow.providers.common.compat.sdk import BaseOperator
+
+from airflow_provider_starvideos.api.waiting import DEFAULT_POLL_INTERVAL, DEFAULT_TIMEOUT
+from airflow_provider_starvideos.failures import operator_failures
+from airflow_provider_starvideos.waits import announce, defer, positive_seconds
+
+if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import Context
+
+    from airflow_provider_starvideos.storage.saving import SavedVideo
+
+IF_EXISTS = ("overwrite", "skip", "error")
+MAX_BYTES = 10 * 1024**3
+
+
+class StarVideosDownloadOperator(BaseOperator):
+    """Saves a completed video to a disk or an object store: whole and checked, or not at all.
+
+    It asks the API first, so the temporary URL is always fresh. The key never goes to the host of that URL, and a host
+    inside your network is refused unless it is the API's own or the connection says ``allow_private_downloads``.
+
+    Besides the return value it pushes the XComs ``video_id``, ``size_bytes``, ``sha256`` and ``content_type``; events
+    of the task's ``outlets`` carry them too, with duration, model and source.
+
+    :param video_id: the API's id, e.g. ``wait.output`` (templated)
+    :param destination: a path or a storage URI (``s3://bucket/videos/{{ ds }}/``); one that ends in ``/`` is a folder,
+        for ``<video_id>.mp4`` (templated)
+    :param if_exists: ``overwrite``; ``skip``: leave the file that is there, and succeed; ``error``: fail
+    :param storage_conn_id: Airflow connection of the storage (templated)
+    :param starvideos_conn_id: Airflow connection of type ``starvideos`` (templated)
+    :param wait_for_completion: wait for the video first; otherwise one that isn't completed is an error
+    :param deferrable: wait in the triggerer, not on a worker
+    :param poll_interval: seconds between two looks; the vendor recommends 30 to 60 (page "Query Task")
+    :param timeout: seconds that a wait may last
+    :param max_bytes: largest video that is fetched
+    :return: the URI that was written
+    :raises AirflowFailException: an error that a retry can't mend
+    :raises StarVideosError: any other; the task's ``retries`` apply
+    """
+
+    template_fields: Sequence[str] = ("video_id", "destination", "storage_conn_id", "starvideos_conn_id")
+    ui_color = "#e8f3ff"
+
+    def __init__(
+        self,
+        *,
+        video_id: str,
+        destination: str,
+        if_exists: Literal["overwrite", "skip", "error"] = "overwrite",
+        storage_conn_id: str | None = None,
+        starvideos_conn_id: str = "starvideos_default",
+        wait_for_completion: bool = False,
+        deferrable: bool = True,
+        poll_interval: timedelta | float = DEFAULT_POLL_INTERVAL,
+        timeout: timedelta | float = DEFAULT_TIMEOUT,
+        max_bytes: int = MAX_BYTES,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        if if_exists not in IF_EXISTS:
+            raise ValueError(f"if_exists must be one of {IF_EXISTS} (got {if_exists!r})")
+        self.video_id = video_id
+        self.destination = destination
+        self.if_exists = if_exists
+        self.storage_conn_id = storage_conn_id
+        self.starvideos_conn_id = starvideos_conn_id
+        self.wait_for_completion = wait_for_completion
+        self.deferrable = deferrable
+        self.poll_interval = positive_seconds("poll_interval", poll_interval)
+        self.timeout = positive_seconds("timeout", timeout)
+        self.max_bytes = max_bytes
+
+    def execute(self, context: Context) -> str:
+        """Save the video, after a wait if asked to.
+
+        :return: the URI that was written
+        """
+        from airflow_provider_starvideos.api.protocol import check_video_id
+        from airflow_provider_starvideos.hooks.starvideos import StarVideosHook
+
+        with operator_failures():
+            self.video_id = check_video_id(self.video_id)
+            if not self.wait_for_completion:
+                return self._save(context)
+            hook = StarVideosHook(self.starvideos_conn_id)
+            if self.deferrable and not hook.get_video(self.video_id).is_completed:
+                return defer(self, self.video_id, poll_interval=self.poll_interval, timeout=self.timeout)
+            if not self.deferrable:
+                announce(self, self.video_id, self.timeout)
+                hook.wait_for_video(self.video_id, poll_interval=self.poll_interval, timeout=self.timeout)
+            return self._save(context)
+
+    def execute_complete(self, context: Context, event: Any = None) -> str:
+        """Take the trigger's event, and save the video.
+
+        :param event: as ``triggers.events`` writes it
+        :return: the URI that was written
+        """
+        from airflow_provider_starvideos.triggers import events
+
+        with operator_failures():
+            self.video_id = events.read(event).id
+            return self._save(context)
+
+    def _save(self, context: Context) -> str:
+        from airflow_provider_starvideos.hooks.starvideos import StarVideosHook
+        from airflow_provider_starvideos.storage.fetch import Limits
+        from airflow_provider_starvideos.storage.place import Destination
+        from airflow_provider_starvideos.storage.saving import save
+
+        saved = save(
+            StarVideosHook(self.starvideos_conn_id),
+            self.video_id,
+            Destination(self.destination, self.video_id, self.storage_conn_id),
+            if_exists=self.if_exists,
+            limits=Limits(max_bytes=self.max_bytes),
+            log=self.log,
+        )
+        self._tell(context, saved)
+        return saved.uri
+
+    def _tell(self, context: Context, saved: SavedVideo) -> None:
+        facts: dict[str, Any] = {
+            "video_id": saved.task.id,
+            "size_bytes": saved.size_bytes,
+            "sha256": saved.sha256,
+            "content_type": saved.content_type,
+        }
+        for key, value in facts.items():
+            context["ti"].xcom_push(key=key, value=value)
+        source = {"dag_id": context["ti"].dag_id, "task_id": context["ti"].task_id, "run_id": context["ti"].run_id}
+        more = {"uri": saved.uri, "duration": saved.task.actual_duration, "model": saved.task.model, "source": source}
+        for outlet in self.outlets:
+            context["outlet_events"][outlet].extra.update(facts | more)

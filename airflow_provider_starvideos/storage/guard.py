@@ -1,0 +1,126 @@
+"""Which hosts a result may be fetched from: everything that decides it stands here.
+
+A result's URL comes from outside, and so does every redirect. Fetched blindly, it could make a worker read whatever is
+reachable from inside a company's network. So: only http(s), and only public addresses, unless it is the API's own host
+or the connection allows private ones. The address that was checked is the one that is connected to.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import urlsplit
+
+from airflow_provider_starvideos.exceptions import StarVideosUnsafeURLError
+
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+NAT64 = ipaddress.ip_network("64:ff9b::/96")
+DEFAULT_PORTS = {"http": 80, "https": 443}
+
+
+class Guard:
+    """Checks URLs and opens connections to checked addresses.
+
+    :param api_base_url: the API's base URL; its own host and port may be private
+    :param allow_private: allow every address (the connection's extra ``allow_private_downloads``)
+    :param resolve: looks a name up, as ``socket.getaddrinfo`` does
+    """
+
+    def __init__(
+        self,
+        api_base_url: str,
+        *,
+        allow_private: bool = False,
+        resolve: Callable[..., list[Any]] = socket.getaddrinfo,
+    ) -> None:
+        self._trusted = _host_and_port(api_base_url)
+        self._allow_private = allow_private
+        self._resolve = resolve
+
+    def check_url(self, url: str, *, came_from: str | None = None) -> None:
+        """Check what can be told from the URL alone.
+
+        :param came_from: the URL that redirected here
+        :raises StarVideosUnsafeURLError: not http(s), no host, a step from https down to http
+        """
+        try:
+            host, port = _host_and_port(url)
+        except ValueError:
+            host, port = "", 0
+        scheme = urlsplit(url).scheme
+        if scheme not in DEFAULT_PORTS or not host:
+            raise StarVideosUnsafeURLError(f"The result's URL isn't one of http(s) with a host: {_origin(url)}")
+        if came_from and urlsplit(came_from).scheme == "https" and scheme == "http":
+            raise StarVideosUnsafeURLError(f"{_origin(came_from)} redirects from https down to {_origin(url)}")
+
+        # Behind a proxy, names are looked up there, out of reach; an address in the URL itself can be judged here.
+        if _is_address(host) and not self._may_connect(host, port, host):
+            raise _private(host, host)
+
+    def connect(self, host: str, port: int, timeout: float | None) -> socket.socket:
+        """Look a host up and connect to its first address that may be connected to and answers.
+
+        :param timeout: seconds for each address
+        :raises StarVideosUnsafeURLError: none of its addresses may be connected to
+        :raises OSError: none of them answers, or the name isn't known
+        """
+        found = self._resolve(host, port, 0, socket.SOCK_STREAM)
+        allowed = [info for info in found if self._may_connect(host, port, str(info[4][0]))]
+        if found and not allowed:
+            raise _private(host, str(found[0][4][0]))
+        failure: OSError = OSError(f"no address is known for {host}")
+        for family, kind, protocol, _, address in allowed:
+            sock = socket.socket(family, kind, protocol)
+            try:
+                sock.settimeout(timeout)
+                sock.connect(address)
+            except OSError as error:
+                sock.close()
+                failure = error
+            else:
+                return sock
+        raise failure
+
+    def _may_connect(self, host: str, port: int, address: str) -> bool:
+        return self._allow_private or (host.lower(), port) == self._trusted or is_public(address)
+
+
+def is_public(text: str) -> bool:
+    """Tell whether an IP address is one of the public internet, also where it is wrapped in an IPv6 address."""
+    address: Address = ipaddress.ip_address(text.split("%")[0])
+    inner: Address | None = None
+    if isinstance(address, ipaddress.IPv6Address):
+        inner = address.ipv4_mapped or address.sixtofour
+        if address.teredo:
+            inner = address.teredo[1]
+        if address in NAT64:
+            inner = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
+    return all(one.is_global and not one.is_multicast for one in (inner or address,))
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host.split("%")[0])
+    except ValueError:
+        return False
+    return True
+
+
+def _private(host: str, address: str) -> StarVideosUnsafeURLError:
+    return StarVideosUnsafeURLError(
+        f"The result's URL points to {host}, at the private address {address}. If that is meant to be, set the extra "
+        "allow_private_downloads of the StarVideos connection to true."
+    )
+
+
+def _host_and_port(url: str) -> tuple[str, int]:
+    parts = urlsplit(url)
+    return (parts.hostname or "").lower(), parts.port or DEFAULT_PORTS.get(parts.scheme, 0)
+
+
+def _origin(url: str) -> str:
+    """Return a URL's scheme and host for a message; the rest may be signed."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.hostname or ''}"
