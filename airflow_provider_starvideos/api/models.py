@@ -111,6 +111,7 @@ class VideoTask:
     :param actual_duration: seconds, once completed
     :param created: Unix seconds of the order
     :param model: as the API says it
+    :param age: seconds since the API said so; 0 but where waits share a look
     """
 
     id: str
@@ -120,6 +121,7 @@ class VideoTask:
     actual_duration: float | None = None
     created: int | None = None
     model: str | None = None
+    age: float = field(default=0.0, compare=False)
 
     @property
     def is_completed(self) -> bool:

@@ -37,7 +37,7 @@ USER_AGENT = f"airflow-provider-starvideos/{__version__}"
 
 MAX_ANSWER_BYTES = 1024 * 1024
 """An answer is a small JSON object; whoever sends more is not the API, and may be endless."""
-SIGNED = re.compile(r"(https?://[^\s?\"'<>]+)\?[^\s\"'<>]*", re.ASCII)
+SIGNED = re.compile(r"(https?:(?:\\?/){2}[^\s?\"'<>]+)\?[^\s\"'<>]*", re.ASCII | re.IGNORECASE)
 """A URL with a query, which may hold the signature of an input; the API may name it in a message."""
 MAX_MESSAGE_CHARACTERS = 500
 MAX_BODY_CHARACTERS = 2000
@@ -237,8 +237,10 @@ class _Answer:
 
     def _clean(self, text: str, limit: int) -> str:
         """Take the key out of a text, in case that the server echoes it, and whatever upsets a log; shorten it."""
-        # The key first: a part of it is left otherwise, where the cut goes through it.
-        text = SIGNED.sub(r"\1?…", text.replace(self.request.endpoint.key, "***"))[: 2 * limit]
+        # The key before the cut: a part of it would be left where the cut goes through it. URLs after the cut: the
+        # search takes the square of a text's length, and of a cut query nothing is left anyway.
+        text = text.replace(self.request.endpoint.key, "***")[: 2 * limit]
+        text = SIGNED.sub(r"\1?…", text)
         text = "".join(c if c.isprintable() else " " for c in text).strip()
         return text if len(text) <= limit else text[: limit - 1] + "…"
 

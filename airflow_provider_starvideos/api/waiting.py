@@ -17,6 +17,7 @@ from airflow_provider_starvideos.api.models import VideoTask
 from airflow_provider_starvideos.exceptions import (
     StarVideosAPIError,
     StarVideosError,
+    StarVideosRateLimitError,
     StarVideosVideoFailedError,
     StarVideosWaitTimeoutError,
 )
@@ -27,8 +28,8 @@ DEFAULT_TIMEOUT = 3600.0
 """Seconds; a generation takes minutes."""
 MAX_POLL_ERRORS_IN_A_ROW = 10
 """With the default interval, five minutes without one readable answer."""
-POLL_JITTER = 0.1
-"""Share of an interval that is left to chance, so that polls spread."""
+POLL_JITTER = 0.2
+"""Share of an interval that chance adds to it, so that polls spread; never less than the interval."""
 
 
 @dataclass(frozen=True)
@@ -92,6 +93,7 @@ class Wait:
         self.end_time = end_time
         self._chance = chance
         self._errors = 0
+        self._paused = False
         self._status = ""
 
     def saw(self, task: VideoTask, now: float) -> Sleep | VideoTask:
@@ -104,6 +106,7 @@ class Wait:
         :raises StarVideosWaitTimeoutError: the deadline has passed
         """
         self._errors = 0
+        self._paused = False
         if task.is_completed:
             return task
         if task.is_failed:
@@ -114,7 +117,7 @@ class Wait:
             if not task.has_known_status:
                 notice += ", a status that isn't documented: waiting on, until the deadline"
             self._status = task.status
-        return self._again(self._interval(), now, notice)
+        return self._again(max(0.0, self._interval() - task.age), now, notice)
 
     def failed(self, error: StarVideosError, now: float) -> Sleep:
         """Take a look that failed.
@@ -125,6 +128,8 @@ class Wait:
         :raises StarVideosError: ``error`` itself where waiting on is pointless, or it was one too many in a row
         :raises StarVideosWaitTimeoutError: the deadline has passed
         """
+        if isinstance(error, StarVideosRateLimitError):
+            return self._rate_limited(error, now)
         self._errors += 1
         delay = self._interval()
         if error.permanent or self._errors >= MAX_POLL_ERRORS_IN_A_ROW:
@@ -136,8 +141,15 @@ class Wait:
         )
         return self._again(delay, now, notice)
 
+    def _rate_limited(self, error: StarVideosRateLimitError, now: float) -> Sleep:
+        """The server works, and wants fewer polls: no failure, however often. Come back spread over an interval."""
+        pause = max(error.retry_after or 0.0, self.poll_interval)
+        notice = "" if self._paused else f"The wait for StarVideos video {self.video_id} slows down: {error}"
+        self._paused = True
+        return self._again(pause + self.poll_interval * self._chance(), now, notice)
+
     def _interval(self) -> float:
-        return self.poll_interval * (1.0 - POLL_JITTER + 2.0 * POLL_JITTER * self._chance())
+        return self.poll_interval * (1.0 + POLL_JITTER * self._chance())
 
     def _again(self, delay: float, now: float, notice: str) -> Sleep:
         """Look again after ``delay``, but not later than at the deadline: the last look is there."""

@@ -228,6 +228,9 @@ class _Entry:
                     error,
                 )
                 self._order._sleep(WRITE_DELAY)
+            except BaseException:  # a signal, or the task's execution_timeout
+                self._order._log.error("StarVideos video %s was ordered, but isn't on record.", video_id)
+                raise
             else:
                 return
 

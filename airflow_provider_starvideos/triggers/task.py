@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import AsyncIterator
 from importlib import import_module
 from types import ModuleType
@@ -59,9 +60,12 @@ class StarVideosTaskTrigger(BaseTrigger):
         """Wait, and send the one event: the completed video, or why there is none."""
         # Imported late: a worker that defers needs no HTTP client. In a thread: it takes a moment, and this is the
         # loop of every trigger.
-        shared = await asyncio.to_thread(import_module, "airflow_provider_starvideos.triggers.shared")
+        name = "airflow_provider_starvideos.triggers.engine"
+        module = sys.modules.get(name)
+        if module is None:
+            module = await asyncio.to_thread(import_module, name)
         try:
-            task = await self._wait(shared)
+            task = await self._wait(module)
         except StarVideosError as error:
             yield events.WaitEvent(payload=events.of_error(self.video_id, error))
         else:
@@ -74,10 +78,10 @@ class StarVideosTaskTrigger(BaseTrigger):
             self.video_id,
         )
 
-    async def _wait(self, shared: ModuleType) -> VideoTask:
+    async def _wait(self, module: ModuleType) -> VideoTask:
         async def perform(step: Look | Sleep) -> VideoTask | None:
             if isinstance(step, Look):
-                task: VideoTask = await shared.look(transport, step.video_id, self.starvideos_conn_id)
+                task: VideoTask = await engine.look(step.video_id, self.poll_interval)
                 return task
             if step.notice:
                 self.log.info(step.notice)
@@ -85,5 +89,5 @@ class StarVideosTaskTrigger(BaseTrigger):
             return None
 
         flow = watch(self.video_id, poll_interval=self.poll_interval, end_time=self.end_time)
-        async with shared.shared_transport() as transport:  # for as long as the wait, so that connections stay
+        async with module.waiting(self.starvideos_conn_id, self.video_id) as engine:
             return await adrive(flow, perform)

@@ -1,0 +1,154 @@
+"""What all waits of one triggerer share, per Airflow connection: everything that makes a thousand waits cheap.
+
+One pool of kept-alive connections to the API, one look-up of the Airflow connection, one bound on polls at once, one
+pause when the API says "too many", and one poll where two waits want the same video. Nothing of it stays when the last
+wait has left.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import time
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from weakref import WeakKeyDictionary
+
+from airflow_provider_starvideos.api.calls import query
+from airflow_provider_starvideos.api.models import VideoTask
+from airflow_provider_starvideos.api.protocol import Endpoint
+from airflow_provider_starvideos.exceptions import (
+    StarVideosAuthenticationError,
+    StarVideosConnectionError,
+    StarVideosError,
+    StarVideosRateLimitError,
+)
+from airflow_provider_starvideos.hooks.starvideos import StarVideosHook
+from airflow_provider_starvideos.transports.aio import AioTransport
+
+log = logging.getLogger(__name__)
+
+MAX_POLLS_AT_ONCE = 20
+ENDPOINT_SECONDS = 45.0
+"""How long a looked-up connection is good for: a rotated key is picked up within a minute."""
+PAUSE_SECONDS = 30.0
+"""After a 429 without Retry-After."""
+
+
+class Engine:
+    """Polls for all waits over one Airflow connection, on one event loop.
+
+    :param conn_id: Airflow connection of type ``starvideos``
+    """
+
+    def __init__(self, conn_id: str) -> None:
+        self._conn_id = conn_id
+        self._transport = AioTransport()
+        self._endpoint: Endpoint | None = None
+        self._endpoint_good_until = 0.0
+        self._looking_up = asyncio.Lock()
+        self._places = asyncio.Semaphore(MAX_POLLS_AT_ONCE)
+        self._paused_until = 0.0
+        self._answers: dict[str, tuple[float, VideoTask]] = {}
+        self._polls: dict[str, asyncio.Lock] = {}
+        self._waits: Counter[str] = Counter()
+
+    async def look(self, video_id: str, max_age: float) -> VideoTask:
+        """Return how a video is: from the API, or from another wait's look that is younger than ``max_age`` seconds.
+
+        :return: the video; its ``age`` says how long ago the API said so
+        :raises StarVideosError: it can't be told, for that reason
+        """
+        # One poll at a time for a video: who comes meanwhile takes the answer of the one that is under way.
+        async with self._polls.setdefault(video_id, asyncio.Lock()):
+            known = self._answers.get(video_id)
+            if known and (age := time.monotonic() - known[0]) < max_age:
+                return replace(known[1], age=age)
+            async with self._places:
+                task = await self._poll(video_id)
+            self._answers[video_id] = (time.monotonic(), task)
+            return task
+
+    def enter(self, video_id: str) -> None:
+        """Count a wait in."""
+        self._waits[video_id] += 1
+
+    def leave(self, video_id: str) -> bool:
+        """Count a wait out, drop what is known of a video that nobody waits for, and tell whether it was the last."""
+        self._waits[video_id] -= 1
+        if not self._waits[video_id]:
+            del self._waits[video_id]
+            self._answers.pop(video_id, None)
+            self._polls.pop(video_id, None)
+        return not self._waits
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self._transport.__aexit__(None, None, None)
+
+    async def _poll(self, video_id: str) -> VideoTask:
+        pause = self._paused_until - time.monotonic()
+        if pause > 0:
+            message = f"The API asked for a pause of all polls, {pause:.0f} s are left."
+            raise StarVideosRateLimitError(message, status_code=429, retry_after=pause)
+        endpoint = await self._current_endpoint()
+        try:
+            return await self._transport.run(query(endpoint, video_id, max_retries=0))
+        except StarVideosRateLimitError as error:
+            self._pause(error.retry_after)
+            raise
+        except StarVideosAuthenticationError:
+            self._endpoint_good_until = 0.0
+            renewed = await self._current_endpoint()
+            if renewed.key == endpoint.key:
+                raise
+            return await self._transport.run(query(renewed, video_id, max_retries=0))
+
+    def _pause(self, asked: float | None) -> None:
+        seconds = PAUSE_SECONDS if asked is None else asked
+        self._paused_until = max(self._paused_until, time.monotonic() + seconds)
+        log.warning("The StarVideos API says 429: all polls over %r pause for %.0f s.", self._conn_id, seconds)
+
+    async def _current_endpoint(self) -> Endpoint:
+        if self._endpoint and time.monotonic() < self._endpoint_good_until:
+            return self._endpoint
+        async with self._looking_up:
+            if self._endpoint and time.monotonic() < self._endpoint_good_until:
+                return self._endpoint
+            try:
+                self._endpoint = await StarVideosHook(self._conn_id).aget_conn()
+            except Exception as error:
+                # Whatever keeps a triggerer from reading a connection (the api-server restarts, say) will pass.
+                if self._endpoint is None and isinstance(error, StarVideosError):
+                    raise
+                if self._endpoint is None:
+                    what = f"Can't read the connection {self._conn_id!r}: {type(error).__name__}: {error}"
+                    raise StarVideosConnectionError(what, sent=False) from error
+                log.warning("Can't read the connection %r anew, using it as it was: %s", self._conn_id, error)
+            self._endpoint_good_until = time.monotonic() + ENDPOINT_SECONDS * random.uniform(0.8, 1.0)
+            return self._endpoint
+
+
+_engines: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, Engine]] = WeakKeyDictionary()
+
+
+@asynccontextmanager
+async def waiting(conn_id: str, video_id: str) -> AsyncIterator[Engine]:
+    """Give the running loop's engine for a connection, for as long as a wait lasts; the last one to leave closes it.
+
+    :param conn_id: Airflow connection of type ``starvideos``
+    :param video_id: what is waited for
+    """
+    loop = asyncio.get_running_loop()
+    engines = _engines.setdefault(loop, {})
+    engine = engines.get(conn_id) or engines.setdefault(conn_id, Engine(conn_id))
+    engine.enter(video_id)
+    try:
+        yield engine
+    finally:
+        if engine.leave(video_id):
+            del engines[conn_id]
+            await engine.close()

@@ -1,0 +1,283 @@
+"""Waiting for a video: what each look means, when the next one comes, and what ends it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from airflow_provider_starvideos.api.flow import Sleep, drive
+from airflow_provider_starvideos.api.models import TaskStatus, VideoTask
+from airflow_provider_starvideos.api.waiting import MAX_POLL_ERRORS_IN_A_ROW, Look, Wait, watch
+from airflow_provider_starvideos.exceptions import (
+    StarVideosAuthenticationError,
+    StarVideosConfigurationError,
+    StarVideosConnectionError,
+    StarVideosError,
+    StarVideosMalformedAnswerError,
+    StarVideosNotFoundError,
+    StarVideosRateLimitError,
+    StarVideosServerError,
+    StarVideosVideoFailedError,
+    StarVideosWaitTimeoutError,
+)
+
+START = 1_000_000.0
+QUEUED = VideoTask("video_1", TaskStatus.QUEUED)
+PROCESSING = VideoTask("video_1", TaskStatus.PROCESSING)
+COMPLETED = VideoTask("video_1", TaskStatus.COMPLETED, video_url="https://files.example/v.mp4")
+FAILED = VideoTask("video_1", TaskStatus.FAILED, error="content policy")
+LOST = StarVideosConnectionError("reset", sent=True)
+
+
+class World:
+    """Answers looks one after the other, and lets the clock jump while the wait sleeps.
+
+    :param outcomes: of each look; the last one for ever
+    :param seconds_a_look: that each takes
+    """
+
+    def __init__(self, outcomes: Sequence[VideoTask | StarVideosError], seconds_a_look: float = 0.0) -> None:
+        self.outcomes = list(outcomes)
+        self.seconds_a_look = seconds_a_look
+        self.clock = START
+        self.looks: list[float] = []
+        self.sleeps: list[Sleep] = []
+
+    def perform(self, step: Look | Sleep) -> VideoTask | None:
+        if isinstance(step, Sleep):
+            self.sleeps.append(step)
+            self.clock += step.seconds
+            return None
+        assert step.video_id == "video_1"
+        self.looks.append(self.clock - START)
+        self.clock += self.seconds_a_look
+        outcome = self.outcomes.pop(0) if len(self.outcomes) > 1 else self.outcomes[0]
+        if isinstance(outcome, StarVideosError):
+            raise outcome
+        return outcome
+
+    def watch(self, *, poll_interval: float = 30.0, timeout: float = 3600.0, chance: float = 0.0) -> VideoTask:
+        flow = watch(
+            "video_1",
+            poll_interval=poll_interval,
+            end_time=START + timeout,
+            chance=lambda: chance,
+            now=lambda: self.clock,
+        )
+        return drive(flow, self.perform)
+
+    @property
+    def notices(self) -> list[str]:
+        return [step.notice for step in self.sleeps if step.notice]
+
+
+def test_the_first_look_comes_at_once() -> None:
+    """A video that is already there isn't waited for at all."""
+    world = World([COMPLETED])
+    assert world.watch() is COMPLETED
+    assert world.looks == [0.0]
+    assert world.sleeps == []
+
+
+def test_a_video_is_looked_at_once_an_interval_until_it_is_completed() -> None:
+    """Queued and processing wait on; each change of status is noticed once."""
+    world = World([QUEUED, QUEUED, PROCESSING, PROCESSING, COMPLETED])
+    assert world.watch() is COMPLETED
+    assert world.looks == [0.0, 30.0, 60.0, 90.0, 120.0]
+    assert world.notices == ["StarVideos video video_1 is queued", "StarVideos video video_1 is processing"]
+
+
+@pytest.mark.parametrize(("chance", "seconds"), [(0.0, 30.0), (0.5, 33.0), (1.0, 36.0)])
+def test_intervals_vary_by_a_fifth_upwards(chance: float, seconds: float) -> None:
+    """A thousand waits that began together don't poll together, and none polls more often than was asked for."""
+    world = World([QUEUED, COMPLETED])
+    world.watch(chance=chance)
+    assert [step.seconds for step in world.sleeps] == [pytest.approx(seconds)]
+
+
+def test_a_failed_video_ends_the_wait_with_the_apis_reason() -> None:
+    """At once, with id and reason as attributes."""
+    world = World([PROCESSING, FAILED])
+    with pytest.raises(StarVideosVideoFailedError, match="video_1 failed: content policy") as caught:
+        world.watch()
+    assert (caught.value.video_id, caught.value.reason) == ("video_1", "content policy")
+    assert len(world.looks) == 2
+
+
+def test_a_failure_without_a_reason_says_so() -> None:
+    """No "None" in a message."""
+    with pytest.raises(StarVideosVideoFailedError, match="failed: the API gave no reason"):
+        World([VideoTask("video_1", TaskStatus.FAILED)]).watch()
+
+
+def test_an_unknown_status_is_waited_out_and_noticed_once() -> None:
+    """It is neither success nor failure: the wait goes on, and says so once, until the status is another."""
+    paused, strange = VideoTask("video_1", "paused"), VideoTask("video_1", "missing (None)")
+    world = World([paused, paused, paused, strange, PROCESSING, COMPLETED])
+    assert world.watch() is COMPLETED
+    assert world.notices == [
+        "StarVideos video video_1 is paused, a status that isn't documented: waiting on, until the deadline",
+        "StarVideos video video_1 is missing (None), a status that isn't documented: waiting on, until the deadline",
+        "StarVideos video video_1 is processing",
+    ]
+
+
+def test_an_unknown_status_ends_at_the_deadline() -> None:
+    """Not before, and never as success."""
+    world = World([VideoTask("video_1", "paused")])
+    with pytest.raises(StarVideosWaitTimeoutError, match="it was paused when last seen"):
+        world.watch(timeout=100)
+    assert world.looks == [0.0, 30.0, 60.0, 90.0, 100.0]
+
+
+def test_the_last_look_is_at_the_deadline() -> None:
+    """A video that is completed in the last interval is delivered: no sleep goes beyond the end."""
+    world = World([QUEUED, QUEUED, COMPLETED])
+    assert world.watch(timeout=45) is COMPLETED
+    assert world.looks == [0.0, 30.0, 45.0]
+
+
+def test_at_the_deadline_the_wait_ends_and_says_what_becomes_of_the_video() -> None:
+    """The video can't be stopped; the message says so, and that its id stays valid."""
+    world = World([QUEUED, PROCESSING])
+    with pytest.raises(
+        StarVideosWaitTimeoutError, match=r"processing when last seen.*It can't be stopped.*billed"
+    ) as e:
+        world.watch(timeout=40)
+    assert "its id stays valid" in str(e.value)
+    assert world.looks == [0.0, 30.0, 40.0]
+
+
+@pytest.mark.parametrize("outcome", [COMPLETED, FAILED, QUEUED], ids=["completed", "failed", "queued"])
+def test_a_wait_that_begins_after_its_deadline_looks_once(outcome: VideoTask) -> None:
+    """A triggerer that was down for hours still finds the video that is there by then, and ends the wait if not."""
+    world = World([outcome])
+    if outcome is COMPLETED:
+        assert world.watch(timeout=-500) is COMPLETED
+    else:
+        expected = StarVideosVideoFailedError if outcome is FAILED else StarVideosWaitTimeoutError
+        with pytest.raises(expected):
+            world.watch(timeout=-500)
+    assert world.looks == [0.0]
+    assert world.sleeps == []
+
+
+def test_a_slow_look_uses_up_its_time() -> None:
+    """The deadline is a time of the clock, whatever the wait was spent on."""
+    world = World([QUEUED], seconds_a_look=50.0)
+    with pytest.raises(StarVideosWaitTimeoutError):
+        world.watch(timeout=100)
+    assert world.looks == [0.0, 80.0]
+
+
+PASSING = [
+    LOST,
+    StarVideosConnectionError("refused", sent=False),
+    StarVideosServerError("x", status_code=502),
+    StarVideosMalformedAnswerError("x", status_code=200),
+]
+
+
+@pytest.mark.parametrize("error", PASSING, ids=lambda error: type(error).__name__)
+def test_a_poll_that_fails_does_not_fail_the_wait(error: StarVideosError) -> None:
+    """The video goes on whether or not anybody can see it; the next look comes after the usual interval."""
+    world = World([error, PROCESSING, error, error, COMPLETED])
+    assert world.watch() is COMPLETED
+    assert world.looks == [0.0, 30.0, 60.0, 90.0, 120.0]
+    assert f"failed (2 in a row), the wait goes on: {error}" in world.notices[-1]
+
+
+def test_too_many_failures_in_a_row_end_the_wait() -> None:
+    """The tenth is raised, as itself."""
+    world = World([LOST])
+    with pytest.raises(StarVideosConnectionError) as caught:
+        world.watch()
+    assert caught.value is LOST
+    assert len(world.looks) == MAX_POLL_ERRORS_IN_A_ROW == 10
+
+
+def test_only_failures_in_a_row_count() -> None:
+    """One readable answer, and the count starts anew."""
+    nine = [LOST] * 9
+    world = World([*nine, PROCESSING, *nine, PROCESSING, *nine, COMPLETED])
+    assert world.watch() is COMPLETED
+    assert len(world.looks) == 30
+
+
+PERMANENT = [
+    StarVideosAuthenticationError("x", status_code=401),
+    StarVideosNotFoundError("x", status_code=404),
+    StarVideosConfigurationError("x"),
+]
+
+
+@pytest.mark.parametrize("error", PERMANENT, ids=lambda error: type(error).__name__)
+def test_a_permanent_error_ends_the_wait_at_once(error: StarVideosError) -> None:
+    """No repetition can mend it, so none is tried."""
+    world = World([PROCESSING, error])
+    with pytest.raises(type(error)) as caught:
+        world.watch()
+    assert caught.value is error
+    assert len(world.looks) == 2
+
+
+def test_a_look_that_was_shared_counts_from_when_the_api_was_asked() -> None:
+    """Two waits for one video take turns: who is told what another has just seen comes back an interval after that."""
+    world = World([replace(QUEUED, age=12.0), COMPLETED])
+    world.watch()
+    assert world.looks == [0.0, 18.0]
+
+
+def test_rate_limits_never_end_a_wait_and_are_noticed_once_in_a_row() -> None:
+    """The server works and wants fewer polls: that is no failure, however often it says so."""
+    limited = StarVideosRateLimitError("x", status_code=429)
+    world = World([*[limited] * 50, QUEUED, limited, COMPLETED])
+    assert world.watch() is COMPLETED
+    assert len([notice for notice in world.notices if "slows down" in notice]) == 2
+
+
+@pytest.mark.parametrize(("chance", "seconds"), [(0.0, 90.0), (1.0, 120.0)])
+def test_after_a_pause_waits_come_back_spread(chance: float, seconds: float) -> None:
+    """Not before the pause is over, and over an interval, not all at once."""
+    world = World([StarVideosRateLimitError("x", status_code=429, retry_after=90.0), COMPLETED])
+    world.watch(chance=chance)
+    assert world.sleeps[-1].seconds == seconds
+
+
+@pytest.mark.parametrize(("asked", "seconds"), [(5.0, 30.0), (90.0, 90.0), (90_000.0, 3570.0), (None, 30.0)])
+def test_the_wait_that_the_server_asks_for_is_kept(asked: float | None, seconds: float) -> None:
+    """Looking again sooner than asked would only be refused; but the deadline stays."""
+    world = World([QUEUED, StarVideosRateLimitError("x", status_code=429, retry_after=asked), COMPLETED])
+    assert world.watch() is COMPLETED
+    assert world.sleeps[-1].seconds == seconds
+
+
+def test_a_failing_look_at_the_deadline_is_a_timeout() -> None:
+    """The user is told of the deadline, with the status that was seen last."""
+    with pytest.raises(StarVideosWaitTimeoutError, match="processing when last seen"):
+        World([PROCESSING, LOST]).watch(timeout=20)
+
+
+def test_a_video_never_seen_has_no_last_status() -> None:
+    """The message doesn't invent one."""
+    with pytest.raises(StarVideosWaitTimeoutError) as caught:
+        World([LOST]).watch(timeout=20)
+    assert "when last seen" not in str(caught.value)
+
+
+def test_a_wait_without_a_deadline_never_times_out() -> None:
+    """As the sensor's poke uses it, whose deadline is the sensor's business."""
+    wait = Wait("video_1", poll_interval=0, end_time=float("inf"), chance=lambda: 0.0)
+    assert wait.saw(QUEUED, 1e12) == Sleep(0.0, "StarVideos video video_1 is queued")
+    assert wait.saw(COMPLETED, 1e13) is COMPLETED
+
+
+def test_a_driver_that_answers_a_look_with_nothing_is_told() -> None:
+    """A mistake in a driver is a TypeError, not a video."""
+    flow: Any = watch("video_1", poll_interval=1, end_time=2, now=lambda: 0.0)
+    assert next(flow) == Look("video_1")
+    with pytest.raises(TypeError, match="must be answered with a video"):
+        flow.send(None)
