@@ -22,6 +22,7 @@
     ├── StarVideosNotReadyError          the video isn't completed yet
     └── StarVideosDownloadError          a video can't be fetched whole, or not be put where it belongs
         ├── StarVideosUnsafeURLError         its URL leads where it must not                permanent
+        ├── StarVideosTooLargeError          it is larger than the limit                    permanent
         └── StarVideosExistsError            there is a file already                       permanent
 
 ``permanent`` is the one place that says whether a retry of the task is of any use. The classes are plain
@@ -205,6 +206,12 @@ class StarVideosDownloadError(StarVideosError):
 
 class StarVideosUnsafeURLError(StarVideosDownloadError):
     """A result's URL, or a redirect, leads to a host that a worker must not read from."""
+
+    permanent = True
+
+
+class StarVideosTooLargeError(StarVideosDownloadError):
+    """A video is larger than the limit of a download."""
 
     permanent = True
 

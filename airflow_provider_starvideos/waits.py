@@ -6,6 +6,8 @@ import time
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from airflow_provider_starvideos.api.waiting import completed_line
+
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import BaseOperator, Context
 
@@ -27,12 +29,14 @@ def announce(operator: BaseOperator, video_id: str, timeout: float) -> float:
     return end_time
 
 
-def defer(operator: Any, video_id: str, *, poll_interval: float, timeout: float) -> NoReturn:
+def defer(operator: Any, video_id: str, *, poll_interval: float, timeout: float, end_task: bool = False) -> NoReturn:
     """Hand the wait for a video over to the triggerer, which wakes ``operator.execute_complete``.
 
     :param poll_interval: seconds between two looks
     :param timeout: seconds that the wait may last
+    :param end_task: the task has nothing to do after a completed video, so it may end in the triggerer
     """
+    from airflow_provider_starvideos.triggers.ending import task_may_end_in_triggerer
     from airflow_provider_starvideos.triggers.task import StarVideosTaskTrigger
 
     end_time = announce(operator, video_id, timeout)
@@ -41,6 +45,7 @@ def defer(operator: Any, video_id: str, *, poll_interval: float, timeout: float)
         end_time=end_time,
         starvideos_conn_id=operator.starvideos_conn_id,
         poll_interval=poll_interval,
+        end_task=end_task and task_may_end_in_triggerer(operator),
     )
     backstop = timedelta(seconds=timeout + BACKSTOP_SECONDS)
     operator.defer(trigger=trigger, method_name="execute_complete", timeout=backstop)
@@ -49,9 +54,7 @@ def defer(operator: Any, video_id: str, *, poll_interval: float, timeout: float)
 
 def push_result(context: Context, task: VideoTask, log: Any) -> None:
     """Log a completed video and push its XComs ``video_url`` and ``actual_duration``."""
-    length = f", {task.actual_duration:g} s long" if task.actual_duration is not None else ""
-    took = f", {max(0.0, time.time() - task.created):.0f} s after its order" if task.created else ""
-    log.info("StarVideos video %s is completed%s%s.", task.id, length, took)
+    log.info(completed_line(task))
     if task.video_url is None:
         log.warning("The API gave no URL for the completed video %s; ask for it again later.", task.id)
     context["ti"].xcom_push(key="video_url", value=task.video_url)

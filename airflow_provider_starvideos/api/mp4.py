@@ -11,6 +11,8 @@ import struct
 HEADER_BYTES = 8
 LARGE_HEADER_BYTES = 16
 REQUIRED_BOXES = ("ftyp", "moov", "mdat")
+MAX_BOXES = 100_000
+"""A fragmented hour has some thousands; gigabytes of empty boxes are an attempt to keep somebody busy."""
 
 
 class Mp4Check:
@@ -18,8 +20,10 @@ class Mp4Check:
 
     def __init__(self) -> None:
         self.size = 0
-        self.boxes: list[str] = []
         self.problem = ""
+        self._missing = list(REQUIRED_BOXES)
+        self._boxes = 0
+        self._current = "first"
         self._header = b""
         self._left = 0
         self._to_the_end = False
@@ -40,14 +44,18 @@ class Mp4Check:
             position += step
         return not self.problem
 
+    @property
+    def is_open_ended(self) -> bool:
+        """Its last box has no length: it goes on to the end of the file, wherever that is."""
+        return self._to_the_end
+
     def finish(self) -> str:
         """Return what is wrong with the bytes as a whole file, or an empty text."""
         if self.problem:
             return self.problem
         if self._left or self._header:
-            return f"it ends in the middle of its {self.boxes[-1] if self.boxes else 'first'!r} box"
-        missing = [name for name in REQUIRED_BOXES if name not in self.boxes]
-        return f"it has no {' and no '.join(missing)} box" if missing else ""
+            return f"it ends in the middle of its {self._current!r} box"
+        return f"it has no {' and no '.join(self._missing)} box" if self._missing else ""
 
     def _take_header(self, chunk: bytes, position: int) -> int:
         wanted = LARGE_HEADER_BYTES if self._header[:4] == b"\0\0\0\1" else HEADER_BYTES
@@ -61,7 +69,7 @@ class Mp4Check:
 
     def _check_type(self) -> None:
         kind = self._header[4:HEADER_BYTES].decode("latin-1")
-        if not self.boxes and kind != "ftyp":
+        if not self._boxes and kind != "ftyp":
             self.problem = f"it doesn't begin as an MP4 does, but with {self._header!r}"
 
     def _open_box(self) -> None:
@@ -72,11 +80,16 @@ class Mp4Check:
         length = len(self._header)
         if length == LARGE_HEADER_BYTES:
             (size,) = struct.unpack(">Q", self._header[HEADER_BYTES:])
-        self.boxes.append(self._header[4:HEADER_BYTES].decode("latin-1"))
+        self._current = self._header[4:HEADER_BYTES].decode("latin-1")
+        self._boxes += 1
+        if self._current in self._missing:
+            self._missing.remove(self._current)
         self._header = b""
-        if size == 0:
+        if self._boxes > MAX_BOXES:
+            self.problem = f"it has more than {MAX_BOXES} boxes"
+        elif size == 0:
             self._to_the_end = True
         elif size < length:
-            self.problem = f"its {self.boxes[-1]!r} box claims a length of {size} bytes"
+            self.problem = f"its {self._current!r} box claims a length of {size} bytes"
         else:
             self._left = size - length

@@ -161,3 +161,10 @@ class Wait:
                 "on, and is billed. Wait for it again (its id stays valid) or raise the timeout."
             )
         return Sleep(min(delay, left), notice)
+
+
+def completed_line(task: VideoTask) -> str:
+    """Return the log line of a completed video."""
+    length = f", {task.actual_duration:g} s long" if task.actual_duration is not None else ""
+    took = f", {max(0.0, time.time() - task.created):.0f} s after its order" if task.created else ""
+    return f"StarVideos video {task.id} is completed{length}{took}."

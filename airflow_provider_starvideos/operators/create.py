@@ -179,7 +179,10 @@ class StarVideosCreateOperator(BaseOperator):
         if task.is_completed:  # ordered by an earlier try
             return self._deliver(context, task)
         if self.deferrable:
-            return defer(self, task.id, poll_interval=self.poll_interval, timeout=self.timeout)
+            # With a record, only a worker can take it away after the success (see _forget_after_success).
+            return defer(
+                self, task.id, poll_interval=self.poll_interval, timeout=self.timeout, end_task=not self.durable
+            )
         from airflow_provider_starvideos.hooks.starvideos import StarVideosHook
 
         announce(self, task.id, self.timeout)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Literal
 
-from airflow.providers.common.compat.sdk import BaseOperator
+from airflow.providers.common.compat.sdk import AirflowFailException, BaseOperator
 
 from airflow_provider_starvideos.api.waiting import DEFAULT_POLL_INTERVAL, DEFAULT_TIMEOUT
+from airflow_provider_starvideos.exceptions import StarVideosVideoFailedError
 from airflow_provider_starvideos.failures import operator_failures
 from airflow_provider_starvideos.waits import announce, defer, positive_seconds
 
@@ -86,12 +88,13 @@ class StarVideosDownloadOperator(BaseOperator):
         from airflow_provider_starvideos.api.protocol import check_video_id
         from airflow_provider_starvideos.hooks.starvideos import StarVideosHook
 
-        with operator_failures():
+        with _failures():
             self.video_id = check_video_id(self.video_id)
             if not self.wait_for_completion:
                 return self._save(context)
             hook = StarVideosHook(self.starvideos_conn_id)
-            if self.deferrable and not hook.get_video(self.video_id).is_completed:
+            task = hook.get_video(self.video_id)
+            if self.deferrable and not (task.is_completed or task.is_failed):
                 return defer(self, self.video_id, poll_interval=self.poll_interval, timeout=self.timeout)
             if not self.deferrable:
                 announce(self, self.video_id, self.timeout)
@@ -106,7 +109,7 @@ class StarVideosDownloadOperator(BaseOperator):
         """
         from airflow_provider_starvideos.triggers import events
 
-        with operator_failures():
+        with _failures():
             self.video_id = events.read(event).id
             return self._save(context)
 
@@ -140,3 +143,13 @@ class StarVideosDownloadOperator(BaseOperator):
         more = {"uri": saved.uri, "duration": saved.task.actual_duration, "model": saved.task.model, "source": source}
         for outlet in self.outlets:
             context["outlet_events"][outlet].extra.update(facts | more)
+
+
+@contextmanager
+def _failures() -> Iterator[None]:
+    """Let what a retry can't mend fail the task at once: a video that failed stays failed, too."""
+    try:
+        with operator_failures():
+            yield
+    except StarVideosVideoFailedError as error:
+        raise AirflowFailException(str(error)) from error

@@ -19,6 +19,7 @@ from airflow_provider_starvideos.api.flow import Sleep
 from airflow_provider_starvideos.api.waiting import DEFAULT_POLL_INTERVAL, DEFAULT_TIMEOUT, Wait
 from airflow_provider_starvideos.exceptions import StarVideosError
 from airflow_provider_starvideos.failures import sensor_failures
+from airflow_provider_starvideos.sensors.start import start_trigger_args
 from airflow_provider_starvideos.waits import defer, push_result
 
 if TYPE_CHECKING:
@@ -38,6 +39,10 @@ class StarVideosTaskSensor(BaseSensorOperator):
     :param video_id: the API's id, e.g. ``create.output`` (templated)
     :param starvideos_conn_id: Airflow connection of type ``starvideos`` (templated)
     :param deferrable: wait in the triggerer; then ``mode`` and ``exponential_backoff`` don't apply
+    :param start_from_trigger: start in the triggerer, so that no worker is needed at all; not for mapped tasks, nor
+        before Airflow 3.3. None: where it is safe, i.e. ``video_id`` is an id or another task's output, and nothing of
+        the task wants a worker (outlets, callbacks, listeners, …). True: also with a template as ``video_id``; a macro
+        of the Dag's own isn't known there
     :param poke_interval: seconds between two looks; the vendor recommends 30 to 60 (page "Query Task")
     :param timeout: seconds until the sensor has failed
     :param kwargs: every other option of ``BaseSensorOperator``: ``soft_fail``, ``mode``, …
@@ -55,6 +60,7 @@ class StarVideosTaskSensor(BaseSensorOperator):
         video_id: str,
         starvideos_conn_id: str = "starvideos_default",
         deferrable: bool = True,
+        start_from_trigger: bool | None = None,
         poke_interval: timedelta | float = DEFAULT_POLL_INTERVAL,
         timeout: timedelta | float = DEFAULT_TIMEOUT,
         **kwargs: Any,
@@ -64,6 +70,9 @@ class StarVideosTaskSensor(BaseSensorOperator):
         self.starvideos_conn_id = starvideos_conn_id
         self.deferrable = deferrable
         self._wait: Wait | None = None
+        args = start_trigger_args(self, start_from_trigger)
+        self.start_from_trigger = args is not None
+        self.start_trigger_args = args
 
     def execute(self, context: Context) -> Any:
         """Wait, in the triggerer or as ``mode`` says.
@@ -76,7 +85,7 @@ class StarVideosTaskSensor(BaseSensorOperator):
             found = self.poke(context)
         if isinstance(found, PokeReturnValue):
             return found.xcom_value
-        return defer(self, self.video_id, poll_interval=self.poke_interval, timeout=self.timeout)
+        return defer(self, self.video_id, poll_interval=self.poke_interval, timeout=self.timeout, end_task=True)
 
     def poke(self, context: Context) -> bool | PokeReturnValue:
         """Look once.

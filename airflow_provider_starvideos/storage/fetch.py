@@ -8,6 +8,7 @@ cookies, no .netrc.
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 import time
 from collections.abc import Callable
@@ -15,29 +16,30 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import urljoin
 
 import requests
-from requests.adapters import HTTPAdapter
+from urllib3.exceptions import HTTPError
 
 from airflow_provider_starvideos.api.mp4 import Mp4Check
 from airflow_provider_starvideos.api.protocol import USER_AGENT
 from airflow_provider_starvideos.api.retry import backoff
-from airflow_provider_starvideos.exceptions import StarVideosDownloadError
+from airflow_provider_starvideos.exceptions import StarVideosDownloadError, StarVideosTooLargeError
 from airflow_provider_starvideos.storage.guard import Guard
+from airflow_provider_starvideos.storage.web import Web
 
-CHUNK_BYTES = 1024 * 1024
+CHUNK_BYTES = 512 * 1024
 MAX_BYTES = 10 * 1024**3
+MAX_ATTEMPTS = 100
 MAX_ATTEMPTS_WITHOUT_PROGRESS = 5
-MAX_REDIRECTS = 5
 STALL_SECONDS = 60.0
 """Longest time without a byte."""
-CONNECT_SECONDS = 10.0
 TRANSFER_SECONDS = 3600.0
-REDIRECTS = (301, 302, 303, 307, 308)
 EXPIRED = (401, 403, 404, 410)
 """What hosts of temporary URLs answer when the time is over; then the API is asked for a fresh one."""
+RANGE_REFUSED = 416
+MAX_TYPE_CHARACTERS = 100
 NOT_A_VIDEO = ("text/", "application/json", "application/xml", "image/")
+CONTENT_RANGE = re.compile(r"bytes (\d{1,18})-\d{1,18}/(\d{1,18})", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -100,22 +102,28 @@ class Fetch:
 
         :raises StarVideosDownloadError: it can't be had whole
         :raises StarVideosUnsafeURLError: its URL leads where it must not
+        :raises StarVideosTooLargeError: it is larger than the limit
         """
-        deadline = time.monotonic() + self._limits.transfer_seconds
-        with self._session() as session, self._path.open("wb", buffering=0) as file:
+        limits = self._limits
+        web = Web(self._guard, stall_seconds=limits.stall_seconds, total_seconds=limits.transfer_seconds)
+        with web, self._path.open("wb", buffering=0) as file:
             most, stuck = 0, 0
-            while True:
+            for attempt in range(MAX_ATTEMPTS):
                 self._url = self._url or self._fresh_url()
-                failure = self._attempt(session, file, deadline)
+                failure = self._attempt(web, file)
                 if failure is None:
                     return FetchedFile(self._path, self._check.size, self._digest.hexdigest(), self._content_type)
                 stuck = 0 if self._check.size > most else stuck + 1
                 most = max(most, self._check.size)
-                if stuck >= MAX_ATTEMPTS_WITHOUT_PROGRESS or time.monotonic() > deadline:
-                    raise StarVideosDownloadError(f"The video can't be fetched: {failure}")
-                delay = backoff(stuck, 0.5)
+                if not web.seconds_left:
+                    failure = f"It took longer than {limits.transfer_seconds:g} s. {failure}"
+                    break
+                if stuck >= MAX_ATTEMPTS_WITHOUT_PROGRESS or attempt + 1 == MAX_ATTEMPTS:
+                    break
+                delay = min(backoff(stuck, 0.5), web.seconds_left)
                 self._log.info("%s Trying again in %.1f s; %d bytes are there.", failure, delay, self._check.size)
                 self._sleep(delay)
+            raise StarVideosDownloadError(f"The video can't be fetched: {failure}")
 
     def _start_over(self) -> None:
         self._check = Mp4Check()
@@ -123,39 +131,16 @@ class Fetch:
         self._content_type = ""
         self._etag = ""
         self._total: int | None = None
+        self._chunked = False
 
-    def _session(self) -> requests.Session:
-        session = requests.Session()
-        for scheme in ("http://", "https://"):
-            session.mount(scheme, _GuardedAdapter(self._guard))
-        return session
-
-    def _attempt(self, session: requests.Session, file: Any, deadline: float) -> str | None:
+    def _attempt(self, web: Web, file: Any) -> str | None:
         """Fetch what is missing. Return what went wrong, or None when the file is whole."""
         try:
-            with closing(self._open(session)) as response:
-                failure = self._accept(response, file)
-                return failure or self._copy(response, file, deadline)
-        except (requests.RequestException, OSError) as error:
-            return f"{type(error).__name__} while reading from the result's host."
-
-    def _open(self, session: requests.Session) -> requests.Response:
-        url, came_from = self._url, None
-        for _ in range(MAX_REDIRECTS + 1):
-            self._guard.check_url(url, came_from=came_from)
-            response = session.get(
-                url,
-                headers=self._headers(),
-                auth=_no_auth,
-                stream=True,
-                allow_redirects=False,
-                timeout=(CONNECT_SECONDS, self._limits.stall_seconds),
-            )
-            if response.status_code not in REDIRECTS:
-                return response
-            response.close()
-            url, came_from = urljoin(url, response.headers.get("location", "")), url
-        raise StarVideosDownloadError(f"The result's URL redirects more than {MAX_REDIRECTS} times.")
+            with closing(web.get(self._url, self._headers())) as response:
+                return self._accept(response, file) or self._copy(response, file)
+        except (requests.RequestException, HTTPError, OSError) as error:
+            of = f" of {self._total}" if self._total is not None else ""
+            return f"The transfer broke off at {self._check.size}{of} bytes ({type(error).__name__})."
 
     def _headers(self) -> dict[str, str]:
         headers = {
@@ -175,54 +160,69 @@ class Fetch:
             return f"The result's host answered {status}: its URL has expired."
         if status == 206 and self._continues(response):
             return None
-        if status not in (200, 206):
+        if status in (200, 206, RANGE_REFUSED):
             self._begin(file)
-            return f"The result's host answered {status}."
-        self._begin(file)
         if status == 206:
             return "The result's host answered with another part than was asked for."
-        self._content_type = response.headers.get("content-type", "").split(";")[0].strip().lower()
-        if self._content_type.startswith(NOT_A_VIDEO):
+        if status != 200:
+            return f"The result's host answered {status}."
+        return self._accept_whole(response)
+
+    def _accept_whole(self, response: requests.Response) -> str | None:
+        headers = response.headers
+        self._content_type = headers.get("content-type", "").split(";")[0].strip().lower()[:MAX_TYPE_CHARACTERS]
+        encoding = headers.get("content-encoding", "").strip().lower()[:MAX_TYPE_CHARACTERS]
+        if self._content_type.startswith(NOT_A_VIDEO) or encoding not in ("", "identity"):
             self._url = ""
-            return f"The result's host answered with {self._content_type}, not with a video."
-        etag = response.headers.get("etag", "")
-        self._etag = etag if not etag.startswith("W/") else ""
-        length = response.headers.get("content-length", "")
-        self._total = int(length) if length.isascii() and length.isdigit() else None
+            what = f"{encoding}-encoded content" if encoding else self._content_type
+            return f"The result's host answered with {what}, not with a video."
+        self._etag = _strong_etag(response)
+        self._chunked = "chunked" in headers.get("transfer-encoding", "").lower()
+        length = headers.get("content-length", "")
+        self._total = int(length) if re.fullmatch(r"\d{1,18}", length, re.ASCII) and not self._chunked else None
         self._check_size(self._total or 0)
         return None
 
     def _continues(self, response: requests.Response) -> bool:
-        match = re.fullmatch(r"bytes (\d+)-(\d+)/(\d+)", response.headers.get("content-range", "").strip(), re.ASCII)
-        if not match or not self._check.size:
+        match = CONTENT_RANGE.fullmatch(response.headers.get("content-range", "").strip())
+        if not match or not self._check.size or _strong_etag(response) not in ("", self._etag):
             return False
-        start, _, total = (int(number) for number in match.groups())
-        return start == self._check.size and total == self._total
+        start, total = (int(number) for number in match.groups())
+        if start != self._check.size or self._total not in (None, total):
+            return False
+        self._total = total
+        return True
 
     def _begin(self, file: Any) -> None:
         self._start_over()
         file.seek(0)
         file.truncate()
 
-    def _copy(self, response: requests.Response, file: Any, deadline: float) -> str | None:
-        for chunk in response.iter_content(CHUNK_BYTES):
+    def _copy(self, response: requests.Response, file: Any) -> str | None:
+        # read1 returns what has come; read would wait for the whole chunk, and lose it when the connection breaks.
+        while chunk := response.raw.read1(CHUNK_BYTES, decode_content=False):
             self._write(file, chunk)
             self._digest.update(chunk)
             if not self._check.feed(chunk):
                 return self._not_whole(self._check.problem, file)
             self._check_size(self._check.size)
-            if time.monotonic() > deadline:
-                return f"It took longer than {self._limits.transfer_seconds:g} s."
         if self._total is not None and self._check.size < self._total:
             return f"The transfer broke off at {self._check.size} of {self._total} bytes."
         problem = self._check.finish()
         if self._total is not None and self._check.size > self._total:
             problem = f"it is longer than the {self._total} bytes that were announced"
-        return self._not_whole(problem, file) if problem else None
+        elif self._total is None and not self._chunked and self._check.is_open_ended:
+            problem = "neither its host nor the file itself says how long it is"
+        if problem:
+            return self._not_whole(problem, file)
+        written = os.fstat(file.fileno()).st_size
+        return None if written == self._check.size else self._not_whole(f"only {written} bytes were kept of it", file)
 
     def _write(self, file: Any, chunk: bytes) -> None:
+        left = memoryview(chunk)
         try:
-            file.write(chunk)
+            while left:  # a disk that is nearly full takes a part, and says nothing
+                left = left[file.write(left) :]
         except OSError as error:
             raise StarVideosDownloadError(
                 f"The video can't be written to {self._path.parent} ({error.strerror}); it needs at least "
@@ -236,32 +236,10 @@ class Fetch:
 
     def _check_size(self, size: int) -> None:
         if size > self._limits.max_bytes:
-            raise StarVideosDownloadError(f"The video is larger than the limit of {self._limits.max_bytes} bytes.")
+            raise StarVideosTooLargeError(f"The video is larger than the limit of {self._limits.max_bytes} bytes.")
 
 
-def _no_auth(prepared: requests.PreparedRequest) -> requests.PreparedRequest:
-    """Given as ``auth``, so that requests doesn't take one from .netrc."""
-    return prepared
-
-
-class _GuardedAdapter(HTTPAdapter):
-    """Opens connections through the guard, so that the address that was checked is the one that is used."""
-
-    def __init__(self, guard: Guard) -> None:
-        self._guard = guard
-        super().__init__(max_retries=0)
-
-    def get_connection_with_tls_context(self, *args: Any, **kwargs: Any) -> Any:
-        pool: Any = super().get_connection_with_tls_context(*args, **kwargs)
-        if pool.proxy is None and not hasattr(pool.ConnectionCls, "guard"):
-            adapter_guard = self._guard
-
-            class Guarded(pool.ConnectionCls):  # type: ignore[misc]
-                guard = adapter_guard
-
-                def _new_conn(self) -> Any:
-                    timeout = self.timeout if isinstance(self.timeout, int | float) else None
-                    return self.guard.connect(self.host.strip("[]"), self.port, timeout)
-
-            pool.ConnectionCls = Guarded
-        return pool
+def _strong_etag(response: requests.Response) -> str:
+    """Return the answer's ETag if equal ones mean equal bytes."""
+    etag: str = response.headers.get("etag", "")
+    return "" if etag.startswith("W/") else etag

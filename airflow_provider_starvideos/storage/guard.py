@@ -16,8 +16,13 @@ from urllib.parse import urlsplit
 from airflow_provider_starvideos.exceptions import StarVideosUnsafeURLError
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
-NAT64 = ipaddress.ip_network("64:ff9b::/96")
+NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
+GLOBAL_UNICAST = ipaddress.IPv6Network("2000::/3")
+"""What is given out to the public internet (RFC 4291); Python's ``is_global`` takes in much that isn't."""
 DEFAULT_PORTS = {"http": 80, "https": 443}
+MAX_ORIGIN_CHARACTERS = 200
+MAX_ADDRESSES = 6
+"""Of one host that are tried."""
 
 
 class Guard:
@@ -35,7 +40,7 @@ class Guard:
         allow_private: bool = False,
         resolve: Callable[..., list[Any]] = socket.getaddrinfo,
     ) -> None:
-        self._trusted = _host_and_port(api_base_url)
+        self._trusted = _parts(api_base_url)[1:]
         self._allow_private = allow_private
         self._resolve = resolve
 
@@ -45,19 +50,16 @@ class Guard:
         :param came_from: the URL that redirected here
         :raises StarVideosUnsafeURLError: not http(s), no host, a step from https down to http
         """
-        try:
-            host, port = _host_and_port(url)
-        except ValueError:
-            host, port = "", 0
-        scheme = urlsplit(url).scheme
+        scheme, host, port = _parts(url)
         if scheme not in DEFAULT_PORTS or not host:
             raise StarVideosUnsafeURLError(f"The result's URL isn't one of http(s) with a host: {_origin(url)}")
-        if came_from and urlsplit(came_from).scheme == "https" and scheme == "http":
+        if came_from and _parts(came_from)[0] == "https" and scheme == "http":
             raise StarVideosUnsafeURLError(f"{_origin(came_from)} redirects from https down to {_origin(url)}")
 
         # Behind a proxy, names are looked up there, out of reach; an address in the URL itself can be judged here.
-        if _is_address(host) and not self._may_connect(host, port, host):
-            raise _private(host, host)
+        literal = _literal(host)
+        if literal and not self._may_connect(host, port, literal):
+            raise _private(host, literal)
 
     def connect(self, host: str, port: int, timeout: float | None) -> socket.socket:
         """Look a host up and connect to its first address that may be connected to and answers.
@@ -66,12 +68,15 @@ class Guard:
         :raises StarVideosUnsafeURLError: none of its addresses may be connected to
         :raises OSError: none of them answers, or the name isn't known
         """
-        found = self._resolve(host, port, 0, socket.SOCK_STREAM)
+        try:
+            found = self._resolve(host, port, 0, socket.SOCK_STREAM)
+        except UnicodeError as error:
+            raise OSError(f"{host} can't be a host's name") from error
         allowed = [info for info in found if self._may_connect(host, port, str(info[4][0]))]
         if found and not allowed:
             raise _private(host, str(found[0][4][0]))
         failure: OSError = OSError(f"no address is known for {host}")
-        for family, kind, protocol, _, address in allowed:
+        for family, kind, protocol, _, address in allowed[:MAX_ADDRESSES]:
             sock = socket.socket(family, kind, protocol)
             try:
                 sock.settimeout(timeout)
@@ -89,23 +94,34 @@ class Guard:
 
 def is_public(text: str) -> bool:
     """Tell whether an IP address is one of the public internet, also where it is wrapped in an IPv6 address."""
-    address: Address = ipaddress.ip_address(text.split("%")[0])
-    inner: Address | None = None
+    address: Address = ipaddress.ip_address(text.partition("%")[0])
     if isinstance(address, ipaddress.IPv6Address):
-        inner = address.ipv4_mapped or address.sixtofour
-        if address.teredo:
-            inner = address.teredo[1]
-        if address in NAT64:
-            inner = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
-    return all(one.is_global and not one.is_multicast for one in (inner or address,))
+        inner = _wrapped(address)
+        if inner is None:
+            return address in GLOBAL_UNICAST and address.is_global
+        address = inner
+    return address.is_global and not address.is_multicast
 
 
-def _is_address(host: str) -> bool:
+def _wrapped(address: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
+    """Return the IPv4 address that an IPv6 address leads to."""
+    if address in NAT64:
+        return ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
+    if address.teredo:
+        return address.teredo[1]
+    return address.ipv4_mapped or address.sixtofour
+
+
+def _literal(host: str) -> str | None:
+    """Return the address that a host's name is, also where it is written as ``127.1`` or ``0x7f000001``."""
     try:
-        ipaddress.ip_address(host.split("%")[0])
+        return str(ipaddress.ip_address(host.partition("%")[0]))
     except ValueError:
-        return False
-    return True
+        pass
+    try:
+        return socket.inet_ntoa(socket.inet_aton(host))
+    except (OSError, UnicodeError):
+        return None
 
 
 def _private(host: str, address: str) -> StarVideosUnsafeURLError:
@@ -115,12 +131,16 @@ def _private(host: str, address: str) -> StarVideosUnsafeURLError:
     )
 
 
-def _host_and_port(url: str) -> tuple[str, int]:
-    parts = urlsplit(url)
-    return (parts.hostname or "").lower(), parts.port or DEFAULT_PORTS.get(parts.scheme, 0)
+def _parts(url: str) -> tuple[str, str, int]:
+    """Return scheme, host and port; empty ones of what can't be read."""
+    try:
+        parts = urlsplit(url)
+        return parts.scheme, (parts.hostname or "").lower(), parts.port or DEFAULT_PORTS.get(parts.scheme, 0)
+    except ValueError:
+        return "", "", 0
 
 
 def _origin(url: str) -> str:
-    """Return a URL's scheme and host for a message; the rest may be signed."""
-    parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.hostname or ''}"
+    """Return a URL's scheme and host for a message, shortened; the rest may be signed."""
+    scheme, host, _ = _parts(url)
+    return f"{scheme}://{host}"[:MAX_ORIGIN_CHARACTERS]

@@ -1,15 +1,16 @@
 """Putting a checked file where it belongs, so that it is there whole or not at all.
 
 On a local disk it is written beside its place under a hidden name, and renamed. Object stores show an object only when
-it is complete, so there it is uploaded in one go.
+it is complete: there it is uploaded from a local file in one go. In any other store it is uploaded under a hidden name,
+and renamed.
 """
 
 from __future__ import annotations
 
-import os
+import secrets
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,37 @@ from airflow_provider_starvideos.exceptions import (
     StarVideosExistsError,
     StarVideosValidationError,
 )
+from airflow_provider_starvideos.storage import local
+
+PART_BYTES = 8 * 1024 * 1024
+PARTS_AT_ONCE = 4
+"""Their product is the memory that an upload takes; s3fs would take 500 MB."""
+
+
+def _s3(content_type: str, *, overwrite: bool) -> dict[str, Any]:
+    options = {"ContentType": content_type, "chunksize": PART_BYTES, "max_concurrency": PARTS_AT_ONCE}
+    return options if overwrite else options | {"mode": "create"}
+
+
+def _gcs(content_type: str, *, overwrite: bool) -> dict[str, Any]:
+    return {"content_type": content_type, "chunksize": PART_BYTES}
+
+
+def _azure(content_type: str, *, overwrite: bool) -> dict[str, Any]:
+    return {"overwrite": overwrite}
+
+
+def _none(content_type: str, *, overwrite: bool) -> dict[str, Any]:
+    return {}
+
+
+OBJECT_STORES: Mapping[str, Callable[..., dict[str, Any]]] = {
+    **dict.fromkeys(("s3", "s3a", "s3n"), _s3),
+    **dict.fromkeys(("gs", "gcs"), _gcs),
+    **dict.fromkeys(("abfs", "abfss", "az"), _azure),
+    **dict.fromkeys(("oss", "memory"), _none),
+}
+"""Stores that show an object only when it is complete, and what their ``put_file`` is to be told."""
 
 
 class Destination:
@@ -30,77 +62,145 @@ class Destination:
     :param destination: a path or a storage URI; one that ends in ``/`` is a folder, for ``<video_id>.mp4``
     :param video_id: the API's id, checked before
     :param conn_id: Airflow connection of the storage, or None
+    :raises StarVideosValidationError: it can't be a destination
     """
 
     def __init__(self, destination: str, video_id: str, conn_id: str | None = None) -> None:
-        if not isinstance(destination, str) or not destination.strip():
+        if not isinstance(destination, str) or not destination.strip() or "\0" in destination:
             raise _unusable("must be a path or a storage URI", destination)
         text = destination.strip()
-        text = text if "://" in text else f"file://{Path(text).absolute()}{'/' if text.endswith('/') else ''}"
+        text += f"{video_id}.mp4" if text.endswith("/") else ""
+        scheme, separator, rest = text.partition("://")
+        self._given = destination
+        self._local: Path | None = None
+        if not separator or scheme.lower() in ("file", "local"):
+            self._local = Path(rest if separator else text).absolute()
+            self.uri = f"file://{self._local}"
+            return
         try:
-            path = ObjectStoragePath(text + f"{video_id}.mp4" if text.endswith("/") else text, conn_id=conn_id)
+            path = ObjectStoragePath(text, conn_id=conn_id)
             self._fs: Any = path.fs
         except (ValueError, ImportError) as error:
             rule = f"must be in a storage that this Airflow has the provider of ({error})"
             raise _unusable(rule, destination) from error
-        self.path = path
+        except Exception as error:
+            raise self._failed("reached", error) from error
+        self._protocol, self._path = str(path.protocol), str(path.path)
         self.uri = str(path)
-
-    @property
-    def is_local(self) -> bool:
-        """It is on this machine's disk."""
-        return self.path.protocol in ("file", "local", "")
+        if not self._path.strip("/").partition("/")[2] and self._protocol in OBJECT_STORES:
+            raise _unusable("must name an object in a bucket, or end in '/'", destination)
 
     def exists(self) -> bool:
-        """There is a file."""
-        return bool(self._fs.exists(self.path.path))
+        """There is a file.
 
-    def size(self) -> int:
-        """Return the size of the file that is there, in bytes."""
-        return int(self._fs.size(self.path.path))
+        :raises StarVideosValidationError: there is a folder of that name
+        :raises StarVideosDownloadError: the storage can't be asked
+        """
+        if self._local:
+            if self._local.is_dir():
+                raise _unusable("must end in '/', because it is a folder", self._given)
+            return self._local.exists()
+        try:
+            self._fs.invalidate_cache()
+            return bool(self._fs.info(self._path)["type"] == "file")
+        except FileNotFoundError:
+            return False
+        except Exception as error:
+            raise self._failed("looked at", error) from error
+
+    def chunks(self) -> Iterator[bytes]:
+        """Yield the bytes of the file that is there, some at a time.
+
+        :raises StarVideosDownloadError: it can't be read
+        """
+        try:
+            options = {} if self._local else {"block_size": PART_BYTES}
+            with self._local.open("rb") if self._local else self._fs.open(self._path, "rb", **options) as file:
+                while chunk := file.read(PART_BYTES // 8):
+                    yield chunk
+        except Exception as error:
+            raise self._failed("read", error) from error
 
     @contextmanager
     def workspace(self) -> Iterator[Path]:
-        """Give a local file to write the video to; it is gone afterwards, unless it was put in its place."""
-        folder = Path(self.path.path).parent if self.is_local else None
-        if folder:
-            folder.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=".starvideos-", suffix=".part", dir=folder)
-        os.close(handle)
-        part = Path(name)
-        try:
-            yield part
-        finally:
-            with suppress(FileNotFoundError):
-                part.unlink()
+        """Give a local file to write the video to; it is gone afterwards, unless it was put in its place.
 
-    def put(self, part: Path, *, overwrite: bool) -> None:
+        :raises StarVideosDownloadError: there can't be one
+        """
+        folder, mode = (self._local.parent, local.SHARED) if self._local else (_spool(), local.PRIVATE)
+        with ExitStack() as stack:
+            try:
+                part = stack.enter_context(local.part_in(folder, mode=mode))
+            except OSError as error:
+                raise self._failed("written", error) from error
+            yield part
+
+    def put(self, part: Path, *, content_type: str, overwrite: bool) -> None:
         """Put a whole file in its place.
 
         :param part: from ``workspace``
+        :param content_type: what it is, for stores that keep that
         :param overwrite: take the place of a file that is there
         :raises StarVideosExistsError: there is one, and it must stay
         :raises StarVideosDownloadError: the storage refused it
         """
-        if not overwrite and self.exists():
-            raise StarVideosExistsError(f'destination: there is a file already, and if_exists="error" (got {self.uri})')
         try:
-            if self.is_local:
-                self._rename(part, Path(self.path.path))
+            if self._local:
+                local.put_in_place(part, self._local, overwrite=overwrite)
             else:
-                self._fs.put_file(str(part), self.path.path)
+                self._upload(part, content_type, overwrite=overwrite)
+        except FileExistsError as error:
+            raise self.taken() from error
         except Exception as error:
-            raise StarVideosDownloadError(
-                f"The video can't be put to {self.uri}: {type(error).__name__}: {error}"
-            ) from error
+            raise self._failed("written", error) from error
 
-    def _rename(self, part: Path, place: Path) -> None:
-        mask = os.umask(0)
-        os.umask(mask)
-        part.chmod(0o666 & ~mask)  # mkstemp made it private; the folder's owner decides
-        with part.open("rb") as file:
-            os.fsync(file.fileno())
-        part.replace(place)
+    def taken(self) -> StarVideosExistsError:
+        """Return the error that says that there is a file."""
+        return StarVideosExistsError(f'destination: there is a file, and if_exists="error" (got {shown(self.uri)})')
+
+    def _upload(self, part: Path, content_type: str, *, overwrite: bool) -> None:
+        options = OBJECT_STORES.get(self._protocol)
+        if not overwrite and self.exists():
+            raise FileExistsError(self.uri)
+        if options:
+            self._fs.put_file(str(part), self._path, **options(content_type, overwrite=overwrite))
+            self._check_size(self._path, part)
+            return
+        folder = self._path.rpartition("/")[0]
+        hidden = f"{folder}/{local.PREFIX}{secrets.token_hex(8)}{local.SUFFIX}"
+        try:
+            self._fs.makedirs(folder, exist_ok=True)
+            self._fs.put_file(str(part), hidden)
+            self._check_size(hidden, part)
+            self._move(hidden, overwrite=overwrite)
+        except BaseException:
+            with suppress(Exception):
+                self._fs.rm_file(hidden)
+            raise
+
+    def _move(self, hidden: str, *, overwrite: bool) -> None:
+        try:
+            self._fs.mv(hidden, self._path)
+        except Exception:
+            if not overwrite or not self._fs.isfile(self._path):
+                raise
+            self._fs.rm_file(self._path)  # a store that can't rename onto a file
+            self._fs.mv(hidden, self._path)
+
+    def _check_size(self, path: str, part: Path) -> None:
+        self._fs.invalidate_cache()
+        kept, sent = self._fs.info(path)["size"], part.stat().st_size
+        if kept != sent:
+            raise OSError(f"it has {kept} of {sent} bytes")
+
+    def _failed(self, done: str, error: Exception) -> StarVideosDownloadError:
+        return StarVideosDownloadError(
+            f"destination: {shown(self._given)} can't be {done}: {type(error).__name__}: {error}"
+        )
+
+
+def _spool() -> Path:
+    return Path(tempfile.gettempdir())
 
 
 def _unusable(rule: str, destination: object) -> StarVideosValidationError:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_starvideos.api.mp4 import Mp4Check
 from airflow_provider_starvideos.exceptions import (
-    StarVideosExistsError,
     StarVideosNotReadyError,
     StarVideosVideoFailedError,
 )
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from airflow_provider_starvideos.hooks.starvideos import StarVideosHook
     from airflow_provider_starvideos.storage.place import Destination
 
+MP4 = "video/mp4"
+
 
 @dataclass(frozen=True)
 class SavedVideo:
@@ -26,15 +29,15 @@ class SavedVideo:
 
     :param uri: where
     :param size_bytes: its size
-    :param sha256: its digest, hex; None for a file that was there before (``if_exists="skip"``)
-    :param content_type: as the result's host said; None likewise
+    :param sha256: its digest, hex
+    :param content_type: as the result's host said; of a file that was there before (``if_exists="skip"``), what it is
     :param task: the video as the API told it
     """
 
     uri: str
     size_bytes: int
-    sha256: str | None
-    content_type: str | None
+    sha256: str
+    content_type: str
     task: VideoTask
 
 
@@ -50,8 +53,8 @@ def completed(hook: StarVideosHook, video_id: str) -> VideoTask:
     if not task.is_completed or not task.video_url:
         what = "is completed, but has no URL" if task.is_completed else f"is {task.status}, not completed"
         raise StarVideosNotReadyError(
-            f"StarVideos video {video_id} {what}: there is nothing to save yet. Wait for it first (StarVideosTaskSensor "
-            "or wait_for_completion=True)."
+            f"StarVideos video {video_id} {what}: there is nothing to save yet. Wait for it first "
+            "(StarVideosTaskSensor, or wait_for_completion=True)."
         )
     return task
 
@@ -82,24 +85,39 @@ def save(
     :param if_exists: ``overwrite``, ``skip`` or ``error``
     :raises StarVideosError: it can't be saved; nothing was left at the destination
     """
-    if if_exists != "overwrite" and destination.exists():
+    if destination.exists() and if_exists != "overwrite":
         if if_exists == "error":
-            raise StarVideosExistsError(f'destination: there is a file, and if_exists="error" (got {destination.uri})')
-        log.info("There is a file at %s already; left as it is.", destination.uri)
-        return SavedVideo(destination.uri, destination.size(), None, None, completed(hook, video_id))
+            raise destination.taken()
+        return _left_alone(hook, video_id, destination, log)
     with destination.workspace() as part:
         fetched, task = fetch(hook, video_id, part, limits)
-        destination.put(part, overwrite=if_exists != "error")
+        destination.put(part, content_type=fetched.content_type or MP4, overwrite=if_exists != "error")
     log.info("Saved StarVideos video %s to %s: %d bytes.", video_id, destination.uri, fetched.size_bytes)
     return SavedVideo(destination.uri, fetched.size_bytes, fetched.sha256, fetched.content_type, task)
+
+
+def _left_alone(hook: StarVideosHook, video_id: str, destination: Destination, log: Any) -> SavedVideo:
+    """Describe the file that is there, so that a second run tells the same of it as the first one."""
+    task = completed(hook, video_id)
+    digest, check = hashlib.sha256(), Mp4Check()
+    for chunk in destination.chunks():
+        digest.update(chunk)
+        check.feed(chunk)
+    problem = check.finish()
+    if problem:
+        log.warning("The file at %s isn't a whole MP4: %s.", destination.uri, problem)
+    log.info("There is a file at %s already; left as it is.", destination.uri)
+    kind = MP4 if not problem else "application/octet-stream"
+    return SavedVideo(destination.uri, check.size, digest.hexdigest(), kind, task)
 
 
 def save_to_path(hook: StarVideosHook, video_id: str, path: Path) -> FetchedFile:
     """Save a completed video to a local file, in place of one that is there."""
     from airflow_provider_starvideos.storage.place import Destination
 
-    destination = Destination(str(path), video_id)
+    destination = Destination(f"file://{path.absolute()}", video_id)
+    destination.exists()  # it may be a folder
     with destination.workspace() as part:
         fetched, _ = fetch(hook, video_id, part, Limits())
-        destination.put(part, overwrite=True)
+        destination.put(part, content_type=fetched.content_type, overwrite=True)
     return replace(fetched, path=path)

@@ -30,7 +30,9 @@ _API_ERRORS = tuple(
     value for value in vars(exceptions).values() if isinstance(value, type) and issubclass(value, StarVideosAPIError)
 )
 _BY_NAME: Mapping[str, type[StarVideosError]] = {kind.__name__: kind for kind in _API_ERRORS} | {
-    "StarVideosConfigurationError": StarVideosConfigurationError
+    "StarVideosConfigurationError": StarVideosConfigurationError,
+    # Its problems stay behind; its message lists them, and it is as permanent.
+    "StarVideosValidationError": StarVideosConfigurationError,
 }
 
 

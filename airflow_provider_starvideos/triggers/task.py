@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import sys
+import time
 from collections.abc import AsyncIterator
 from importlib import import_module
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from airflow.triggers.base import BaseTrigger, TriggerEvent
+from airflow.triggers.base import BaseTrigger, TaskSuccessEvent, TriggerEvent
 
 from airflow_provider_starvideos.api.flow import Sleep, adrive
-from airflow_provider_starvideos.api.waiting import DEFAULT_POLL_INTERVAL, Look, watch
+from airflow_provider_starvideos.api.protocol import check_video_id
+from airflow_provider_starvideos.api.waiting import DEFAULT_POLL_INTERVAL, DEFAULT_TIMEOUT, Look, completed_line, watch
 from airflow_provider_starvideos.exceptions import StarVideosError
-from airflow_provider_starvideos.triggers import events
+from airflow_provider_starvideos.triggers import ending, events
 
 if TYPE_CHECKING:
     from airflow_provider_starvideos.api.models import VideoTask
@@ -29,20 +30,28 @@ class StarVideosTaskTrigger(BaseTrigger):
     :param end_time: epoch seconds at which the wait has failed; absolute, so that it outlives a triggerer's restart
     :param starvideos_conn_id: Airflow connection of type ``starvideos``
     :param poll_interval: seconds between two looks; the vendor recommends 30 to 60 (page "Query Task")
+    :param end_task: end the task here when the video is completed, where this Airflow loses nothing by it
+    :param timeout: seconds after the task's start at which the wait has failed, for a task that starts here and so has
+        no ``end_time``
     """
 
     def __init__(
         self,
         video_id: str,
-        end_time: float,
+        end_time: float | None = None,
         starvideos_conn_id: str = "starvideos_default",
         poll_interval: float = DEFAULT_POLL_INTERVAL,
+        *,
+        end_task: bool = False,
+        timeout: float = DEFAULT_TIMEOUT,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.video_id = video_id
         self.end_time = end_time
         self.starvideos_conn_id = starvideos_conn_id
         self.poll_interval = poll_interval
+        self.end_task = end_task
+        self.timeout = timeout
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Return the class path and the arguments, all of them plain JSON values."""
@@ -53,23 +62,23 @@ class StarVideosTaskTrigger(BaseTrigger):
                 "end_time": self.end_time,
                 "starvideos_conn_id": self.starvideos_conn_id,
                 "poll_interval": self.poll_interval,
+                "end_task": self.end_task,
+                "timeout": self.timeout,
             },
         )
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
-        """Wait, and send the one event: the completed video, or why there is none."""
+        """Wait, and send the one event: the task's end, the completed video, or why there is none."""
         # Imported late: a worker that defers needs no HTTP client. In a thread: it takes a moment, and this is the
-        # loop of every trigger.
-        name = "airflow_provider_starvideos.triggers.engine"
-        module = sys.modules.get(name)
-        if module is None:
-            module = await asyncio.to_thread(import_module, name)
+        # loop of every trigger. Not out of sys.modules: there it may be half imported, by another trigger's thread.
+        module = await asyncio.to_thread(import_module, "airflow_provider_starvideos.triggers.engine")
         try:
             task = await self._wait(module)
         except StarVideosError as error:
             yield events.WaitEvent(payload=events.of_error(self.video_id, error))
         else:
-            yield events.WaitEvent(payload=events.of_video(task))
+            ended = self.end_task and await self._end(task)
+            yield TaskSuccessEvent() if ended else events.WaitEvent(payload=events.of_video(task))
 
     async def on_kill(self) -> None:
         """Say that the video goes on: a user cleared or marked the task while it waited (Airflow 3.3+)."""
@@ -81,13 +90,35 @@ class StarVideosTaskTrigger(BaseTrigger):
     async def _wait(self, module: ModuleType) -> VideoTask:
         async def perform(step: Look | Sleep) -> VideoTask | None:
             if isinstance(step, Look):
-                task: VideoTask = await engine.look(step.video_id, self.poll_interval)
+                # At the deadline the interval isn't over: what this wait itself saw last is too old then.
+                max_age = self.poll_interval if time.time() < end_time else 0.0
+                task: VideoTask = await engine.look(step.video_id, max_age)
                 return task
             if step.notice:
                 self.log.info(step.notice)
             await asyncio.sleep(step.seconds)
             return None
 
-        flow = watch(self.video_id, poll_interval=self.poll_interval, end_time=self.end_time)
-        async with module.waiting(self.starvideos_conn_id, self.video_id) as engine:
+        video_id = check_video_id(self.video_id)  # a task that starts here was checked by no worker
+        end_time = self._end_time()
+        flow = watch(video_id, poll_interval=self.poll_interval, end_time=end_time)
+        async with module.waiting(self.starvideos_conn_id, video_id) as engine:
             return await adrive(flow, perform)
+
+    def _end_time(self) -> float:
+        if self.end_time is not None:
+            return self.end_time
+        started = getattr(self.task_instance, "start_date", None)
+        return (started.timestamp() if started else time.time()) + self.timeout
+
+    async def _end(self, task: VideoTask) -> bool:
+        """Do what a worker would do for a completed video; tell whether that was possible."""
+        if self.task_instance is None or not ending.process_may_end_tasks():
+            return False
+        try:
+            await ending.push_result(self.task_instance, task)
+        except Exception as error:  # noqa: BLE001  a worker can do it instead
+            self.log.warning("Can't end the task in the triggerer, a worker will: %s", error)
+            return False
+        self.log.info(completed_line(task))
+        return True

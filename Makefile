@@ -1,0 +1,48 @@
+# The whole project, from a fresh checkout: `make demo`, `make test`. `make help` lists the rest.
+
+SHELL := /bin/sh
+# Which Airflow to install: constraints/airflow-$(AIRFLOW).txt. Another than the usual has its own environment.
+AIRFLOW ?= 3.3
+VENV ?= .venv$(if $(filter-out 3.3,$(AIRFLOW)),-$(AIRFLOW))
+CONSTRAINTS := constraints/airflow-$(AIRFLOW).txt
+READY := $(VENV)/.ready
+RUN := $(VENV)/bin/python -m
+# More arguments for pytest: make test ARGS="-k trigger -x"
+ARGS ?=
+export PYTHON VENV CONSTRAINTS
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-fast check format venv constraints clean
+
+help: ## List the targets
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "%-12s %s\n", $$1, $$2}'
+
+demo: $(READY) ## Run the example pipeline on a real Airflow with a local StarVideos; KEEP=1 leaves both running
+	@$(RUN) dev.demo $(if $(KEEP),--keep)
+
+test: $(READY) ## Run all tests, those on a real Airflow too (ARGS="…" goes to pytest)
+	@$(RUN) pytest $(ARGS)
+
+test-fast: $(READY) ## Run the tests that need no Airflow processes
+	@$(RUN) pytest -m "not real_airflow" $(ARGS)
+
+check: $(READY) ## Lint, check the formatting and the types
+	@$(RUN) ruff check
+	@$(RUN) ruff format --check
+	@$(RUN) mypy
+
+format: $(READY) ## Format the code and repair what the linter can
+	@$(RUN) ruff check --fix
+	@$(RUN) ruff format
+
+venv: $(READY) ## Build the environment in $(VENV) (PYTHON=… picks the interpreter)
+
+$(READY): pyproject.toml $(CONSTRAINTS) dev/venv.sh
+	@sh dev/venv.sh
+
+constraints: ## Resolve all dependencies anew, to their latest versions, for Airflow $(AIRFLOW)
+	@sh dev/constraints.sh $(AIRFLOW)
+
+clean: ## Remove everything that these targets have made
+	rm -rf $(VENV) build dist demo .mypy_cache .pytest_cache .ruff_cache
+	find . -name __pycache__ -type d -not -path './.venv*' -prune -exec rm -rf {} +

@@ -1,0 +1,155 @@
+"""One order: what was asked for, how far it is, and what the API shows of it."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+from airflow_provider_starvideos.emulator.validation import MODEL, Accepted
+
+FPS = 24
+CLIP_SECONDS = 5.0
+"""Length of a video that follows a clip which could not be fetched, seconds."""
+STATUSES = ("queued", "processing", "completed", "failed")
+FINAL = ("completed", "failed")
+
+
+@dataclass(slots=True)
+class Input:
+    """A reference of an order, and what fetching it gave.
+
+    :param field: the request's field that it came in.
+    :param url: where it is.
+    :param key: where its bytes are cached; None if it was not fetched.
+    :param error: why it could not be fetched.
+    :param seconds: a clip's length, seconds.
+    :param size: a clip's width and height, pixels.
+    """
+
+    field: str
+    url: str
+    key: str | None = None
+    error: str | None = None
+    seconds: float | None = None
+    size: tuple[int, int] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OrderSnapshot:
+    """An order as it was at one moment.
+
+    :param id: what the API calls the video.
+    :param status: ``queued``, ``processing``, ``completed`` or ``failed``.
+    :param mode: which of the six modes.
+    :param prompt: the prompt.
+    :param request: the request's body as received.
+    :param fingerprint: sha256 of the body as canonical JSON: equal for equal requests.
+    :param accepted_at: when it was accepted and billed, epoch seconds.
+    :param completed_at: when it completed, epoch seconds, or None.
+    :param failed_at: when it failed, epoch seconds, or None.
+    :param error: why it failed, or None.
+    :param billed_seconds: what it is billed for, seconds of video.
+    :param queries: how often its result was asked for.
+    :param shortest_poll: least time between two queries, seconds, or None.
+    :param downloads: how often its file was asked for.
+    :param ignored: fields that came but don't apply in its mode.
+    :param inputs: its references: url, and the error if it could not be fetched.
+    """
+
+    id: str
+    status: str
+    mode: str
+    prompt: str
+    request: dict[str, Any]
+    fingerprint: str
+    accepted_at: float
+    completed_at: float | None
+    failed_at: float | None
+    error: str | None
+    billed_seconds: float
+    queries: int
+    shortest_poll: float | None
+    downloads: int
+    ignored: tuple[str, ...]
+    inputs: tuple[dict[str, str | None], ...]
+
+
+@dataclass(slots=True)
+class Order:
+    """An accepted request on its way to a video. Times ``*_due`` are the event loop's, ``*_at`` are epoch seconds."""
+
+    id: str
+    request: dict[str, Any]
+    accepted: Accepted
+    inputs: list[Input]
+    accepted_at: float
+    processing_due: float
+    final_due: float | None
+    outcome: str | None
+    status: str = "queued"
+    error: str | None = None
+    completed_at: float | None = None
+    failed_at: float | None = None
+    queries: int = 0
+    last_query: float | None = None
+    shortest_poll: float | None = None
+    downloads: int = 0
+    # References are being fetched: the end has to wait, for the clip decides on the length.
+    waiting: bool = False
+    timer: asyncio.TimerHandle | None = None
+    fingerprint: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.fingerprint = fingerprint(self.request)
+
+    @property
+    def clip(self) -> Input | None:
+        """The reference clip, if the order has one."""
+        return next((item for item in self.inputs if item.field == "referenceVideos"), None)
+
+    @property
+    def seconds(self) -> float:
+        """Length of the video, to a whole number of frames."""
+        wanted = self.accepted.duration or (self.clip.seconds if self.clip else None) or CLIP_SECONDS
+        return round(wanted * FPS) / FPS
+
+    def document(self) -> dict[str, Any]:
+        """Return the order as the API shows it, but for the result's URL."""
+        return {
+            "id": self.id,
+            "object": "video",
+            "created": int(self.accepted_at),
+            "model": MODEL,
+            "status": self.status,
+            "error": self.error,
+        }
+
+    def snapshot(self) -> OrderSnapshot:
+        """Return a copy that no longer changes."""
+        return OrderSnapshot(
+            id=self.id,
+            status=self.status,
+            mode=self.accepted.mode.name,
+            prompt=self.accepted.prompt,
+            request=self.request,
+            fingerprint=self.fingerprint,
+            accepted_at=self.accepted_at,
+            completed_at=self.completed_at,
+            failed_at=self.failed_at,
+            error=self.error,
+            billed_seconds=self.seconds,
+            queries=self.queries,
+            shortest_poll=self.shortest_poll,
+            downloads=self.downloads,
+            ignored=self.accepted.ignored,
+            inputs=tuple({"field": i.field, "url": i.url, "error": i.error} for i in self.inputs),
+        )
+
+
+def fingerprint(body: object) -> str:
+    """Return what is equal for equal requests: sha256 over canonical JSON."""
+    canonical = json.dumps(body, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(canonical.encode()).hexdigest()

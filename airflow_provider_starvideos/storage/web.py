@@ -1,0 +1,166 @@
+"""Opening a result's URL: through the guard, along its redirects, without a credential, and with an end to everything.
+
+A timeout of a socket bounds one wait for a byte; whoever sends a byte a minute, a header among them, would hold a
+worker for years. So there is a watch besides, which shuts the connection at the deadline, whatever is read just then.
+"""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from contextlib import suppress
+from types import TracebackType
+from typing import Any, Self
+from urllib.parse import urljoin
+
+import requests
+from requests.adapters import HTTPAdapter
+from requests.utils import select_proxy
+
+from airflow_provider_starvideos.exceptions import StarVideosDownloadError
+from airflow_provider_starvideos.storage.guard import Guard
+
+CONNECT_SECONDS = 10.0
+MAX_REDIRECTS = 5
+REDIRECTS = (301, 302, 303, 307, 308)
+
+
+class Web:
+    """Connections of one transfer; a context manager.
+
+    :param guard: says which hosts may be fetched from
+    :param stall_seconds: longest time without a byte
+    :param total_seconds: longest time in all
+    """
+
+    def __init__(self, guard: Guard, *, stall_seconds: float, total_seconds: float) -> None:
+        self._guard = guard
+        self._timeout = (min(CONNECT_SECONDS, stall_seconds), stall_seconds)
+        self._watch = _Watch(total_seconds)
+        self._session = requests.Session()
+        for scheme in ("http://", "https://"):
+            self._session.mount(scheme, _GuardedAdapter(guard, self._watch))
+
+    def __enter__(self) -> Self:
+        """Begin to count the time."""
+        self._watch.start()
+        return self
+
+    def __exit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Close everything."""
+        self._watch.stop()
+        self._session.close()
+
+    @property
+    def seconds_left(self) -> float:
+        """Until the deadline; 0 when it has passed."""
+        return self._watch.seconds_left
+
+    def get(self, url: str, headers: dict[str, str]) -> requests.Response:
+        """Return the answer of a URL, or of where it redirects to; its body isn't read yet.
+
+        :raises StarVideosUnsafeURLError: it leads where it must not
+        :raises StarVideosDownloadError: it redirects too often
+        :raises requests.RequestException: there is no answer
+        """
+        came_from = None
+        for _ in range(MAX_REDIRECTS + 1):
+            self._guard.check_url(url, came_from=came_from)
+            response = self._session.get(
+                url, headers=headers, auth=_no_auth, stream=True, allow_redirects=False, timeout=self._timeout
+            )
+            self._session.cookies.clear()
+            if response.status_code not in REDIRECTS:
+                return response
+            response.close()
+            url, came_from = _target(url, response), url
+        raise StarVideosDownloadError(f"The result's URL redirects more than {MAX_REDIRECTS} times.")
+
+
+def _target(url: str, response: requests.Response) -> str:
+    location = response.headers.get("location", "")
+    with suppress(UnicodeError):
+        location = location.encode("latin-1").decode()  # header bytes are UTF-8, if they aren't ASCII
+    try:
+        return urljoin(url, location)
+    except ValueError:
+        return location  # refused by the guard, which says why
+
+
+def _no_auth(prepared: requests.PreparedRequest) -> requests.PreparedRequest:
+    """Given as ``auth``, so that requests doesn't take one from .netrc or from the URL."""
+    return prepared
+
+
+class _Watch:
+    """Shuts the connection that is open at the deadline, and lets none be opened after it."""
+
+    def __init__(self, seconds: float) -> None:
+        self._end = time.monotonic() + seconds
+        self._timer = threading.Timer(seconds, self._cut)
+        self._timer.daemon = True
+        self._lock = threading.Lock()
+        self._twin: socket.socket | None = None
+
+    @property
+    def seconds_left(self) -> float:
+        return max(0.0, self._end - time.monotonic())
+
+    def start(self) -> None:
+        self._timer.start()
+
+    def stop(self) -> None:
+        self._timer.cancel()
+        self._take(None)
+
+    def over(self, sock: socket.socket) -> socket.socket:
+        """Watch over a connection. Its twin reaches it also when TLS has been put on top."""
+        self._take(sock.dup())
+        if not self.seconds_left:
+            self._cut()
+        return sock
+
+    def _take(self, twin: socket.socket | None) -> None:
+        with self._lock:
+            if self._twin is not None:
+                self._twin.close()
+            self._twin = twin
+
+    def _cut(self) -> None:
+        with self._lock, suppress(OSError):
+            if self._twin is not None:
+                self._twin.shutdown(socket.SHUT_RDWR)
+
+
+class _GuardedAdapter(HTTPAdapter):
+    """Opens connections through the guard, so that the address that was checked is the one that is used."""
+
+    def __init__(self, guard: Guard, watch: _Watch) -> None:
+        self._guard = guard
+        self._watch = watch
+        super().__init__(max_retries=0)
+
+    def get_connection_with_tls_context(self, request: Any, verify: Any, proxies: Any = None, cert: Any = None) -> Any:
+        pool: Any = super().get_connection_with_tls_context(request, verify, proxies, cert)
+        if not hasattr(pool.ConnectionCls, "opened_by"):
+            pool.ConnectionCls = self._guarded(
+                pool.ConnectionCls, through_proxy=bool(select_proxy(request.url, proxies))
+            )
+        return pool
+
+    def _guarded(self, kind: Any, *, through_proxy: bool) -> type:
+        adapter = self
+
+        class Guarded(kind):  # type: ignore[misc]
+            opened_by = adapter
+
+            def _new_conn(self) -> Any:
+                if through_proxy:  # it looks names up itself, where nobody here can check them
+                    return adapter._watch.over(super()._new_conn())
+                timeout = self.timeout if isinstance(self.timeout, int | float) else None
+                return adapter._watch.over(adapter._guard.connect(self.host.strip("[]"), self.port, timeout))
+
+        return Guarded

@@ -1,0 +1,182 @@
+"""`make demo`: the example pipeline on a real Airflow, against a local StarVideos; its videos are left in demo/."""
+
+import argparse
+import contextlib
+import fcntl
+import json
+import os
+import shutil
+import sqlite3
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from dev.airflow_runs import RUN_ENDED, wait_until
+from dev.airflow_stack import AirflowStack
+from dev.processes import Processes
+
+ROOT = Path(__file__).parents[1]
+FOLDER = ROOT / "demo"
+DAG_ID = "starvideos_etl"
+KEY = "demo-key"
+# Long enough for the wait to be seen, short enough to watch.
+VIDEO_SECONDS = "8-15"
+LOG_LINES = 40
+POLL_SECONDS = 0.5
+UNINTERESTING = ("None", "scheduled", "queued")
+NO_PROXY = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
+
+@contextlib.contextmanager
+def emulator(folder: Path) -> Iterator[dict[str, Any]]:
+    """Run a StarVideos server as a process of its own; give its addresses and key."""
+    ready = folder / "emulator.json"
+    module = "airflow_provider_starvideos.emulator"
+    options = ["--port", "0", "--key", KEY, "--seconds", VIDEO_SECONDS, "--ready-file", str(ready)]
+    with Processes(folder / "logs") as processes:
+        processes.start("emulator", [sys.executable, "-m", module, *options], dict(os.environ), cwd=ROOT)
+
+        def look() -> dict[str, Any] | None:
+            if not processes.running("emulator"):
+                raise RuntimeError(f"the emulator has ended:\n{processes.tail('emulator')}")
+            return dict(json.loads(ready.read_text())) if ready.exists() else None
+
+        yield wait_until(look, "the emulator", timeout=30)
+
+
+def run_pipeline(airflow: AirflowStack, database: Path, timeout: float) -> tuple[str, str]:
+    """Run the Dag to its end, with a line for each change of a task; return the run's id and state."""
+    airflow.wait_for_dag(DAG_ID)
+    run_id = airflow.trigger(DAG_ID, {"database": str(database)})
+    began = time.monotonic()
+    shown: dict[tuple[str, int], str] = {}
+    print(f"\n{DAG_ID} {run_id}")
+
+    def look() -> str | None:
+        state = str(airflow.run(DAG_ID, run_id)["state"])
+        for each in airflow.task_instances(DAG_ID, run_id):
+            name, now = (each["task_id"], each["map_index"]), str(each["state"])
+            if now not in UNINTERESTING and shown.get(name) != now:
+                shown[name] = now
+                print(f"{time.monotonic() - began:6.1f} s  {label(each):14} {now}", flush=True)
+        return state if state in RUN_ENDED else None
+
+    try:
+        return run_id, wait_until(look, f"the end of {DAG_ID}", timeout, poll=POLL_SECONDS)
+    except TimeoutError as error:
+        error.add_note(airflow.summary(DAG_ID, run_id))
+        raise
+
+
+def label(task: dict[str, Any]) -> str:
+    """Name a task instance: ``wait[2]``."""
+    index = task["map_index"]
+    return str(task["task_id"]) + (f"[{index}]" if index >= 0 else "")
+
+
+def show_failures(airflow: AirflowStack, run_id: str) -> None:
+    """Print the end of each failed task's log."""
+    for each in airflow.task_instances(DAG_ID, run_id):
+        if each["state"] == "failed":
+            log = airflow.log(DAG_ID, run_id, each["task_id"], each["try_number"], map_index=each["map_index"])
+            print(f"\n{label(each)} failed:", *log.splitlines()[-LOG_LINES:], sep="\n")
+
+
+def show_tasks(airflow: AirflowStack, run_id: str) -> None:
+    """Print a line for each task instance: how it ended, and how long it took."""
+    print(f"\n{'task':14} {'state':10} {'tries':>5} {'seconds':>8}")
+    for each in airflow.task_instances(DAG_ID, run_id):
+        print(f"{label(each):14} {each['state']!s:10} {each['try_number']:5} {each['duration'] or 0:8.1f}")
+
+
+def rows_of(database: Path) -> list[sqlite3.Row]:
+    """Return what the pipeline has loaded."""
+    with contextlib.closing(sqlite3.connect(database)) as connection:
+        connection.row_factory = sqlite3.Row
+        return connection.execute("SELECT sku, video_id, seconds FROM videos ORDER BY sku").fetchall()
+
+
+def download(server: dict[str, Any], video_id: str, target: Path) -> int:
+    """Fetch a finished video by its id; return its size in bytes."""
+    url = f"{server['base_url']}/v1/result/{video_id}"
+    query = urllib.request.Request(url, headers={"Authorization": f"Bearer {server['key']}"})
+    with NO_PROXY.open(query, timeout=30) as answer:
+        video_url = json.load(answer)["video_url"]
+    with NO_PROXY.open(video_url, timeout=60) as answer, target.open("wb") as file:
+        shutil.copyfileobj(answer, file)
+    return target.stat().st_size
+
+
+def show_results(server: dict[str, Any], database: Path, folder: Path) -> None:
+    """Fetch the videos that the table names, and print both."""
+    print(f"\n{'sku':10} {'seconds':>7} {'KB':>6}  file")
+    for row in rows_of(database):
+        file = folder / f"{row['sku']}.mp4"
+        size = download(server, row["video_id"], file)
+        print(f"{row['sku']:10} {row['seconds']:7g} {size / 1000:6.0f}  {file.relative_to(ROOT)}")
+    print(f"\nThe table: {database.relative_to(ROOT)}")
+
+
+def demo(folder: Path, timeout: float, *, keep: bool) -> int:
+    """Run it all; return the exit code."""
+    database = folder / "videos.db"
+    with emulator(folder) as server:
+        print(f"StarVideos emulator  {server['url']}/\nAirflow is starting, which takes some 15 seconds …", flush=True)
+        env = {
+            "AIRFLOW_CONN_STARVIDEOS_DEFAULT": json.dumps(
+                {"conn_type": "starvideos", "host": server["base_url"], "password": server["key"]}
+            ),
+            "STARVIDEOS_EXAMPLE_INPUTS": f"{server['url']}/samples",
+        }
+        with AirflowStack(folder / "airflow", ROOT / "example_dags", env) as airflow:
+            print(f"Airflow              {airflow.url}/dags/{DAG_ID}")
+            run_id, state = run_pipeline(airflow, database, timeout)
+            show_tasks(airflow, run_id)
+            if state == "success":
+                show_results(server, database, folder)
+            else:
+                show_failures(airflow, run_id)
+            if keep:
+                wait_for_ctrl_c(airflow, server)
+    print(f"\n{DAG_ID}: {state}")
+    return 0 if state == "success" else 1
+
+
+def wait_for_ctrl_c(airflow: AirflowStack, server: dict[str, Any]) -> None:
+    """Leave everything running until the user has seen enough."""
+    print(f"\nAirflow    {airflow.url}/dags/{DAG_ID}\nStarVideos {server['url']}/\nCtrl-C ends both.", flush=True)
+    with contextlib.suppress(KeyboardInterrupt):
+        while True:
+            time.sleep(3600)
+
+
+def main() -> int:
+    """Read the command line; see to it that one demo runs at a time, in an empty folder."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--keep", action="store_true", help="leave Airflow and the emulator running until Ctrl-C")
+    parser.add_argument("--timeout", type=float, default=300, help="seconds that the run may take (default: 300)")
+    arguments = parser.parse_args()
+    (ROOT / "build").mkdir(exist_ok=True)
+    with (ROOT / "build" / "demo.lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            print("another demo is running here", file=sys.stderr)
+            return 1
+        shutil.rmtree(FOLDER, ignore_errors=True)
+        FOLDER.mkdir()
+        try:
+            return demo(FOLDER, arguments.timeout, keep=arguments.keep)
+        except KeyboardInterrupt:
+            print("\nended by Ctrl-C", file=sys.stderr)
+            return 130
+        except (RuntimeError, TimeoutError) as error:  # each says what; its notes say where things stood
+            print(f"\n{error}", *getattr(error, "__notes__", ()), sep="\n", file=sys.stderr)
+            return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

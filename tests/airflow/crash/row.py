@@ -1,0 +1,227 @@
+"""A row of the crash matrix: one wanted video, what happens to its task, and what must come of it.
+
+A row is a mapped task instance with a prompt of its own, and a script: a generator that arranges what goes wrong,
+then yields what it waits for, and acts when that has come.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import psutil
+
+from dev.airflow_api import AirflowApiError, path
+
+if TYPE_CHECKING:
+    from tests.airflow.crash.bench import Bench
+
+TASK = "order"
+CONFLICT = 409
+WAITS: dict[str, dict[str, bool]] = {
+    "none": {"wait_for_completion": False},
+    "deferred": {"wait_for_completion": True, "deferrable": True},
+    "blocking": {"wait_for_completion": True, "deferrable": False},
+}
+
+Condition = Callable[[], object]
+Script = Iterator[Condition]
+
+
+@dataclass
+class Outcome:
+    """What came of a row, as measured."""
+
+    what: str
+    wait: str
+    billed: int
+    delivered: int
+    state: str
+    tries: int
+    told: str
+
+
+@dataclass
+class Row:
+    """One wanted video, and what happens to its task.
+
+    :param what: happens, for the table
+    :param script: makes it happen
+    :param told: what the task's log must say
+    :param billed: how many orders the emulator must have taken
+    :param delivered: whether the task must end well, with the id of a video that was ordered for it
+    :param tries: how many tries it must have taken (not counted: those of `Bench.extra_tries`)
+    :param told_at: the try whose log must say it; None: ``tries``
+    :param wait: a key of `WAITS`
+    :param kwargs: more arguments of the operator
+    :param ends: how the row's videos end, one after the other; further ones are completed
+    """
+
+    what: str
+    script: Callable[[Row], Script]
+    told: str
+    billed: int = 1
+    delivered: bool = True
+    tries: int | None = None
+    wait: str = "none"
+    kwargs: dict[str, Any] = field(default_factory=dict)
+    ends: tuple[str, ...] = ()
+    told_at: int | None = None
+    holds_video: bool = False
+    bench: Bench = field(init=False, repr=False)
+    index: int = field(init=False, default=-1)
+    name: str = field(init=False, default="")
+    prompt: str = field(init=False, default="")
+
+    # What a script waits for
+
+    def state_is(self, *states: str) -> Condition:
+        """Airflow has the task in one of these states."""
+        return lambda: self.state in states
+
+    def try_is(self, number: int, *states: str) -> Condition:
+        """The task is at this try, in one of these states."""
+        return lambda: self.try_number == number and self.state in states
+
+    def held_at(self, place: str) -> Condition:
+        """The task's process waits at this place."""
+        return lambda: self._file("held", place).exists() and self.processes()
+
+    def happened(self, event: str, **match: object) -> Condition:
+        """The emulator's journal has such an event of this row."""
+        return lambda: self.bench.emulator.journal(self.bench.since, event, contains=self.name, **match)
+
+    def recorded(self) -> Condition:
+        """The video's id is on record."""
+        return lambda: (self.record() or {}).get("video_id")
+
+    def polled(self, times: int) -> Condition:
+        """The emulator was asked for the row's video that often."""
+        return lambda: sum(order.queries for order in self.orders) >= times
+
+    # What a script does
+
+    def hold(self, place: str) -> None:
+        """Have the task's process wait at a place, ``template`` or ``post_execute``, until it is let go."""
+        self._file("hold", place).touch()
+
+    def let_go(self, place: str) -> None:
+        """Let the task's process go on; also one that is yet to come there."""
+        self._file("hold", place).unlink(missing_ok=True)
+        self._file("held", place).unlink(missing_ok=True)
+
+    def fault(self, kind: str, **fields: Any) -> str:
+        """Spoil the row's next order."""
+        return self.bench.emulator.add_fault(on="create", kind=kind, match=self.name, **{"times": 1, **fields})
+
+    def kill(self) -> None:
+        """Kill the task's process as the kernel does when memory runs out."""
+        for process in self.processes():
+            process.kill()
+            process.wait(10)
+
+    def clear(self) -> None:
+        """Clear the task, as a user does."""
+        with self.bench.no_task_talking():
+            self.bench.airflow.clear(self.bench.dag_id, self.bench.run_id, [(TASK, self.index)])
+
+    def change_prompt(self, prompt: str) -> None:
+        """Have the template give another prompt from now on."""
+        self.prompt = prompt
+        (self.bench.folder / f"{self.name}.prompt").write_text(prompt)
+
+    def mark_failed(self) -> None:
+        """Mark the task as failed, as a user does."""
+        with self.bench.no_task_talking():
+            self.bench.airflow.mark(self.bench.dag_id, self.bench.run_id, TASK, "failed", map_index=self.index)
+
+    def decide(self, decision: str) -> None:
+        """Set the Variable that the error names, as a user does."""
+        key = re.search(r"Variable (starvideos_decision_\w+)", self.log())
+        assert key, self.log()
+        variable = {"key": key[1], "value": decision}
+        with self.bench.no_task_talking():
+            try:
+                self.bench.airflow.api.post("/variables", variable)
+            except AirflowApiError as error:
+                if error.status != CONFLICT:
+                    raise
+                self.bench.airflow.api.patch(path("variables", key[1]), variable)
+
+    # What there is
+
+    @property
+    def orders(self) -> list[Any]:
+        """What the emulator has taken and billed for this row."""
+        return [order for order in self.bench.orders if self.name in order.prompt]
+
+    @property
+    def state(self) -> str:
+        return str(self.bench.tasks.get(self.index, {}).get("state"))
+
+    @property
+    def try_number(self) -> int:
+        return int(self.bench.tasks.get(self.index, {}).get("try_number") or 0)
+
+    def processes(self) -> list[psutil.Process]:
+        return self.bench.airflow.task_processes(self.bench.dag_id, TASK, self.bench.run_id, self.index)
+
+    def record(self) -> dict[str, Any] | None:
+        with self.bench.airflow.db() as db:
+            rows = db.execute(
+                "SELECT value FROM task_state_store WHERE dag_id = ? AND run_id = ? AND map_index = ?",
+                (self.bench.dag_id, self.bench.run_id, self.index),
+            ).fetchall()
+        return json.loads(rows[0]["value"]) if rows else None
+
+    def log(self, try_number: int | None = None) -> str:
+        return self.bench.airflow.log(
+            self.bench.dag_id, self.bench.run_id, TASK, try_number or self.try_number, map_index=self.index
+        )
+
+    @property
+    def supervisor(self) -> psutil.Process:
+        """The parent of the task's process: it talks to Airflow for it."""
+        (process,) = self.processes()
+        parent = process.parent()
+        assert parent is not None
+        return parent
+
+    def _file(self, word: str, place: str) -> Path:
+        return self.bench.folder / f"{self.name}.{word}-{place}"
+
+    def conf(self) -> dict[str, Any]:
+        kwargs = {"timeout": 120, **WAITS[self.wait], **self.kwargs}
+        return {"name": self.name, "prompt": self.prompt, "kwargs": kwargs}
+
+    def outcome(self) -> Outcome:
+        found = re.search(self.told, self._telling_log())
+        returned = None
+        if self.state == "success":
+            returned = self.bench.airflow.xcom(self.bench.dag_id, self.bench.run_id, TASK, map_index=self.index)
+        delivered = returned in [order.id for order in self.bench.orders if order.prompt == self.prompt]
+        told = re.sub(r"video_[0-9a-f-]{36}", "ID", found[0] if found else "")
+        tries = self.try_number - self.bench.extra_tries(self.index)
+        return Outcome(self.what, self.wait, len(self.orders), int(delivered), self.state, tries, told)
+
+    def _telling_log(self) -> str:
+        if self.told_at:
+            return self.log(self.told_at)
+        first = self.tries or self.try_number
+        return "\n".join(self.log(number) for number in range(first, self.try_number + 1))
+
+    def problems(self) -> list[str]:
+        got = self.outcome()
+        wanted = {"billed": self.billed, "delivered": int(self.delivered)}
+        if self.tries is not None:
+            wanted["tries"] = self.tries
+        problems = [
+            f"{name}: {getattr(got, name)}, not {want}" for name, want in wanted.items() if getattr(got, name) != want
+        ]
+        if not got.told:
+            problems.append(f"the log of try {self.try_number} doesn't say {self.told!r}")
+        return [f"{self.name} {self.what} [{self.wait}]: {problem}\n{self.log()[-3000:]}" for problem in problems]

@@ -1,0 +1,105 @@
+"""The most telling rows of the crash matrix: a video is paid for once, whatever is killed, lost, retried or cleared."""
+
+import pytest
+
+from tests.airflow.crash import scripts, told
+from tests.airflow.crash.bench import Bench
+from tests.airflow.crash.row import Row
+
+
+@pytest.fixture
+def rows() -> list[Row]:
+    """Every mode of waiting is there, and every kind of end."""
+    lost = scripts.killed_while_hanging("after")
+    return [
+        Row("killed before the intent", scripts.killed_at("template"), told.ORDERED, tries=2),
+        Row(
+            "killed before it was accepted", scripts.killed_while_hanging("before"), told.UNCONFIRMED, 0, False, tries=2
+        ),
+        Row(
+            "the same, then a person decides: resubmit",
+            scripts.then_cleared(scripts.killed_while_hanging("before"), "failed", decision="resubmit"),
+            told.RESENT,
+            tries=3,
+            wait="deferred",
+        ),
+        Row("killed after it was accepted", lost, told.UNCONFIRMED, 1, False, tries=2, wait="deferred"),
+        Row(
+            "the same, then cleared",
+            scripts.then_cleared(lost, "failed"),
+            told.UNCONFIRMED,
+            1,
+            False,
+            tries=3,
+        ),
+        Row(
+            "the same, then a person decides: the video's id",
+            scripts.then_cleared(lost, "failed", decision="ID"),
+            told.FOUND,
+            tries=3,
+            wait="blocking",
+        ),
+        Row(
+            "the same, then a person decides: first a wrong id",
+            scripts.wrong_then_right_decision,
+            told.FOUND,
+            tries=4,
+        ),
+        Row("killed while it waits", scripts.killed_while_waiting, told.FOUND, tries=2, wait="blocking"),
+        Row("killed while it is deferred", scripts.killed_at("defer"), told.FOUND, tries=2, wait="deferred"),
+        Row("killed on resume", scripts.killed_on_resume, told.FOUND, tries=2, wait="deferred"),
+        Row("killed after execute", scripts.killed_at("post_execute"), told.FOUND, tries=2),
+        Row("accepted, then reset", scripts.spoiled("reset", when="after"), told.UNCONFIRMED, 1, False, tries=1),
+        Row("accepted, then 500", scripts.spoiled("server_error", when="after"), told.UNCONFIRMED, 1, False, tries=1),
+        Row(
+            "accepted, then reset, on_unconfirmed=resubmit",
+            scripts.spoiled("reset", when="after"),
+            told.RESENT,
+            billed=2,
+            tries=2,
+            kwargs={"on_unconfirmed": "resubmit"},
+        ),
+        Row("503, then accepted", scripts.spoiled("status", status=503), told.AGAIN, tries=1, wait="deferred"),
+        Row("401", scripts.spoiled("status", status=401), told.REFUSED, 0, False, tries=1),
+        Row(
+            "the video failed",
+            scripts.undisturbed,
+            told.ANEW,
+            billed=2,
+            tries=2,
+            wait="deferred",
+            ends=("failed",),
+        ),
+        Row("cleared while it waits", scripts.cleared_while_waiting, told.FOUND, tries=2, wait="deferred"),
+        Row("cleared while it ends", scripts.cleared_while_ending, told.FOUND, tries=2),
+        Row("marked failed while it ends, then cleared", scripts.marked_failed_while_ending, told.FOUND, tries=2),
+        Row(
+            "cleared after success",
+            scripts.then_cleared(scripts.undisturbed, "success"),
+            told.ORDERED,
+            billed=2,
+            tries=2,
+        ),
+        Row("another prompt at the next try", scripts.prompt_changed, told.CHANGED, billed=2, tries=2),
+    ]
+
+
+def test_paid_once(bench: Bench, rows: list[Row]) -> None:
+    """No row bills more videos than wanted, loses one that was known, or fails without a word."""
+    bench.run(rows)
+
+
+def test_retry_policy(bench: Bench) -> None:
+    """A rate limit is retried when the API asked for it, not after the task's hour; a permanent error never."""
+    limited = Row(
+        "429 with Retry-After: 3, StarVideosRetryPolicy",
+        scripts.spoiled("rate_limit", retry_after=3),
+        told.ASKED_FOR,
+        tries=2,
+        told_at=1,
+        kwargs={"starvideos_conn_id": "crash_impatient"},
+    )
+    refused = Row("401, StarVideosRetryPolicy", scripts.spoiled("status", status=401), told.REFUSED, 0, False, tries=1)
+    bench.run([limited, refused], dag_id="crash_policy")
+    first, second = bench.emulator.journal(bench.since, "request", kind="create", contains=limited.name)
+    assert second["time"] - first["time"] >= 3

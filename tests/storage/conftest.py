@@ -1,0 +1,90 @@
+"""What the storage tests share: a StarVideos server, a connection to it, and a host that answers as it is told."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from airflow_provider_starvideos.emulator import Emulator
+from airflow_provider_starvideos.hooks.starvideos import StarVideosHook
+from airflow_provider_starvideos.storage.fetch import Fetch, FetchedFile, Limits
+from airflow_provider_starvideos.storage.guard import Guard
+from tests.storage.hosts import Host, Reply
+
+KEY = "key-that-must-show-up-nowhere"
+LOG = logging.getLogger("tests.storage")
+
+
+@pytest.fixture
+def host() -> Iterator[Callable[..., Host]]:
+    """Starts a host; all end with the test."""
+    started: list[Host] = []
+
+    def start(*replies: Reply) -> Host:
+        started.append(Host(*replies))
+        return started[-1]
+
+    yield start
+    for one in started:
+        one.close()
+
+
+@pytest.fixture
+def fetch(tmp_path: Path) -> Callable[..., FetchedFile]:
+    """Fetches a URL, private addresses allowed and without pauses; ``fetch.sleeps`` are the pauses."""
+
+    def run(url: str | Callable[[], str], **options: Any) -> FetchedFile:
+        fresh_url = url if callable(url) else lambda: url
+        guard = options.pop("guard", None) or Guard("https://api.example.com", allow_private=True)
+        path = options.pop("path", tmp_path / "part")
+        limits = Limits(**options)
+        run.sleeps = []  # type: ignore[attr-defined]
+        return Fetch(fresh_url, path, guard, LOG, limits=limits, sleep=run.sleeps.append).run()  # type: ignore[attr-defined]
+
+    return run
+
+
+@pytest.fixture
+def emulator() -> Iterator[Emulator]:
+    """A StarVideos server whose videos are done at once."""
+    with Emulator(seconds=0, key=KEY) as running:
+        yield running
+
+
+@pytest.fixture
+def connect(monkeypatch: pytest.MonkeyPatch) -> Callable[..., StarVideosHook]:
+    """Makes the connection ``starvideos_default``, and returns a hook that uses it."""
+
+    def make(emulator: Emulator, **extra: Any) -> StarVideosHook:
+        connection = {"conn_type": "starvideos", "host": emulator.base_url, "password": emulator.key, "extra": extra}
+        monkeypatch.setenv("AIRFLOW_CONN_STARVIDEOS_DEFAULT", json.dumps(connection))
+        return StarVideosHook()
+
+    return make
+
+
+@pytest.fixture
+def hook(emulator: Emulator, connect: Callable[..., StarVideosHook]) -> StarVideosHook:
+    """A hook for the emulator."""
+    return connect(emulator)
+
+
+@pytest.fixture
+def no_pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Takes the pauses between two attempts out, and tells how long they would have been."""
+    pauses: list[float] = []
+    monkeypatch.setattr(Fetch.__init__, "__kwdefaults__", {"limits": Limits(), "sleep": pauses.append})
+    return pauses
+
+
+@pytest.fixture
+def video_id(emulator: Emulator, hook: StarVideosHook) -> str:
+    """A completed video."""
+    task = hook.create_video(prompt="a red kite")
+    emulator.wait_for("status", id=task.id, status="completed")
+    return task.id

@@ -1,0 +1,198 @@
+"""Fetch against hosts that misbehave: broken, wrong, expired and taken up again; whole in the end, or an error."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from airflow_provider_starvideos.exceptions import StarVideosDownloadError, StarVideosTooLargeError
+from tests.storage.hosts import VIDEO, Host, answer, chunked, mp4
+
+Start = Callable[..., Host]
+Fetch = Callable[..., Any]
+HALF = len(VIDEO) // 2
+ETAG = '"v1"'
+
+
+def part(body: bytes, start: int, *, total: int | None = None, etag: str | None = ETAG, **options: Any) -> bytes:
+    """Return a 206 with the bytes from ``start`` on."""
+    spans = f"bytes {start}-{len(body) - 1}/{total or len(body)}"
+    return answer(body[start:], "206 Partial Content", content_range=spans, etag=etag, **options)
+
+
+def range_of(request: str) -> str | None:
+    """Return what a request's Range header asks for."""
+    for line in request.split("\r\n"):
+        if line.lower().startswith("range:"):
+            return line.split(":", 1)[1].strip()
+    return None
+
+
+def test_a_whole_file(host: Start, fetch: Fetch, tmp_path: Path) -> None:
+    """Its bytes, size, digest and type."""
+    got = fetch(host(answer()).url)
+    assert got.path.read_bytes() == VIDEO
+    assert (got.size_bytes, got.content_type) == (len(VIDEO), "video/mp4")
+    assert got.sha256 == hashlib.sha256(VIDEO).hexdigest()
+
+
+@pytest.mark.parametrize("content_type", [None, "application/octet-stream", "binary/octet-stream", "video/quicktime"])
+def test_vague_types_are_fine(host: Start, fetch: Fetch, content_type: str | None) -> None:
+    """Buckets often say no more than "bytes"; what counts is what the bytes are."""
+    assert fetch(host(answer(content_type=content_type)).url).size_bytes == len(VIDEO)
+
+
+def test_chunks_without_a_length(host: Start, fetch: Fetch) -> None:
+    """The chunks' own end says that all has come."""
+    assert fetch(host(chunked(VIDEO)).url).size_bytes == len(VIDEO)
+
+
+def test_a_broken_transfer_goes_on_where_it_broke(host: Start, fetch: Fetch) -> None:
+    """With Range and If-Range; the whole has the digest of the whole."""
+    server = host(answer(etag=ETAG, cut=HALF), part(VIDEO, HALF))
+    got = fetch(server.url)
+    assert got.sha256 == hashlib.sha256(VIDEO).hexdigest()
+    assert range_of(server.requests[0]) is None
+    assert range_of(server.requests[1]) == f"bytes={HALF - len(answer(b'', length=len(VIDEO), etag=ETAG)) * 0}-"
+    assert f"If-Range: {ETAG}" in server.requests[1]
+
+
+@pytest.mark.parametrize("etag", [None, 'W/"weak"'])
+def test_without_a_strong_etag_it_begins_again(host: Start, fetch: Fetch, etag: str | None) -> None:
+    """Nothing proves that the rest belongs to the beginning."""
+    server = host(answer(etag=etag, cut=HALF), answer(etag=etag))
+    assert fetch(server.url).path.read_bytes() == VIDEO
+    assert range_of(server.requests[1]) is None
+
+
+def test_a_range_that_is_ignored(host: Start, fetch: Fetch) -> None:
+    """A 200 to a Range request is the whole file, not the rest."""
+    server = host(answer(etag=ETAG, cut=HALF), answer(etag=ETAG))
+    assert fetch(server.url).path.read_bytes() == VIDEO
+    assert range_of(server.requests[1])
+
+
+OTHER = mp4(len(VIDEO), b"w")
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        part(VIDEO, HALF + 1),
+        part(VIDEO, HALF - 1),
+        part(VIDEO, HALF, total=len(VIDEO) + 1),
+        part(OTHER, HALF, etag='"v2"'),
+        answer(VIDEO[HALF:], "206 Partial Content", etag=ETAG),
+        answer(VIDEO[HALF:], "206 Partial Content", etag=ETAG, content_range="bytes */5"),
+        answer(VIDEO[HALF:], "206 Partial Content", etag=ETAG, content_range=f"bytes {'9' * 5000}-1/2"),
+        answer(b"", "416 Range Not Satisfiable"),
+    ],
+)
+def test_a_wrong_part_is_never_put_to_the_beginning(host: Start, fetch: Fetch, wrong: bytes) -> None:
+    """Another offset, another length, another version, no Content-Range at all: begun again from nothing."""
+    server = host(answer(etag=ETAG, cut=HALF), wrong, answer(etag=ETAG))
+    assert fetch(server.url).path.read_bytes() == VIDEO
+    assert range_of(server.requests[2]) is None
+
+
+def test_a_changed_etag_begins_again(host: Start, fetch: Fetch) -> None:
+    """The host honours If-Range: its file is another one now, so it sends all of that."""
+    server = host(answer(etag=ETAG, cut=HALF), answer(OTHER, etag='"v2"'))
+    assert fetch(server.url).path.read_bytes() == OTHER
+
+
+def test_a_failing_host_in_mid_way_costs_no_progress(host: Start, fetch: Fetch) -> None:
+    """A 503 between two parts doesn't throw away what is there."""
+    server = host(answer(etag=ETAG, cut=HALF), answer(b"busy", "503 Busy"), part(VIDEO, HALF))
+    assert fetch(server.url).path.read_bytes() == VIDEO
+    assert range_of(server.requests[2])
+
+
+@pytest.mark.parametrize("status", ["403 Forbidden", "410 Gone", "404 Not Found", "401 Unauthorized"])
+def test_an_expired_url_is_asked_for_anew(host: Start, fetch: Fetch, status: str) -> None:
+    """Before the first byte and in mid-way; what is there is kept, if the new URL has the same file."""
+    server = host(
+        answer(b"expired", status), answer(etag=ETAG, cut=HALF), answer(b"expired", status), part(VIDEO, HALF)
+    )
+    urls = [f"{server.url}?n={number}" for number in range(9)]
+    assert fetch(lambda: urls.pop(0)).path.read_bytes() == VIDEO
+    assert [request.split()[1][-1] for request in server.requests] == ["0", "1", "1", "2"]
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        answer(b"<!DOCTYPE html><html>sign in</html>", content_type="text/html"),
+        answer(b"<!DOCTYPE html><html>sign in</html>"),
+        answer(b'{"error": "gone"}', content_type="application/json"),
+        answer(b""),
+        answer(b"", "204 No Content"),
+        answer(VIDEO[:-1]),
+        answer(VIDEO + b"\0"),
+        answer(VIDEO, length=HALF),
+        answer(VIDEO, length=len(VIDEO) + 1),
+        answer(VIDEO, cut=HALF),
+        answer(VIDEO, content_encoding="gzip"),
+        answer(VIDEO, length=None, cut=HALF),
+        chunked(VIDEO, end=False),
+        chunked(VIDEO[:HALF]),
+        answer(VIDEO[:132] + b"\0\0\0\0mdat" + VIDEO, length=None),
+        answer(b"", "500 Oops"),
+        b"HTTP/1.1 200 OK\r\n" + b"x: y\r\n" * 1000 + b"\r\n",
+        b"HTTP/1.1 200 OK\r\nx: " + b"y" * 100_000 + b"\r\n\r\n",
+        b"nonsense\r\n\r\n",
+        b"",
+    ],
+)
+def test_what_is_not_a_whole_video_is_refused(host: Start, fetch: Fetch, reply: bytes) -> None:
+    """Pages, cut files, wrong lengths, endless heads: an error after a few attempts, with pauses that grow."""
+    server = host(reply)
+    with pytest.raises(StarVideosDownloadError, match="can't be fetched"):
+        fetch(server.url)
+    assert len(server.requests) in (5, 6)
+    assert fetch.sleeps == sorted(fetch.sleeps)  # type: ignore[attr-defined]
+    assert sum(fetch.sleeps) < 60  # type: ignore[attr-defined]
+
+
+def test_a_video_without_any_length_that_is_whole(host: Start, fetch: Fetch) -> None:
+    """Old hosts end a body by closing; the file's own boxes add up, so it is whole."""
+    assert fetch(host(answer(length=None)).url).size_bytes == len(VIDEO)
+
+
+def test_odd_lengths_are_read_as_none(host: Start, fetch: Fetch) -> None:
+    """A Content-Length that is no number, or of five thousand digits, is no reason to crash."""
+    for length in ("9" * 5000, "many", "-5"):
+        with_it = answer(length=length)
+        assert fetch(host(with_it).url).size_bytes == len(VIDEO)
+
+
+@pytest.mark.parametrize("reply", [answer(), chunked(VIDEO), answer(length=None)])
+def test_the_limit_on_size(host: Start, fetch: Fetch, reply: bytes) -> None:
+    """Announced, it is refused before a byte is written; unannounced, as soon as it is passed. No second attempt."""
+    server = host(reply)
+    with pytest.raises(StarVideosTooLargeError, match="larger than the limit of 100000 bytes"):
+        fetch(server.url, max_bytes=100_000)
+    assert len(server.requests) == 1
+    assert fetch(server.url, max_bytes=len(VIDEO)).size_bytes == len(VIDEO)
+
+
+def test_a_limit_on_attempts_with_little_progress(host: Start, fetch: Fetch) -> None:
+    """A host that gives a byte an attempt is given up after a while, though there is progress each time."""
+    sent = [200]
+
+    def drip(sock: Any) -> None:
+        sent[0] += 1
+        first = len(sent) == 1
+        sent.append(0)
+        reply = answer(etag=ETAG) if first else part(VIDEO, sent[0] - 1)
+        head = reply.index(b"\r\n\r\n") + 4
+        sock.sendall(reply[: head + (sent[0] if first else 1)])
+
+    server = host(drip)
+    with pytest.raises(StarVideosDownloadError, match="can't be fetched"):
+        fetch(server.url)
+    assert len(server.requests) == 100

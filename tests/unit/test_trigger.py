@@ -1,0 +1,233 @@
+"""The trigger: its arguments in the database, and the one event that it sends, whatever happens to the wait."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from airflow.models.trigger import Trigger
+from airflow.sdk.serde import deserialize, serialize
+
+from airflow_provider_starvideos.emulator import Emulator
+from airflow_provider_starvideos.exceptions import (
+    StarVideosAuthenticationError,
+    StarVideosConfigurationError,
+    StarVideosConnectionError,
+    StarVideosError,
+    StarVideosNotFoundError,
+    StarVideosVideoFailedError,
+    StarVideosWaitTimeoutError,
+)
+from airflow_provider_starvideos.hooks.starvideos import StarVideosHook
+from airflow_provider_starvideos.triggers import engine, events
+from airflow_provider_starvideos.triggers.task import StarVideosTaskTrigger
+
+SHORT = 0.02
+"""Seconds between two looks, so that a test of many takes none."""
+
+
+def trigger(video_id: str, *, seconds: float = 30.0, poll_interval: float = SHORT) -> StarVideosTaskTrigger:
+    """Return a trigger with a deadline that many seconds away."""
+    return StarVideosTaskTrigger(video_id, time.time() + seconds, poll_interval=poll_interval)
+
+
+async def sent(waiting: StarVideosTaskTrigger) -> dict[str, Any]:
+    """Run a trigger to its end, and return the payload of the event; there must be exactly one."""
+    found = [event.payload async for event in waiting.run()]
+    assert len(found) == 1
+    payload: dict[str, Any] = found[0]
+    assert json.loads(json.dumps(payload)) == payload
+    return payload
+
+
+async def error_of(waiting: StarVideosTaskTrigger) -> StarVideosError:
+    """Run a trigger that must send an error, and return what the resumed task makes of it."""
+    payload = await sent(waiting)
+    with pytest.raises(StarVideosError) as caught:
+        events.read(payload)
+    return caught.value
+
+
+async def ordered() -> str:
+    """Order a video, and return its id."""
+    return (await StarVideosHook().acreate_video(prompt="a red fox")).id
+
+
+STORED: dict[str, Callable[[Any], Any]] = {
+    "JSON": lambda kwargs: json.loads(json.dumps(kwargs)),
+    "Airflow's encoding": lambda kwargs: deserialize(json.loads(json.dumps(serialize(kwargs)))),
+    "the database's column": lambda kwargs: Trigger._decrypt_kwargs(Trigger.encrypt_kwargs(kwargs)),
+}
+
+
+@pytest.mark.parametrize("store", STORED.values(), ids=STORED)
+def test_a_trigger_comes_back_from_the_database_as_it_was(store: Callable[[Any], Any]) -> None:
+    """Class path and arguments are all that a triggerer gets, perhaps after a restart."""
+    before = StarVideosTaskTrigger("video_1", 1_800_000_000.25, "mine", 12.5)
+    path, kwargs = before.serialize()
+    assert path == "airflow_provider_starvideos.triggers.task.StarVideosTaskTrigger"
+    after = StarVideosTaskTrigger(**store(kwargs))
+    assert after.serialize() == before.serialize()
+    assert (after.video_id, after.end_time, after.starvideos_conn_id, after.poll_interval) == (
+        "video_1",
+        1_800_000_000.25,
+        "mine",
+        12.5,
+    )
+
+
+def test_no_key_is_among_the_arguments(emulator: Emulator) -> None:
+    """They are plain JSON in the metadata database: the connection's id is there, its content isn't."""
+    path, kwargs = trigger("video_1").serialize()
+    assert set(kwargs) == {"video_id", "end_time", "starvideos_conn_id", "poll_interval", "end_task", "timeout"}
+    assert emulator.key not in json.dumps([path, kwargs])
+    assert all(type(value) in (str, float, int, bool) for value in kwargs.values())
+
+
+async def test_a_completed_video_is_one_event(emulator: Emulator) -> None:
+    """With what the task needs; the trigger looked while the video wasn't ready, and asked no more once it was."""
+    video_id = await ordered()
+    waiting = asyncio.create_task(sent(trigger(video_id)))
+    await emulator.async_wait_for("answered", kind="query", id=video_id)
+    emulator.finish(video_id)
+    task = events.read(await waiting)
+    assert task.id == video_id
+    assert task.is_completed
+    assert task.video_url is not None
+    assert task.video_url.startswith(emulator.url)
+    assert task.actual_duration == 3.0
+    assert emulator.billed.videos == 1
+
+
+async def test_a_failed_video_is_one_event_with_its_reason(emulator: Emulator) -> None:
+    """Failure is told as failure, in the API's words."""
+    video_id = await ordered()
+    emulator.finish(video_id, "failed", "content policy")
+    error = await error_of(trigger(video_id))
+    assert isinstance(error, StarVideosVideoFailedError)
+    assert error.reason == "content policy"
+
+
+async def test_the_deadline_is_one_event(emulator: Emulator) -> None:
+    """A video that isn't ready in time is a timeout, at about that time, and goes on."""
+    video_id = await ordered()
+    started = time.monotonic()
+    error = await error_of(trigger(video_id, seconds=0.3))
+    assert isinstance(error, StarVideosWaitTimeoutError)
+    assert 0.25 < time.monotonic() - started < 10
+    assert emulator.order(video_id).status in ("queued", "processing")
+
+
+async def test_a_video_that_is_completed_in_the_last_interval_is_delivered(emulator: Emulator) -> None:
+    """The last look, at the deadline, asks the API: it isn't content with what this wait saw before."""
+    video_id = await ordered()
+    waiting = asyncio.create_task(sent(trigger(video_id, seconds=1.0, poll_interval=600)))
+    await emulator.async_wait_for("answered", kind="query", id=video_id)
+    emulator.finish(video_id)
+    assert events.read(await waiting).id == video_id
+
+
+async def test_a_deadline_that_is_long_past_still_finds_a_completed_video(emulator: Emulator) -> None:
+    """As after a triggerer that was down for hours."""
+    video_id = await ordered()
+    emulator.finish(video_id)
+    assert events.read(await sent(trigger(video_id, seconds=-10_000))).id == video_id
+
+
+async def test_an_unknown_video_is_one_event(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It was asked for a few times, in case that it was just ordered; then that is permanent."""
+    monkeypatch.setattr("airflow_provider_starvideos.api.retry.UNKNOWN_DELAY", 0.01)
+    error = await error_of(trigger("video_nobody_has"))
+    assert isinstance(error, StarVideosNotFoundError)
+    assert error.permanent
+    assert emulator.requests["query"] == 3
+
+
+async def test_a_refused_key_is_one_event(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    """At once, and the event doesn't show the key."""
+    wrong = "sk-a-key-that-is-wrong"
+    connection = {"conn_type": "starvideos", "host": emulator.base_url, "password": wrong}
+    monkeypatch.setenv("AIRFLOW_CONN_STARVIDEOS_DEFAULT", json.dumps(connection))
+    payload = await sent(trigger("video_1"))
+    assert wrong not in json.dumps(payload)
+    with pytest.raises(StarVideosAuthenticationError):
+        events.read(payload)
+
+
+@pytest.mark.parametrize("connection", [None, '{"conn_type": "starvideos"}'], ids=["missing", "without a key"])
+async def test_a_connection_that_can_not_be_used_is_one_event(
+    connection: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A permanent error: waiting doesn't mend it."""
+    monkeypatch.delenv("AIRFLOW_CONN_STARVIDEOS_DEFAULT", raising=False)
+    if connection:
+        monkeypatch.setenv("AIRFLOW_CONN_STARVIDEOS_DEFAULT", connection)
+    error = await error_of(trigger("video_1"))
+    assert type(error) is StarVideosConfigurationError
+    assert "'starvideos_default'" in str(error)
+
+
+def unreadable(times: int | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the connection be unreadable so many times; None: always."""
+    read, failures = StarVideosHook.aget_conn, iter(range(times)) if times is not None else None
+
+    async def aget_conn(hook: StarVideosHook) -> Any:
+        if failures is None or next(failures, None) is not None:
+            raise RuntimeError("the api-server is away")
+        return await read(hook)
+
+    monkeypatch.setattr(StarVideosHook, "aget_conn", aget_conn)
+
+
+async def test_a_connection_that_can_not_be_read_for_a_while_is_waited_for(
+    emulator: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The api-server restarts, and no wait is lost for it."""
+    video_id = await ordered()
+    emulator.finish(video_id)
+    unreadable(9, monkeypatch)
+    assert events.read(await sent(trigger(video_id))).id == video_id
+
+
+async def test_a_connection_that_stays_unreadable_is_one_event(monkeypatch: pytest.MonkeyPatch) -> None:
+    """After ten times in a row; the task may be retried."""
+    unreadable(None, monkeypatch)
+    error = await error_of(trigger("video_1"))
+    assert isinstance(error, StarVideosConnectionError)
+    assert str(error) == "Can't read the connection 'starvideos_default': RuntimeError: the api-server is away"
+
+
+async def test_polls_that_fail_do_not_end_the_wait(emulator: Emulator) -> None:
+    """A bad minute of the API, and the video is still delivered."""
+    video_id = await ordered()
+    emulator.finish(video_id)
+    for kind in ("server_error", "bad_gateway_html", "reset", "half_body", "html", "empty", "unknown_status"):
+        emulator.add_fault(on="query", kind=kind, times=1)
+    assert events.read(await sent(trigger(video_id))).id == video_id
+    assert emulator.requests["query"] == 8
+
+
+async def test_a_cancelled_wait_sends_nothing_and_leaves_nothing(emulator: Emulator) -> None:
+    """A triggerer that shuts down cancels its triggers: no event, and no open connection."""
+    video_id = await ordered()
+    waiting = asyncio.create_task(sent(trigger(video_id, poll_interval=600)))
+    await emulator.async_wait_for("answered", kind="query", id=video_id)
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    assert not any(engine._engines.values())
+
+
+async def test_what_a_user_kills_is_told_to_go_on(caplog: pytest.LogCaptureFixture) -> None:
+    """The API has no way to stop a video, so the log says what is paid for."""
+    waiting = trigger("video_1")
+    messages: list[str] = []
+    waiting.log.warning = lambda text, *args: messages.append(text % args)  # type: ignore[method-assign]
+    await waiting.on_kill()
+    assert messages == [
+        "StarVideos video video_1 is no longer waited for. It can't be stopped: it goes on, and is billed."
+    ]
