@@ -32,6 +32,9 @@ SETTINGS: dict[str, str] = {
     "scheduler.trigger_timeout_check_interval": "2",
     "scheduler.orphaned_tasks_check_interval": "15",
     "workers.min_heartbeat_interval": "2",
+    # On a busy machine the api-server may be slow; that is no reason to end a task.
+    "workers.execution_api_timeout": "30",
+    "workers.max_failed_heartbeats": "10",
     # A killed triggerer's triggers move on when it counts as dead: after 30 s if left alone.
     "triggerer.triggerer_health_check_threshold": "8",
     "triggerer.job_heartbeat_sec": "2",

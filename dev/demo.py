@@ -9,7 +9,6 @@ import shutil
 import sqlite3
 import sys
 import time
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -27,7 +26,6 @@ VIDEO_SECONDS = "8-15"
 LOG_LINES = 40
 POLL_SECONDS = 0.5
 UNINTERESTING = ("None", "scheduled", "queued")
-NO_PROXY = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 @contextlib.contextmanager
@@ -50,7 +48,7 @@ def emulator(folder: Path) -> Iterator[dict[str, Any]]:
 def run_pipeline(airflow: AirflowStack, database: Path, timeout: float) -> tuple[str, str]:
     """Run the Dag to its end, with a line for each change of a task; return the run's id and state."""
     airflow.wait_for_dag(DAG_ID)
-    run_id = airflow.trigger(DAG_ID, {"database": str(database)})
+    run_id = airflow.trigger(DAG_ID, {"database": str(database), "destination": f"{database.parent}/videos/"})
     began = time.monotonic()
     shown: dict[tuple[str, int], str] = {}
     print(f"\n{DAG_ID} {run_id}")
@@ -96,27 +94,15 @@ def rows_of(database: Path) -> list[sqlite3.Row]:
     """Return what the pipeline has loaded."""
     with contextlib.closing(sqlite3.connect(database)) as connection:
         connection.row_factory = sqlite3.Row
-        return connection.execute("SELECT sku, video_id, seconds FROM videos ORDER BY sku").fetchall()
+        return connection.execute("SELECT sku, uri, seconds, size_bytes FROM videos ORDER BY sku").fetchall()
 
 
-def download(server: dict[str, Any], video_id: str, target: Path) -> int:
-    """Fetch a finished video by its id; return its size in bytes."""
-    url = f"{server['base_url']}/v1/result/{video_id}"
-    query = urllib.request.Request(url, headers={"Authorization": f"Bearer {server['key']}"})
-    with NO_PROXY.open(query, timeout=30) as answer:
-        video_url = json.load(answer)["video_url"]
-    with NO_PROXY.open(video_url, timeout=60) as answer, target.open("wb") as file:
-        shutil.copyfileobj(answer, file)
-    return target.stat().st_size
-
-
-def show_results(server: dict[str, Any], database: Path, folder: Path) -> None:
-    """Fetch the videos that the table names, and print both."""
+def show_results(database: Path) -> None:
+    """Print the table, with where each video lies."""
     print(f"\n{'sku':10} {'seconds':>7} {'KB':>6}  file")
     for row in rows_of(database):
-        file = folder / f"{row['sku']}.mp4"
-        size = download(server, row["video_id"], file)
-        print(f"{row['sku']:10} {row['seconds']:7g} {size / 1000:6.0f}  {file.relative_to(ROOT)}")
+        file = Path(row["uri"].removeprefix("file://"))
+        print(f"{row['sku']:10} {row['seconds']:7g} {row['size_bytes'] / 1000:6.0f}  {file.relative_to(ROOT)}")
     print(f"\nThe table: {database.relative_to(ROOT)}")
 
 
@@ -136,7 +122,7 @@ def demo(folder: Path, timeout: float, *, keep: bool) -> int:
             run_id, state = run_pipeline(airflow, database, timeout)
             show_tasks(airflow, run_id)
             if state == "success":
-                show_results(server, database, folder)
+                show_results(database)
             else:
                 show_failures(airflow, run_id)
             if keep:

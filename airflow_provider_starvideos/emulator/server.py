@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import Iterable
 
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
+from airflow_provider_starvideos.emulator.answers import drop
 from airflow_provider_starvideos.emulator.control import Control, is_loopback
 from airflow_provider_starvideos.emulator.files import Files
 from airflow_provider_starvideos.emulator.page import Page
@@ -15,8 +17,12 @@ from airflow_provider_starvideos.emulator.routes import LARGEST_BODY, Api
 from airflow_provider_starvideos.emulator.service import BASE_PATH, Service
 from airflow_provider_starvideos.emulator.settings import Settings
 
-CLOSING_SECONDS = 1.0
+CLOSING_SECONDS = 5.0
 """How long requests may take to end once the server closes and has cancelled them, seconds."""
+
+BACKLOG = 4096
+"""How many connections may wait to be accepted."""
+TURNS = 10
 
 
 class Server:
@@ -41,6 +47,7 @@ class Server:
         self.service = Service(settings, keys, seed)
         self._host = host
         self._port = port
+        self._socket: socket.socket
         self._runner: web.AppRunner | None = None
         self._requests: set[asyncio.Task[object]] = set()
 
@@ -80,22 +87,25 @@ class Server:
         try:
             await runner.setup()
             await self.service.open()
-            site = web.TCPSite(runner, self._host, self._port, backlog=4096)
-            await site.start()
+            family = socket.AF_INET6 if ":" in self._host else socket.AF_INET
+            self._socket = socket.create_server((self._host, self._port), family=family, backlog=BACKLOG)
+            await web.SockSite(runner, self._socket, backlog=BACKLOG).start()
         except BaseException:
             await self.service.close()
             await runner.cleanup()
             raise
         self._runner = runner
-        self._port = runner.addresses[0][1]
+        self._port = self._socket.getsockname()[1]
 
     async def stop(self) -> None:
         """Stop listening, drop every connection, end all work, remove all files."""
         if self._runner is None:
             return
         self.service.closing = True
-        for site in list(self._runner.sites):
-            await site.stop()
+        asyncio.get_running_loop().remove_reader(self._socket)
+        # Connections that were accepted just now need some turns of the loop to arrive; aiohttp would miss them.
+        for _ in range(TURNS):
+            await asyncio.sleep(0)
         # Hanging requests, slow downloads and long polls end now, not when they are done.
         for task in list(self._requests):
             task.cancel()
@@ -105,6 +115,10 @@ class Server:
 
     @web.middleware
     async def _track(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        if self.service.closing:
+            # It came in while the others were being cancelled.
+            drop(request)
+            return web.Response()
         task = asyncio.current_task()
         assert task is not None  # noqa: S101 - a handler runs in a task
         self._requests.add(task)

@@ -147,6 +147,12 @@ class StarVideosCreateOperator(BaseOperator):
         if self._video_id:
             self.log.warning("StarVideos video %s can't be stopped: it goes on, and is billed.", self._video_id)
 
+    def get_openlineage_facets_on_complete(self, task_instance: Any) -> Any:
+        """Tell OpenLineage: from the inputs to the video at the API."""
+        from airflow_provider_starvideos import lineage
+
+        return lineage.of_order(self._request(), self._video_id)
+
     def _request(self) -> VideoRequest:
         from airflow_provider_starvideos.api.validation import build_request
 
@@ -191,5 +197,6 @@ class StarVideosCreateOperator(BaseOperator):
         return self._deliver(context, task)
 
     def _deliver(self, context: Context, task: VideoTask) -> str:
+        self._video_id = task.id
         push_result(context, task, self.log)
         return task.id

@@ -79,6 +79,7 @@ class StarVideosDownloadOperator(BaseOperator):
         self.poll_interval = positive_seconds("poll_interval", poll_interval)
         self.timeout = positive_seconds("timeout", timeout)
         self.max_bytes = max_bytes
+        self._saved: SavedVideo | None = None
 
     def execute(self, context: Context) -> str:
         """Save the video, after a wait if asked to.
@@ -113,6 +114,12 @@ class StarVideosDownloadOperator(BaseOperator):
             self.video_id = events.read(event).id
             return self._save(context)
 
+    def get_openlineage_facets_on_complete(self, task_instance: Any) -> Any:
+        """Tell OpenLineage: from the video at the API to the file."""
+        from airflow_provider_starvideos import lineage
+
+        return lineage.of_download(self._saved)
+
     def _save(self, context: Context) -> str:
         from airflow_provider_starvideos.hooks.starvideos import StarVideosHook
         from airflow_provider_starvideos.storage.fetch import Limits
@@ -127,6 +134,7 @@ class StarVideosDownloadOperator(BaseOperator):
             limits=Limits(max_bytes=self.max_bytes),
             log=self.log,
         )
+        self._saved = saved
         self._tell(context, saved)
         return saved.uri
 

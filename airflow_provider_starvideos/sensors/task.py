@@ -116,9 +116,11 @@ class StarVideosTaskSensor(BaseSensorOperator):
         # The deadline of a poke is BaseSensorOperator's business, so this wait has none.
         self._wait = self._wait or Wait(self.video_id, poll_interval=0, end_time=float("inf"), chance=lambda: 0.0)
         try:
-            outcome = self._wait.saw(StarVideosHook(self.starvideos_conn_id).get_video(self.video_id), time.time())
+            task = StarVideosHook(self.starvideos_conn_id).get_video(self.video_id)
         except StarVideosError as error:
-            outcome = self._wait.failed(error, time.time())
+            outcome: Sleep | VideoTask = self._wait.failed(error, time.time())
+        else:
+            outcome = self._wait.saw(task, time.time())  # raises for a failed video, which is no failed look
         if isinstance(outcome, Sleep):
             if outcome.notice:
                 self.log.info(outcome.notice)

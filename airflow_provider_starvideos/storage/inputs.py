@@ -45,6 +45,7 @@ def _url(field: str, uri: str, kind: str, seconds: int, problems: list[Problem])
         return uri
     try:
         path = ObjectStoragePath(uri)
+        path.fs.invalidate_cache()  # what it was like earlier in this process is of no use
         rule = _broken_rule(path, kind)
         url = "" if rule else str(path.sign(expiration=seconds))
     except NotImplementedError:

@@ -86,7 +86,7 @@ class Destination:
         except Exception as error:
             raise self._failed("reached", error) from error
         self._protocol, self._path = str(path.protocol), str(path.path)
-        self.uri = str(path)
+        self.uri = text
         if not self._path.strip("/").partition("/")[2] and self._protocol in OBJECT_STORES:
             raise _unusable("must name an object in a bucket, or end in '/'", destination)
 

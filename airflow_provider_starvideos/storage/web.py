@@ -38,7 +38,7 @@ class Web:
         self._guard = guard
         self._timeout = (min(CONNECT_SECONDS, stall_seconds), stall_seconds)
         self._watch = _Watch(total_seconds)
-        self._session = requests.Session()
+        self._session = _Session()
         for scheme in ("http://", "https://"):
             self._session.mount(scheme, _GuardedAdapter(guard, self._watch))
 
@@ -69,6 +69,7 @@ class Web:
         came_from = None
         for _ in range(MAX_REDIRECTS + 1):
             self._guard.check_url(url, came_from=came_from)
+            self._session.close()  # a kept connection that its host has left would cost an attempt
             response = self._session.get(
                 url, headers=headers, auth=_no_auth, stream=True, allow_redirects=False, timeout=self._timeout
             )
@@ -78,6 +79,13 @@ class Web:
             response.close()
             url, came_from = _target(url, response), url
         raise StarVideosDownloadError(f"The result's URL redirects more than {MAX_REDIRECTS} times.")
+
+
+class _Session(requests.Session):
+    """Leaves redirects alone. Even if it mustn't follow one, requests reads all of its body, however long."""
+
+    def get_redirect_target(self, resp: requests.Response) -> None:
+        """Return none."""
 
 
 def _target(url: str, response: requests.Response) -> str:

@@ -117,7 +117,10 @@ async def _exchange(session: aiohttp.ClientSession, request: HttpRequest) -> Htt
                 f"no whole answer within {endpoint.timeout:g} s, or no connection within {endpoint.connect_timeout:g} s"
             )
         text = f"{request.method} {request.url}: {where} {endpoint.host} ({what})."
-        raise StarVideosConnectionError(text.replace(endpoint.key, "***"), sent=note.connected) from error
+        failure = StarVideosConnectionError(text.replace(endpoint.key, "***"), sent=note.connected)
+        if not isinstance(error, aiohttp.ClientResponseError):
+            raise failure from error
+    raise failure  # without aiohttp's error: its repr shows the request's headers, and so the key
 
 
 def _proxy(url: str) -> str | None:

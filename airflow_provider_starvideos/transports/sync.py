@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from http.cookiejar import DefaultCookiePolicy
 from types import TracebackType
 from typing import Any, Self
 
@@ -229,6 +230,7 @@ class _Session(requests.Session):
 
 def _new_session() -> requests.Session:
     session = _Session()
+    session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))  # none are kept, as in ``aio``
     adapter = _NotingAdapter(max_retries=0)
     session.mount("https://", adapter)
     session.mount("http://", adapter)

@@ -114,9 +114,10 @@ def test_a_clip_overrules_duration_and_ratio(emulator: Any, client: Any) -> None
     assert emulator.journal(event="accepted")[0]["ignored"] == ["duration", "ratio"]
 
 
-def test_a_clip_does_not_excuse_wrong_types(client: Any) -> None:
+@pytest.mark.parametrize("duration", ["5", 5.0, True, None])
+def test_a_clip_does_not_excuse_wrong_types(client: Any, duration: object) -> None:
     """With a clip, a duration of the wrong type is still refused: a typed server could not read it."""
-    response = client.create(referenceVideos=[CLIP], duration="5")
+    response = client.create(referenceVideos=[CLIP], duration=duration)
     assert [problem["field"] for problem in response.json()["error"]["problems"]] == ["duration"]
 
 

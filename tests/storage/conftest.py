@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -14,10 +13,8 @@ from airflow_provider_starvideos.emulator import Emulator
 from airflow_provider_starvideos.hooks.starvideos import StarVideosHook
 from airflow_provider_starvideos.storage.fetch import Fetch, FetchedFile, Limits
 from airflow_provider_starvideos.storage.guard import Guard
-from tests.storage.hosts import Host, Reply
-
-KEY = "key-that-must-show-up-nowhere"
-LOG = logging.getLogger("tests.storage")
+from tests.storage.buckets import S3
+from tests.storage.hosts import KEY, LOG, Host, Reply
 
 
 @pytest.fixture
@@ -88,3 +85,28 @@ def video_id(emulator: Emulator, hook: StarVideosHook) -> str:
     task = hook.create_video(prompt="a red kite")
     emulator.wait_for("status", id=task.id, status="completed")
     return task.id
+
+
+@pytest.fixture(scope="session")
+def s3_server() -> Iterator[S3]:
+    """A server of the S3 protocol, and an Airflow connection ``aws_default`` to it."""
+    with S3() as running, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+        patch.setenv("AIRFLOW_CONN_AWS_DEFAULT", running.airflow_connection)
+        yield running
+
+
+@pytest.fixture
+def s3(s3_server: S3) -> S3:
+    """The S3 server, with two empty buckets, ``videos`` and ``inputs``."""
+    s3_server.empty("videos", "inputs")
+    return s3_server
+
+
+@pytest.fixture
+def dead_store(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An Airflow connection ``aws_dead`` to an S3 server where nobody listens."""
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
+    extra = {"endpoint_url": "http://127.0.0.1:9", "region_name": "us-east-1"}
+    connection = {"conn_type": "aws", "login": "tests", "password": "tests", "extra": extra}
+    monkeypatch.setenv("AIRFLOW_CONN_AWS_DEAD", json.dumps(connection))

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 import socketserver
 import struct
 import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+LOG = logging.getLogger("tests.storage")
+KEY = "key-that-must-show-up-nowhere"
 
 
 def box(kind: bytes, payload: bytes = b"") -> bytes:

@@ -57,7 +57,7 @@ def test_a_broken_transfer_goes_on_where_it_broke(host: Start, fetch: Fetch) -> 
     got = fetch(server.url)
     assert got.sha256 == hashlib.sha256(VIDEO).hexdigest()
     assert range_of(server.requests[0]) is None
-    assert range_of(server.requests[1]) == f"bytes={HALF - len(answer(b'', length=len(VIDEO), etag=ETAG)) * 0}-"
+    assert range_of(server.requests[1]) == f"bytes={HALF}-"
     assert f"If-Range: {ETAG}" in server.requests[1]
 
 
@@ -153,7 +153,7 @@ def test_what_is_not_a_whole_video_is_refused(host: Start, fetch: Fetch, reply: 
     server = host(reply)
     with pytest.raises(StarVideosDownloadError, match="can't be fetched"):
         fetch(server.url)
-    assert len(server.requests) in (5, 6)
+    assert len(server.requests) in (5, 6)  # one more where the first brought a part
     assert fetch.sleeps == sorted(fetch.sleeps)  # type: ignore[attr-defined]
     assert sum(fetch.sleeps) < 60  # type: ignore[attr-defined]
 

@@ -128,7 +128,7 @@ def test_dns_that_changes_its_mind() -> None:
         server.settimeout(0.2)
         port = server.getsockname()[1]
         guard = Guard(API, resolve=rebinding)
-        with pytest.raises(OSError, match="."):
+        with pytest.raises(OSError, match=r"."):
             guard.connect("rebinding.example", port, 0.05)
         assert asked == ["rebinding.example"]
         with pytest.raises(StarVideosUnsafeURLError):
@@ -142,7 +142,7 @@ def test_of_mixed_addresses_only_the_public_ones_are_used() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         server.settimeout(0.2)
         port = server.getsockname()[1]
-        with pytest.raises(OSError, match="."):
+        with pytest.raises(OSError, match=r"."):
             Guard(API, resolve=resolver("127.0.0.1", "192.88.99.1")).connect("mixed.example", port, 0.05)
         with pytest.raises(TimeoutError):
             server.accept()
@@ -154,12 +154,12 @@ def test_the_next_address_is_tried() -> None:
         port = server.getsockname()[1]
         many = ["127.0.0.2", "127.0.0.1"]
         Guard(API, allow_private=True, resolve=resolver(*many)).connect("two.example", port, 1).close()
-        with pytest.raises(OSError, match="."):
+        with pytest.raises(OSError, match=r"."):
             Guard(API, allow_private=True, resolve=resolver(*["127.0.0.2"] * 6, "127.0.0.1")).connect("x", port, 1)
 
 
 @pytest.mark.parametrize("host", ["a" * 70 + ".example", "..", "ex..ample"])
 def test_names_that_can_not_be(host: str) -> None:
     """An impossible name is an ordinary failure to connect."""
-    with pytest.raises(OSError, match="."):
+    with pytest.raises(OSError, match=r"."):
         Guard(API).connect(host, 80, 1)

@@ -57,7 +57,7 @@ def sensor(video_id: Any, **options: Any) -> StarVideosTaskSensor:
 
 def poking(video_id: Any, **options: Any) -> StarVideosTaskSensor:
     """Return a sensor that waits on a worker, looking often."""
-    return sensor(video_id, deferrable=False, poke_interval=SHORT, **options)
+    return sensor(video_id, **{"deferrable": False, "poke_interval": SHORT, "timeout": 20, **options})
 
 
 def run(waiting: StarVideosTaskSensor) -> tuple[Any, dict[str, Any]]:
@@ -93,7 +93,7 @@ def test_a_video_that_is_there_is_delivered_at_once(
 
 
 def test_a_video_that_is_not_there_yet_is_waited_for_in_the_triggerer(video_id: str) -> None:
-    """The trigger gets id, connection, interval and an absolute deadline; Airflow's own timeout comes a little later."""
+    """The trigger gets id, connection, interval and an absolute deadline; Airflow's own timeout comes later."""
     before = time.time()
     with pytest.raises(TaskDeferred) as caught:
         run(sensor(video_id, poke_interval=timedelta(seconds=45), timeout=600))

@@ -22,4 +22,5 @@ def bench(airflow: AirflowStack, judge: Emulator, tmp_path: Path) -> Bench:
     """A bench without rows. Its folder's name is in every prompt."""
     add_connection(airflow, judge, "crash", timeout=120, max_retries=2)
     add_connection(airflow, judge, "crash_impatient", timeout=2, max_retries=0)
+    add_connection(airflow, judge, "crash_refused", host="http://127.0.0.1:9", timeout=2, max_retries=0)
     return Bench(airflow, judge, tmp_path)

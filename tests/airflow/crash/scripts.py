@@ -17,6 +17,20 @@ def undisturbed(row: Row) -> Script:
     yield row.state_is("success")
 
 
+def undisturbed_failure(row: Row) -> Script:
+    """Nothing; the task fails by itself."""
+    yield row.state_is("failed")
+
+
+def timed_out(row: Row) -> Script:
+    """The video isn't there when the wait ends; a user clears the task later."""
+    row.holds_video = True
+    yield row.state_is("failed")
+    row.clear()
+    row.holds_video = False
+    yield row.try_is(2, "success", "failed")
+
+
 def killed_at(place: str) -> Callable[[Row], Script]:
     """SIGKILL while the user's code runs: a macro (``template``) before, ``post_execute`` after ``execute``."""
 

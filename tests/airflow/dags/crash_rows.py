@@ -60,10 +60,8 @@ def order_rows(dag_id: str, **options: Any) -> DAG:
         return [row["kwargs"] for row in dag_run.conf["rows"]]
 
     with DAG(dag_id, schedule=None, user_defined_macros={"prompt": prompt}, max_active_tasks=32) as dag:
-        options = {"retry_delay": timedelta(seconds=1), "starvideos_conn_id": "crash", **options}
-        HeldOrder.partial(
-            task_id="order", prompt="{{ prompt(dag_run, ti) }}", poll_interval=1, **options
-        ).expand_kwargs(rows())
+        options = {"retry_delay": timedelta(seconds=1), "poll_interval": 1, **options}
+        HeldOrder.partial(task_id="order", prompt="{{ prompt(dag_run, ti) }}", **options).expand_kwargs(rows())
     return dag
 
 

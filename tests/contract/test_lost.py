@@ -1,0 +1,243 @@
+"""Connections that fail: whether an order could have been received is never guessed wrong, and it is sent once."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from airflow_provider_starvideos.emulator import Emulator
+from airflow_provider_starvideos.exceptions import StarVideosConnectionError, StarVideosUnconfirmedError
+
+VIDEO = b'{"id": "video_1", "status": "queued"}'
+
+
+def lost(client: Any, request: Any) -> StarVideosConnectionError:
+    """Send a request that can't be answered; return the error, which never shows the key."""
+    with pytest.raises(StarVideosConnectionError) as caught:
+        client.send(request)
+    attached: BaseException | None = caught.value
+    while attached is not None:
+        assert request.endpoint.key not in f"{attached!r} {attached}"
+        attached = attached.__cause__ or attached.__context__
+    assert request.endpoint.host in str(caught.value)
+    return caught.value
+
+
+def never_sent(client: Any, here: Any) -> None:
+    """Check that an order to there ends as one that provably never left, and is sent again where that is allowed."""
+    error = lost(client, here.order)
+    assert error.sent is False
+    assert "no connection to" in str(error)
+    with pytest.raises(StarVideosConnectionError):
+        client.run(here.with_(max_retries=2).create())
+    assert len(client.slept) == len(client.notices) == 2
+
+
+def test_nobody_listens(client: Any, api: Any, unused_port: int) -> None:
+    """A refused connection never carried an order."""
+    never_sent(client, api(f"http://127.0.0.1:{unused_port}"))
+
+
+def test_a_name_that_does_not_exist(client: Any, api: Any) -> None:
+    """A host that can't be found never got an order."""
+    never_sent(client, api("https://nonexistent.invalid"))
+
+
+def test_tls_against_a_server_without_it(client: Any, api: Any, serve: Any) -> None:
+    """The handshake fails, so the order and the key never left."""
+
+    def handle(peer: Any) -> None:
+        peer.sock.recv(65536)
+        peer.send(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+
+    server = serve(handle)
+    never_sent(client, api(f"https://127.0.0.1:{server.port}"))
+
+
+def test_a_handshake_that_is_cut_off(client: Any, api: Any, serve: Any) -> None:
+    """The same, where the server hangs up on the first bytes."""
+
+    def handle(peer: Any) -> None:
+        peer.sock.recv(65536)
+        peer.reset()
+
+    server = serve(handle)
+    error = lost(client, api(f"https://127.0.0.1:{server.port}").order)
+    assert error.sent is False
+
+
+def test_an_order_after_which_a_connection_is_made_is_not_sent_any_more(
+    client: Any, api: Any, serve: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A look-up of the name may outlast the timeout. The order then counts as never sent, and stays unsent for ever."""
+    found, look_up = threading.Event(), socket.getaddrinfo
+
+    def slow(*args: Any, **options: Any) -> Any:
+        assert found.wait(30)
+        return look_up(*args, **options)
+
+    def handle(peer: Any) -> None:
+        if peer.read_request():
+            peer.answer(VIDEO)
+
+    server = serve(handle)
+    monkeypatch.setattr(socket, "getaddrinfo", slow)
+    before = set(threading.enumerate())
+    error = lost(client, api(f"http://localhost:{server.port}", timeout=0.2).order)
+    assert error.sent is False
+    found.set()
+    for thread in set(threading.enumerate()) - before:
+        if thread.name == "starvideos-request":
+            thread.join(10)
+            assert not thread.is_alive()
+    assert server.requests == []
+
+
+def reset(peer: Any) -> None:
+    """Read the request, then end the connection with a RST."""
+    peer.read_request()
+    peer.reset()
+
+
+def close(peer: Any) -> None:
+    """Read the request, then close the connection."""
+    peer.read_request()
+
+
+def half_head(peer: Any) -> None:
+    """Close the connection in the middle of the answer's head."""
+    peer.read_request()
+    peer.send(b"HTTP/1.1 200 OK\r\nContent-Le")
+
+
+def half_body(peer: Any) -> None:
+    """Close the connection in the middle of the answer's body."""
+    peer.read_request()
+    peer.send(b"HTTP/1.1 200 OK\r\nContent-Length: 37\r\n\r\n" + VIDEO[:20])
+
+
+def half_chunk(peer: Any) -> None:
+    """Close the connection in the middle of a chunk, though what was sent of it could be read."""
+    peer.read_request()
+    peer.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n" % (len(VIDEO) + 5) + VIDEO)
+
+
+def no_last_chunk(peer: Any) -> None:
+    """Send all chunks but the last, empty one."""
+    peer.read_request()
+    peer.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n%b\r\n" % (len(VIDEO), VIDEO))
+
+
+def bad_chunk(peer: Any) -> None:
+    """Send a chunk of negative length."""
+    peer.read_request()
+    peer.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n-5\r\n" + VIDEO + b"\r\n0\r\n\r\n")
+
+
+def no_http(peer: Any) -> None:
+    """Answer in another protocol."""
+    peer.read_request()
+    peer.send(b"SSH-2.0-OpenSSH_9.6\r\n\r\n")
+
+
+def bad_gzip(peer: Any) -> None:
+    """Send a body that isn't encoded as it says."""
+    peer.read_request()
+    peer.answer(VIDEO, "200 OK", "Content-Encoding: gzip")
+
+
+def two_lengths(peer: Any) -> None:
+    """Send two lengths that contradict each other."""
+    peer.read_request()
+    peer.send(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 37\r\n\r\n" + VIDEO)
+
+
+def long_header(peer: Any) -> None:
+    """Send a header of 100 KB."""
+    peer.read_request()
+    peer.answer(VIDEO, "200 OK", "X-Filler: " + "x" * 100_000)
+
+
+LOST = [reset, close, half_head, half_body, half_chunk, no_last_chunk, bad_chunk, no_http, bad_gzip]
+LOST += [two_lengths, long_header]
+
+
+@pytest.mark.parametrize("handle", LOST, ids=lambda handle: handle.__name__)
+def test_an_answer_that_is_lost_after_the_order_was_read(
+    handle: Callable[[Any], None], client: Any, api: Any, serve: Any
+) -> None:
+    """The order may have been accepted: it counts as sent, it is unconfirmed, and it isn't sent again."""
+    server = serve(handle)
+    with pytest.raises(StarVideosUnconfirmedError):
+        client.run(api(server.url, max_retries=5).create())
+    assert len(server.requests) == server.connections == 1
+    assert client.slept == []
+    if handle is not half_head:  # http.client takes what has come of the head for the whole, with an empty body
+        error = lost(client, api(server.url).order)
+        assert error.sent is True
+        assert "lost the connection to" in str(error)
+
+
+@pytest.mark.parametrize("handle", [one for one in LOST if one is not half_head], ids=lambda handle: handle.__name__)
+def test_a_query_whose_answer_is_lost_is_sent_again(
+    handle: Callable[[Any], None], client: Any, api: Any, serve: Any
+) -> None:
+    """It costs nothing; the same server then answers as it should."""
+
+    def then_well(peer: Any) -> None:
+        if peer.server.connections <= 2:
+            handle(peer)
+        else:
+            while peer.read_request():
+                peer.answer(VIDEO)
+
+    server = serve(then_well)
+    assert client.run(api(server.url, max_retries=2).look()).id == "video_1"
+    assert len(server.requests) == 3
+    assert 1 <= len(client.slept) <= 2  # aiohttp itself repeats a GET once, where a connection just closed
+
+
+def test_a_connection_that_is_closed_before_the_order_was_read_whole(client: Any, api: Any, serve: Any) -> None:
+    """What the server did with what had arrived can't be known: it counts as sent."""
+
+    def handle(peer: Any) -> None:
+        peer.sock.recv(1)
+        peer.reset()
+
+    server = serve(handle)
+    with pytest.raises(StarVideosUnconfirmedError):
+        client.run(api(server.url, max_retries=5).create())
+    assert server.connections == 1
+
+
+ACCEPTED_AND_LOST = ["reset", "close", "half_body", "server_error", "bad_gateway_html", "empty", "html", "garbage"]
+ACCEPTED_AND_LOST += ["no_id"]
+
+
+@pytest.mark.parametrize("kind", ACCEPTED_AND_LOST)
+def test_an_accepted_order_whose_answer_is_lost_is_billed_once(
+    kind: str, client: Any, api: Any, emulator: Emulator
+) -> None:
+    """The server counts: one order, one bill, whatever it answered."""
+    emulator.add_fault(on="create", kind=kind, when="after")
+    with pytest.raises(StarVideosUnconfirmedError):
+        client.run(api(emulator.base_url, max_retries=5).create())
+    assert emulator.requests["create"] == emulator.billed.videos == 1
+
+
+@pytest.mark.parametrize("kind", ["rate_limit", "status"])
+def test_an_order_that_was_not_taken_is_billed_once_in_the_end(
+    kind: str, client: Any, api: Any, emulator: Emulator
+) -> None:
+    """429 and 503 say that it wasn't: it is sent again, each time over a connection of its own."""
+    options = {"status": 503} if kind == "status" else {}
+    emulator.add_fault(on="create", kind=kind, times=2, **options)
+    task = client.run(api(emulator.base_url, max_retries=2).create())
+    assert emulator.billed.videos == 1
+    assert emulator.orders[0].id == task.id
+    requests = emulator.journal(event="request", kind="create")
+    assert len({entry["connection"] for entry in requests}) == len(requests) == 3

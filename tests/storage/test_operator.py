@@ -1,0 +1,182 @@
+"""StarVideosDownloadOperator: what it returns, pushes and tells, and how it ends."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from airflow.providers.common.compat.sdk import AirflowFailException, TaskDeferred
+from airflow.sdk import DAG, Asset
+
+from airflow_provider_starvideos.emulator import Emulator
+from airflow_provider_starvideos.exceptions import StarVideosDownloadError, StarVideosNotReadyError
+from airflow_provider_starvideos.hooks.starvideos import StarVideosHook
+from airflow_provider_starvideos.operators.create import StarVideosCreateOperator
+from airflow_provider_starvideos.operators.download import StarVideosDownloadOperator
+from airflow_provider_starvideos.triggers import events
+from tests.storage.hosts import left_in
+
+
+class FakeTI:
+    """Notes the XComs."""
+
+    dag_id, task_id, run_id, map_index = "dag", "save", "run", -1
+
+    def __init__(self) -> None:
+        self.xcoms: dict[str, Any] = {}
+
+    def xcom_push(self, key: str, value: Any) -> None:
+        self.xcoms[key] = value
+
+
+class Events(dict[Any, Any]):
+    """Makes an event for each outlet that is asked for."""
+
+    def __missing__(self, key: Any) -> Any:
+        self[key] = type("Event", (), {"extra": {}})()
+        return self[key]
+
+
+@pytest.fixture
+def context() -> dict[str, Any]:
+    """As much of a context as an operator asks for."""
+    return {"ti": FakeTI(), "outlet_events": Events()}
+
+
+def operator(video_id: str, destination: Path | str, **options: Any) -> StarVideosDownloadOperator:
+    """Return the operator, as in a Dag."""
+    return StarVideosDownloadOperator(task_id="save", video_id=video_id, destination=str(destination), **options)
+
+
+@pytest.mark.usefixtures("hook")
+def test_what_it_returns_and_pushes(video_id: str, tmp_path: Path, context: dict[str, Any]) -> None:
+    """The URI; and as XComs what the file is, for a row in a table."""
+    uri = operator(video_id, f"{tmp_path}/").execute(context)
+    assert uri == f"file://{tmp_path}/{video_id}.mp4"
+    xcoms = context["ti"].xcoms
+    size = (tmp_path / f"{video_id}.mp4").stat().st_size
+    assert (xcoms["video_id"], xcoms["size_bytes"], xcoms["content_type"]) == (video_id, size, "video/mp4")
+    assert len(xcoms["sha256"]) == 64
+
+
+@pytest.mark.usefixtures("hook")
+def test_what_the_asset_event_carries(video_id: str, tmp_path: Path, context: dict[str, Any]) -> None:
+    """All that a Dag which the event starts may want to know of the file, and where it comes from."""
+    outlet = Asset("videos")
+    operator(video_id, tmp_path / "a.mp4", outlets=[outlet]).execute(context)
+    extra = context["outlet_events"][outlet].extra
+    assert extra == {
+        **{key: context["ti"].xcoms[key] for key in ("video_id", "size_bytes", "sha256", "content_type")},
+        "uri": f"file://{tmp_path}/a.mp4",
+        "duration": 3.0,
+        "model": "starvideos_o3",
+        "source": {"dag_id": "dag", "task_id": "save", "run_id": "run"},
+    }
+
+
+def test_an_unfinished_video(emulator: Emulator, hook: StarVideosHook, tmp_path: Path, context: dict[str, Any]) -> None:
+    """Without wait_for_completion an error that a retry may mend; with it a deferral, or a wait on the worker."""
+    emulator.update(seconds="hold")
+    video_id = hook.create_video(prompt="x").id
+    with pytest.raises(StarVideosNotReadyError):
+        operator(video_id, f"{tmp_path}/").execute(context)
+    waiting = {"wait_for_completion": True, "poll_interval": 0.1}
+    with pytest.raises(TaskDeferred) as deferred:
+        operator(video_id, f"{tmp_path}/", **waiting).execute(context)
+    assert deferred.value.method_name == "execute_complete"
+    assert emulator.key not in str(deferred.value.trigger.serialize())
+    emulator.finish(video_id)
+    operator(video_id, f"{tmp_path}/", deferrable=False, **waiting).execute(context)
+    assert left_in(tmp_path) == [f"{video_id}.mp4"]
+
+
+def test_after_the_wait(hook: StarVideosHook, video_id: str, tmp_path: Path, context: dict[str, Any]) -> None:
+    """The trigger's event leads to the file, by a URL that is fresh, not by the event's."""
+    event = {**events.of_video(hook.get_video(video_id)), "video_url": "http://127.0.0.1:9/old"}
+    operator(video_id, tmp_path / "a.mp4").execute_complete(context, event)
+    assert left_in(tmp_path) == ["a.mp4"]
+
+
+@pytest.mark.usefixtures("hook")
+def test_a_video_that_is_there_is_not_waited_for(video_id: str, tmp_path: Path, context: dict[str, Any]) -> None:
+    """No deferral costs a minute where there is nothing to wait for."""
+    operator(video_id, tmp_path / "a.mp4", wait_for_completion=True).execute(context)
+    assert left_in(tmp_path) == ["a.mp4"]
+
+
+@pytest.mark.parametrize("options", [{}, {"wait_for_completion": True}, {"wait_for_completion": True, "deferrable": 0}])
+def test_a_failed_video(
+    emulator: Emulator, hook: StarVideosHook, tmp_path: Path, context: dict[str, Any], options: dict[str, Any]
+) -> None:
+    """It stays failed, so no retry is spent on it; the API's reason is told."""
+    video_id = hook.create_video(prompt="[fail: refused] x").id
+    emulator.wait_for("status", id=video_id, status="failed")
+    with pytest.raises(AirflowFailException, match="refused"):
+        operator(video_id, f"{tmp_path}/", **options).execute(context)
+
+
+def test_which_errors_are_retried(
+    emulator: Emulator, hook: StarVideosHook, video_id: str, tmp_path: Path, context: dict[str, Any], no_pauses: Any
+) -> None:
+    """What a retry can't mend fails at once; a broken transfer is left to the task's retries."""
+    (tmp_path / "a.mp4").write_bytes(b"x")
+    for options in (
+        {"if_exists": "error"},
+        {"max_bytes": 1000},
+        {"video_id": "../x"},
+        {"destination": "gs://b/"},
+        {"destination": str(tmp_path)},
+    ):
+        with pytest.raises(AirflowFailException):
+            operator(**{"video_id": video_id, "destination": tmp_path / "a.mp4", **options}).execute(context)  # type: ignore[arg-type]
+    emulator.add_fault(on="download", kind="truncate", at=100)
+    with pytest.raises(StarVideosDownloadError):
+        operator(video_id, tmp_path / "a.mp4").execute(context)
+    assert (tmp_path / "a.mp4").read_bytes() == b"x"
+
+
+def test_a_wrong_if_exists() -> None:
+    """Seen when the Dag is parsed."""
+    with pytest.raises(ValueError, match="if_exists must be one of"):
+        operator("video_1", "/x", if_exists="ask")
+
+
+def test_it_can_be_mapped() -> None:
+    """Over the ids that other tasks return, or over pairs of id and destination."""
+    with DAG("mapped"):
+        create = StarVideosCreateOperator.partial(task_id="create").expand(prompt=["a", "b"])
+        StarVideosDownloadOperator.partial(task_id="save", destination="s3://bucket/").expand(video_id=create.output)
+
+
+def test_openlineage_of_a_download(
+    hook: StarVideosHook, video_id: str, tmp_path: Path, context: dict[str, Any]
+) -> None:
+    """From the video at the API to the file, with its size; nothing, if nothing was saved."""
+    task = operator(video_id, tmp_path / "a.mp4")
+    assert task.get_openlineage_facets_on_complete(None).outputs == []
+    task.execute(context)
+    lineage = task.get_openlineage_facets_on_complete(None)
+    assert [(one.namespace, one.name) for one in lineage.inputs] == [("starvideos", video_id)]
+    (file,) = lineage.outputs
+    assert (file.namespace, file.name) == ("file", f"{tmp_path}/a.mp4")
+    assert file.outputFacets["outputStatistics"].size == context["ti"].xcoms["size_bytes"]
+
+
+def test_openlineage_of_an_order(emulator: Emulator, hook: StarVideosHook, context: dict[str, Any]) -> None:
+    """From the inputs, without a connection's name or a query, to the video at the API."""
+    task = StarVideosCreateOperator(
+        task_id="create",
+        prompt="x",
+        reference_images=["s3://my_conn@bucket/a/b.png", "https://me:pw@example.com/c.png?signature=secret"],
+        reference_videos=[emulator.sample("waves-5s.mp4")],
+        durable=False,
+    )
+    task._video_id = "video_1"
+    lineage = task.get_openlineage_facets_on_complete(None)
+    assert [(one.namespace, one.name) for one in lineage.inputs] == [
+        ("s3://bucket", "a/b.png"),
+        ("https://example.com", "/c.png"),
+        (emulator.url, "/samples/waves-5s.mp4"),
+    ]
+    assert [(one.namespace, one.name) for one in lineage.outputs] == [("starvideos", "video_1")]

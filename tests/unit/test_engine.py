@@ -1,0 +1,221 @@
+"""What the waits of one triggerer share: polls, pauses, connections, and the look-up of the Airflow connection."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any
+
+import pytest
+
+from airflow_provider_starvideos.emulator import Emulator
+from airflow_provider_starvideos.exceptions import (
+    StarVideosAuthenticationError,
+    StarVideosConnectionError,
+    StarVideosRateLimitError,
+    StarVideosServerError,
+)
+from airflow_provider_starvideos.hooks.starvideos import StarVideosHook
+from airflow_provider_starvideos.triggers import engine
+from airflow_provider_starvideos.triggers.engine import MAX_POLLS_AT_ONCE, waiting
+
+CONN = "starvideos_default"
+LONG = 600.0
+
+
+async def ordered(count: int) -> list[str]:
+    """Order so many videos."""
+    return [(await StarVideosHook().acreate_video(prompt=f"fox {number}")).id for number in range(count)]
+
+
+class LookUps:
+    """Counts look-ups of the connection, and lets them fail when told to.
+
+    :param monkeypatch: puts it in place
+    """
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.count = 0
+        self.failure: Exception | None = None
+        read = StarVideosHook.aget_conn
+
+        async def aget_conn(hook: StarVideosHook) -> Any:
+            self.count += 1
+            await asyncio.sleep(0)
+            if self.failure:
+                raise self.failure
+            return await read(hook)
+
+        monkeypatch.setattr(StarVideosHook, "aget_conn", aget_conn)
+
+
+@pytest.fixture
+def look_ups(monkeypatch: pytest.MonkeyPatch) -> LookUps:
+    """Count look-ups of the connection."""
+    return LookUps(monkeypatch)
+
+
+async def test_waits_over_one_connection_share_an_engine(emulator: Emulator) -> None:
+    """One a connection, for as long as there is a wait; then nothing of it stays."""
+    async with waiting(CONN, "video_1") as one:
+        async with waiting(CONN, "video_2") as two, waiting("another", "video_1") as three:
+            assert one is two
+            assert one is not three
+        assert set(engine._engines[asyncio.get_running_loop()]) == {CONN}
+    assert not engine._engines[asyncio.get_running_loop()]
+    async with waiting(CONN, "video_1") as later:
+        assert later is not one
+
+
+async def test_looks_at_one_video_at_the_same_time_are_one_poll(emulator: Emulator) -> None:
+    """Ten waits for a video ask the API once, and all are told."""
+    (video_id,) = await ordered(1)
+    async with waiting(CONN, video_id) as shared:
+        tasks = await asyncio.gather(*(shared.look(video_id, LONG) for _ in range(10)))
+    assert {task.id for task in tasks} == {video_id}
+    assert emulator.requests["query"] == 1
+    assert sorted(task.age for task in tasks)[0] == 0.0
+
+
+async def test_an_answer_is_used_while_it_is_young_and_tells_its_age(emulator: Emulator) -> None:
+    """And no longer."""
+    (video_id,) = await ordered(1)
+    async with waiting(CONN, video_id) as shared:
+        first = await shared.look(video_id, LONG)
+        second = await shared.look(video_id, LONG)
+        assert (first.age, first.status) == (0.0, second.status)
+        assert 0.0 < second.age < 10
+        assert emulator.requests["query"] == 1
+        emulator.finish(video_id)
+        assert (await shared.look(video_id, 0.0)).is_completed
+        assert emulator.requests["query"] == 2
+
+
+async def test_an_error_is_nobodys_answer(emulator: Emulator) -> None:
+    """Only answers are shared: the next one asks for itself."""
+    (video_id,) = await ordered(1)
+    emulator.add_fault(on="query", kind="server_error", times=1)
+    async with waiting(CONN, video_id) as shared:
+        with pytest.raises(StarVideosServerError):
+            await shared.look(video_id, LONG)
+        assert (await shared.look(video_id, LONG)).id == video_id
+
+
+async def test_what_nobody_waits_for_is_forgotten(emulator: Emulator) -> None:
+    """A later wait for the same video asks anew; memory doesn't grow with the videos of the past."""
+    first, second = await ordered(2)
+    async with waiting(CONN, first) as shared:
+        async with waiting(CONN, second):
+            await shared.look(second, LONG)
+        assert second not in shared._answers
+        assert second not in shared._polls
+        async with waiting(CONN, second):
+            await shared.look(second, LONG)
+    assert emulator.requests["query"] == 2
+
+
+async def test_many_looks_go_over_few_connections(emulator: Emulator) -> None:
+    """One kept-alive connection is enough for looks that come one after the other."""
+    videos = await ordered(5)
+    before = emulator.connections
+    async with waiting(CONN, videos[0]) as shared:
+        for _ in range(10):
+            for video_id in videos:
+                await shared.look(video_id, 0.0)
+    assert emulator.requests["query"] == 50
+    assert emulator.connections == before + 1
+
+
+async def test_only_so_many_polls_are_under_way_at_once(emulator: Emulator) -> None:
+    """A slow API isn't buried under requests; the others follow as places get free."""
+    fault = emulator.add_fault(on="query", kind="hang", release="answer")
+    names = [f"video_{number}" for number in range(MAX_POLLS_AT_ONCE + 10)]
+    async with waiting(CONN, names[0]) as shared:
+        looks = [asyncio.create_task(shared.look(name, LONG)) for name in names]
+        while emulator.requests["query"] < MAX_POLLS_AT_ONCE:  # noqa: ASYNC110  the journal has no "so many"
+            await asyncio.sleep(0.005)
+        assert shared._places.locked()
+        assert emulator.requests["query"] == MAX_POLLS_AT_ONCE
+        for look in looks:
+            look.cancel()
+        await asyncio.gather(*looks, return_exceptions=True)
+        emulator.clear_faults(fault)
+        assert not shared._places.locked()
+
+
+async def test_a_429_pauses_all_polls(emulator: Emulator) -> None:
+    """No other wait asks before the API wants to be asked, and each is told how long that is."""
+    emulator.add_fault(on="query", kind="rate_limit", times=1, retry_after=120)
+    first, second = await ordered(2)
+    async with waiting(CONN, first) as shared:
+        with pytest.raises(StarVideosRateLimitError) as refused:
+            await shared.look(first, LONG)
+        assert refused.value.retry_after == 120.0
+        for video_id in (first, second):
+            with pytest.raises(StarVideosRateLimitError, match="asked for a pause of all polls") as paused:
+                await shared.look(video_id, LONG)
+            assert paused.value.retry_after is not None
+            assert 100 < paused.value.retry_after <= 120
+    assert emulator.requests["query"] == 1
+
+
+async def test_after_a_pause_polls_go_on(emulator: Emulator) -> None:
+    """A pause ends by itself."""
+    emulator.add_fault(on="query", kind="rate_limit", times=1, retry_after=0)
+    (video_id,) = await ordered(1)
+    async with waiting(CONN, video_id) as shared:
+        with pytest.raises(StarVideosRateLimitError):
+            await shared.look(video_id, LONG)
+        assert (await shared.look(video_id, LONG)).id == video_id
+
+
+async def test_the_connection_is_looked_up_once_for_many_looks(emulator: Emulator, look_ups: LookUps) -> None:
+    """Each look-up is a call to the api-server."""
+    videos = await ordered(5)
+    look_ups.count = 0
+    async with waiting(CONN, videos[0]) as shared:
+        await asyncio.gather(*(shared.look(video_id, 0.0) for video_id in videos))
+        for video_id in videos:
+            await shared.look(video_id, 0.0)
+    assert look_ups.count == 1
+
+
+async def test_a_connection_that_becomes_unreadable_is_used_as_it_was(emulator: Emulator, look_ups: LookUps) -> None:
+    """The api-server restarts, and the polls go on."""
+    (video_id,) = await ordered(1)
+    async with waiting(CONN, video_id) as shared:
+        await shared.look(video_id, 0.0)
+        look_ups.failure = RuntimeError("the api-server is away")
+        shared._endpoint_good_until = 0.0
+        before = look_ups.count
+        for _ in range(3):
+            assert (await shared.look(video_id, 0.0)).id == video_id
+        assert look_ups.count == before + 1
+
+
+async def test_a_connection_that_was_never_readable_is_an_error_that_passes(look_ups: LookUps) -> None:
+    """It isn't taken for a missing one."""
+    look_ups.failure = RuntimeError("the api-server is away")
+    async with waiting(CONN, "video_1") as shared:
+        with pytest.raises(StarVideosConnectionError, match="the api-server is away") as caught:
+            await shared.look("video_1", LONG)
+    assert not caught.value.permanent
+
+
+def set_key(emulator: Emulator, key: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Put a key into the connection."""
+    connection = {"conn_type": "starvideos", "host": emulator.base_url, "password": key, "extra": {"max_retries": 0}}
+    monkeypatch.setenv("AIRFLOW_CONN_STARVIDEOS_DEFAULT", json.dumps(connection))
+
+
+async def test_a_rotated_key_is_picked_up_at_once(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A refused key is looked up anew; waits survive the rotation, and a key that stays wrong is told as such."""
+    (video_id,) = await ordered(1)
+    set_key(emulator, "sk-the-old-one", monkeypatch)
+    async with waiting(CONN, video_id) as shared:
+        with pytest.raises(StarVideosAuthenticationError):
+            await shared.look(video_id, LONG)
+        assert emulator.requests["query"] == 1
+        set_key(emulator, emulator.key, monkeypatch)
+        assert (await shared.look(video_id, LONG)).id == video_id
+    assert emulator.requests["query"] == 3
