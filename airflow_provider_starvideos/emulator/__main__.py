@@ -7,6 +7,7 @@ import asyncio
 import json
 import logging
 import os
+import shlex
 import signal
 import sys
 from collections.abc import Sequence
@@ -23,6 +24,14 @@ from airflow_provider_starvideos.emulator.service import DEFAULT_KEY, log
 from airflow_provider_starvideos.emulator.settings import Settings, SettingsError
 
 DEFAULT_PORT = 8642
+FAULT_HELP = """\
+faults: ON is create, query or download; every kind also takes
+  times=N           spoil N requests (default: all)
+  skip=N            let N fitting requests through first
+  rate=SHARE        spoil that share of them, 0 to 1
+  match=TEXT        only requests with TEXT in their prompt or id
+  when=after        of a create: once the order is accepted and billed (default: before)
+kinds of faults:"""
 
 
 def limitations() -> str:
@@ -35,7 +44,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="starvideos-emulator",
         description="A local StarVideos server, to develop and test against without paying.",
-        epilog=f"kinds of faults:\n{describe()}\n\n{limitations()}",
+        epilog=f"{FAULT_HELP}\n{describe()}\n\n{limitations()}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = parser.add_argument
@@ -135,7 +144,9 @@ def banner(server: Server, key: str, host: str) -> str:
         f"StarVideos emulator: {server.base_url}",
         f"  API key:           {key}",
         f"  page:              {server.url}/",
-        f"  Airflow:           export AIRFLOW_CONN_STARVIDEOS_DEFAULT='{connection}'",
+        f"  Airflow:           export AIRFLOW_CONN_STARVIDEOS_DEFAULT={shlex.quote(connection)}",
+        f"  sample inputs:     {server.url}/samples/cat.png, {server.url}/samples/waves-5s.mp4 (any name)",
+        "  to fail a video:   put [fail] or [fail: reason] into its prompt",
         "",
         limitations(),
     ]

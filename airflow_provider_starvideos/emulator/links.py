@@ -39,7 +39,7 @@ class Links:
         expires, nonce = query.get("expires", ""), query.get("nonce", "")
         given = query.get("signature", "")
         wanted = self._sign(video_id, expires, nonce)
-        if not hmac.compare_digest(wanted.encode(), given.encode()):
+        if not hmac.compare_digest(wanted.encode(), given.encode(errors="replace")):
             return "forged"
         return "expired" if given in self._revoked or time.time() >= float(expires) else "good"
 
@@ -53,4 +53,5 @@ class Links:
         self._revoked.clear()
 
     def _sign(self, video_id: str, expires: str, nonce: str) -> str:
-        return hmac.new(self._secret, f"{video_id}\n{expires}\n{nonce}".encode(), hashlib.sha256).hexdigest()
+        signed = f"{video_id}\n{expires}\n{nonce}".encode(errors="replace")
+        return hmac.new(self._secret, signed, hashlib.sha256).hexdigest()

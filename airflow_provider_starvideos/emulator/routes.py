@@ -71,7 +71,9 @@ class Api:
     def _refusal(self, request: web.Request) -> Answer | None:
         scheme, _, key = request.headers.get(hdrs.AUTHORIZATION, "").partition(" ")
         # Every key is compared, and in constant time: a habit, not a need, on loopback.
-        good = [hmac.compare_digest(key.strip().encode(), known.encode()) for known in self._service.keys]
+        good = [
+            hmac.compare_digest(key.strip().encode(errors="replace"), known.encode()) for known in self._service.keys
+        ]
         if scheme.lower() == "bearer" and any(good):
             return None
         return error_answer(401, "Invalid or missing API key.", "invalid_api_key")

@@ -211,7 +211,7 @@ class _Entry:
         try:
             self._order._write(replace(self.record, doubt=what))
         except StarVideosRecordError as error:
-            self._order._log.warning("%s", error)
+            self._order._log.warning("What happened to the order can't be put on record: %s", error.__cause__)
 
     def keep(self, video_id: str) -> None:
         """Write the id, before anything else can go wrong."""
@@ -225,7 +225,7 @@ class _Entry:
                     video_id,
                     attempt + 1,
                     WRITE_ATTEMPTS,
-                    error,
+                    error.__cause__,
                 )
                 self._order._sleep(WRITE_DELAY)
             except BaseException:  # a signal, or the task's execution_timeout

@@ -14,11 +14,14 @@ from airflow.triggers.base import BaseTrigger, TaskSuccessEvent, TriggerEvent
 from airflow_provider_starvideos.api.flow import Sleep, adrive
 from airflow_provider_starvideos.api.protocol import check_video_id
 from airflow_provider_starvideos.api.waiting import DEFAULT_POLL_INTERVAL, DEFAULT_TIMEOUT, Look, completed_line, watch
-from airflow_provider_starvideos.exceptions import StarVideosError
+from airflow_provider_starvideos.exceptions import StarVideosConnectionError, StarVideosError
 from airflow_provider_starvideos.triggers import ending, events
 
 if TYPE_CHECKING:
     from airflow_provider_starvideos.api.models import VideoTask
+
+LAST_LOOK_SECONDS = 60.0
+"""How long the last look may take, after the deadline: where the API hangs, a thousand waits queue up for a look."""
 
 
 class StarVideosTaskTrigger(BaseTrigger):
@@ -92,7 +95,11 @@ class StarVideosTaskTrigger(BaseTrigger):
             if isinstance(step, Look):
                 # At the deadline the interval isn't over: what this wait itself saw last is too old then.
                 max_age = self.poll_interval if time.time() < end_time else 0.0
-                task: VideoTask = await engine.look(step.video_id, max_age)
+                try:
+                    async with asyncio.timeout(max(0.0, end_time - time.time()) + LAST_LOOK_SECONDS):
+                        task: VideoTask = await engine.look(step.video_id, max_age)
+                except TimeoutError as error:
+                    raise StarVideosConnectionError("The API didn't answer by the deadline.", sent=True) from error
                 return task
             if step.notice:
                 self.log.info(step.notice)

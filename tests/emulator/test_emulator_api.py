@@ -35,6 +35,7 @@ WRONG_KEYS = {
     "more": {"Authorization": f"Bearer {KEY}x"},
     "empty": {"Authorization": "Bearer "},
     "not ASCII": {"Authorization": "Bearer ключ".encode()},
+    "not UTF-8": {"Authorization": b"Bearer \xff"},
 }
 
 

@@ -103,6 +103,12 @@ def test_a_forged_url_gets_403(client: Any, part: str) -> None:
     assert response.json()["error"]["code"] == "bad_signature"
 
 
+def test_a_garbled_url_gets_403(client: Any, emulator: Any) -> None:
+    """A URL with bytes that are no text is refused like any other forgery."""
+    url = f"{emulator.url}/files/%ff.mp4?expires=%ed%a0%80&nonce=%ff&signature=%ed%a0%80%ff"
+    assert client.fetch(url).status_code == 403
+
+
 @pytest.mark.parametrize("status", [403, 410])
 def test_a_url_expires(client: Any, emulator: Any, status: int) -> None:
     """After its time a URL is refused, with the status set; a fresh one works."""

@@ -74,7 +74,7 @@ async def test_looks_at_one_video_at_the_same_time_are_one_poll(emulator: Emulat
         tasks = await asyncio.gather(*(shared.look(video_id, LONG) for _ in range(10)))
     assert {task.id for task in tasks} == {video_id}
     assert emulator.requests["query"] == 1
-    assert sorted(task.age for task in tasks)[0] == 0.0
+    assert min(task.age for task in tasks) == 0.0
 
 
 async def test_an_answer_is_used_while_it_is_young_and_tells_its_age(emulator: Emulator) -> None:

@@ -23,7 +23,7 @@ from airflow_provider_starvideos.exceptions import (
     StarVideosWaitTimeoutError,
 )
 from airflow_provider_starvideos.hooks.starvideos import StarVideosHook
-from airflow_provider_starvideos.triggers import engine, events
+from airflow_provider_starvideos.triggers import engine, events, task
 from airflow_provider_starvideos.triggers.task import StarVideosTaskTrigger
 
 SHORT = 0.02
@@ -67,17 +67,14 @@ STORED: dict[str, Callable[[Any], Any]] = {
 @pytest.mark.parametrize("store", STORED.values(), ids=STORED)
 def test_a_trigger_comes_back_from_the_database_as_it_was(store: Callable[[Any], Any]) -> None:
     """Class path and arguments are all that a triggerer gets, perhaps after a restart."""
-    before = StarVideosTaskTrigger("video_1", 1_800_000_000.25, "mine", 12.5)
+    before = StarVideosTaskTrigger("video_1", 1_800_000_000.25, "mine", 12.5, end_task=True, timeout=77.5)
     path, kwargs = before.serialize()
     assert path == "airflow_provider_starvideos.triggers.task.StarVideosTaskTrigger"
     after = StarVideosTaskTrigger(**store(kwargs))
     assert after.serialize() == before.serialize()
-    assert (after.video_id, after.end_time, after.starvideos_conn_id, after.poll_interval) == (
-        "video_1",
-        1_800_000_000.25,
-        "mine",
-        12.5,
-    )
+    assert vars(after).keys() == vars(before).keys()
+    assert (after.video_id, after.end_time, after.starvideos_conn_id) == ("video_1", 1_800_000_000.25, "mine")
+    assert (after.poll_interval, after.end_task, after.timeout) == (12.5, True, 77.5)
 
 
 def test_no_key_is_among_the_arguments(emulator: Emulator) -> None:
@@ -94,12 +91,12 @@ async def test_a_completed_video_is_one_event(emulator: Emulator) -> None:
     waiting = asyncio.create_task(sent(trigger(video_id)))
     await emulator.async_wait_for("answered", kind="query", id=video_id)
     emulator.finish(video_id)
-    task = events.read(await waiting)
-    assert task.id == video_id
-    assert task.is_completed
-    assert task.video_url is not None
-    assert task.video_url.startswith(emulator.url)
-    assert task.actual_duration == 3.0
+    video = events.read(await waiting)
+    assert video.id == video_id
+    assert video.is_completed
+    assert video.video_url is not None
+    assert video.video_url.startswith(emulator.url)
+    assert video.actual_duration == 3.0
     assert emulator.billed.videos == 1
 
 
@@ -129,6 +126,18 @@ async def test_a_video_that_is_completed_in_the_last_interval_is_delivered(emula
     await emulator.async_wait_for("answered", kind="query", id=video_id)
     emulator.finish(video_id)
     assert events.read(await waiting).id == video_id
+
+
+async def test_a_look_that_hangs_does_not_hold_up_the_deadline(
+    emulator: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the API hangs, looks queue up behind each other; the wait still ends, as what it is."""
+    monkeypatch.setattr(task, "LAST_LOOK_SECONDS", 0.1)
+    emulator.add_fault(on="query", kind="hang")
+    started = time.monotonic()
+    error = await error_of(trigger("video_1", seconds=0.1))
+    assert isinstance(error, StarVideosWaitTimeoutError)
+    assert time.monotonic() - started < 5
 
 
 async def test_a_deadline_that_is_long_past_still_finds_a_completed_video(emulator: Emulator) -> None:
