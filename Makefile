@@ -12,7 +12,7 @@ ARGS ?=
 export PYTHON VENV CONSTRAINTS
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-fast check format venv constraints clean
+.PHONY: help demo test test-fast crash-matrix bench check format venv constraints clean
 
 help: ## List the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "%-12s %s\n", $$1, $$2}'
@@ -25,6 +25,12 @@ test: $(READY) ## Run all tests, those on a real Airflow too (ARGS="…" goes to
 
 test-fast: $(READY) ## Run the tests that need no Airflow processes
 	@$(RUN) pytest -m "not real_airflow" $(ARGS)
+
+crash-matrix: $(READY) ## Run the whole crash matrix, and write its table into docs/reliability.md
+	@$(RUN) dev.crash_matrix
+
+bench: $(READY) ## Measure: ratios to peers of the same run
+	@$(RUN) benchmarks.storage
 
 check: $(READY) ## Lint, check the formatting and the types
 	@$(RUN) ruff check

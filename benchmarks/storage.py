@@ -34,14 +34,17 @@ LEAST_RATIO = 0.9
 MOST_MORE_MEMORY = 64
 LOG = logging.getLogger("benchmarks.storage")
 SAVE = """
-import logging, resource, sys
+import logging, sys
+from pathlib import Path
 from airflow_provider_starvideos.hooks.starvideos import StarVideosHook
 from airflow_provider_starvideos.storage.fetch import Limits
 from airflow_provider_starvideos.storage.place import Destination
 from airflow_provider_starvideos.storage.saving import save
 target = Destination(sys.argv[2], sys.argv[1])
 saved = save(StarVideosHook(), sys.argv[1], target, if_exists="overwrite", limits=Limits(), log=logging)
-print(saved.size_bytes, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+# Not ru_maxrss: that counts what the starting process held, too.
+peak = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM"))
+print(saved.size_bytes, peak.split()[1])
 """
 
 
@@ -63,7 +66,7 @@ class Server:
         self.video_id: str = order.json()["id"]
         while not self.url():
             time.sleep(0.1)
-        requests.get(self.url(), timeout=60)  # it draws the video when it is asked for first
+        requests.head(self.url(), timeout=60)  # it draws the video when it is asked for first
 
     @property
     def base_url(self) -> str:

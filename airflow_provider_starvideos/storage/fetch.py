@@ -7,12 +7,11 @@ cookies, no .netrc.
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
 import time
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,6 +23,7 @@ from airflow_provider_starvideos.api.mp4 import Mp4Check
 from airflow_provider_starvideos.api.protocol import USER_AGENT
 from airflow_provider_starvideos.api.retry import backoff
 from airflow_provider_starvideos.exceptions import StarVideosDownloadError, StarVideosTooLargeError
+from airflow_provider_starvideos.storage.digest import Digest
 from airflow_provider_starvideos.storage.guard import Guard
 from airflow_provider_starvideos.storage.web import Web
 
@@ -95,6 +95,7 @@ class Fetch:
         self._limits = limits
         self._sleep = sleep
         self._url = ""
+        self._digest = Digest()
         self._start_over()
 
     def run(self) -> FetchedFile:
@@ -106,7 +107,10 @@ class Fetch:
         """
         limits = self._limits
         web = Web(self._guard, stall_seconds=limits.stall_seconds, total_seconds=limits.transfer_seconds)
-        with web, self._path.open("wb", buffering=0) as file:
+        with ExitStack() as stack:
+            stack.callback(lambda: self._digest.close())
+            stack.enter_context(web)
+            file = stack.enter_context(self._path.open("wb", buffering=0))
             most, stuck = 0, 0
             for attempt in range(MAX_ATTEMPTS):
                 self._url = self._url or self._fresh_url()
@@ -127,7 +131,8 @@ class Fetch:
 
     def _start_over(self) -> None:
         self._check = Mp4Check()
-        self._digest = hashlib.sha256()
+        self._digest.close()
+        self._digest = Digest()
         self._content_type = ""
         self._etag = ""
         self._total: int | None = None

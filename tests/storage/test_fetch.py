@@ -140,7 +140,7 @@ def test_an_expired_url_is_asked_for_anew(host: Start, fetch: Fetch, status: str
         answer(VIDEO, length=None, cut=HALF),
         chunked(VIDEO, end=False),
         chunked(VIDEO[:HALF]),
-        answer(VIDEO[:132] + b"\0\0\0\0mdat" + VIDEO, length=None),
+        answer(VIDEO[:120] + b"\0\0\0\0mdat" + VIDEO, length=None),
         answer(b"", "500 Oops"),
         b"HTTP/1.1 200 OK\r\n" + b"x: y\r\n" * 1000 + b"\r\n",
         b"HTTP/1.1 200 OK\r\nx: " + b"y" * 100_000 + b"\r\n\r\n",
@@ -161,6 +161,44 @@ def test_what_is_not_a_whole_video_is_refused(host: Start, fetch: Fetch, reply: 
 def test_a_video_without_any_length_that_is_whole(host: Start, fetch: Fetch) -> None:
     """Old hosts end a body by closing; the file's own boxes add up, so it is whole."""
     assert fetch(host(answer(length=None)).url).size_bytes == len(VIDEO)
+
+
+def test_an_open_ended_file_of_known_length(host: Start, fetch: Fetch) -> None:
+    """A last box without a length is fine where the host says how long the file is."""
+    endless = VIDEO[:120] + b"\0\0\0\0mdat" + VIDEO
+    assert fetch(host(answer(endless)).url).size_bytes == len(endless)
+
+
+def test_parts_that_are_smaller_than_asked_for(host: Start, fetch: Fetch) -> None:
+    """A host that gives no more than so much at once is asked again, without losing what is there."""
+    step = 70_000
+    parts = [
+        answer(
+            VIDEO[start : start + step],
+            "206 Partial Content",
+            etag=ETAG,
+            content_range=f"bytes {start}-{min(start + step, len(VIDEO)) - 1}/{len(VIDEO)}",
+        )
+        for start in range(1000, len(VIDEO), step)
+    ]
+    server = host(answer(etag=ETAG, cut=1000), *parts)
+    assert fetch(server.url).path.read_bytes() == VIDEO
+    assert len(server.requests) == 1 + len(parts)
+
+
+def test_junk_is_left_early(host: Start, fetch: Fetch) -> None:
+    """Not after gigabytes of it."""
+    sent: list[int] = []
+
+    def endless(sock: Any) -> None:
+        sock.sendall(answer(b"", length=1 << 33))
+        while len(sent) < 500:
+            sock.sendall(bytes(1 << 20))
+            sent.append(1)
+
+    with pytest.raises(StarVideosDownloadError, match="isn't a whole MP4"):
+        fetch(host(endless).url)
+    assert len(sent) < 100
 
 
 def test_odd_lengths_are_read_as_none(host: Start, fetch: Fetch) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -95,12 +96,13 @@ def test_the_limit_holds_over_all_attempts(host: Start, fetch: Fetch, over: thre
     assert all(pause <= 0.5 for pause in fetch.sleeps)  # type: ignore[attr-defined]
 
 
-def test_no_thread_stays_behind(host: Start, fetch: Fetch) -> None:
-    """The watch over the deadline ends with the transfer."""
-    server = host(answer())
-    before = {thread for thread in threading.enumerate() if isinstance(thread, threading.Timer)}
-    fetch(server.url)
-    timers = {thread for thread in threading.enumerate() if isinstance(thread, threading.Timer)} - before
-    for timer in timers:
-        timer.join(5)
-        assert not timer.is_alive()
+@pytest.mark.parametrize("reply", [answer(), answer(b"<html>")])
+def test_no_thread_stays_behind(host: Start, fetch: Fetch, reply: bytes) -> None:
+    """The watch over the deadline, and the digest's helper, end with the transfer, however that ends."""
+    server = host(reply)
+    with contextlib.suppress(StarVideosDownloadError):
+        fetch(server.url)
+    for thread in threading.enumerate():
+        if isinstance(thread, threading.Timer) or thread.name.startswith("starvideos-digest"):
+            thread.join(5)
+            assert not thread.is_alive()

@@ -164,5 +164,6 @@ def prompt_changed(row: Row) -> Script:
 def killed_while_backing_off(row: Row) -> Script:
     """SIGKILL while the process sleeps, after the API has refused the order for now."""
     row.fault("rate_limit", retry_after=40)
-    yield row.happened("answered", status=429)
+    answered = row.happened("answered", status=429)
+    yield lambda: answered() and row.record() is None
     row.kill()
