@@ -45,17 +45,21 @@ class AirflowApi:
         """DELETE."""
         return self.request("DELETE", path)
 
+    def ui(self, path: str) -> Any:
+        """GET what the UI is made of; no public interface of Airflow."""
+        return self.request("GET", path, below="/ui")
+
     def health(self) -> dict[str, Any]:
         """Return each component's state as Airflow sees it."""
         answer: dict[str, Any] = self._send("GET", "/api/v2/monitor/health", None, {})
         return answer
 
-    def request(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
+    def request(self, method: str, path: str, body: Mapping[str, Any] | None = None, *, below: str = "/api/v2") -> Any:
         """Send a request with the bearer token, fetching the token first if there is none yet."""
         if self._token is None:
             # The tests' Airflow takes everybody for an administrator.
             self._token = self._send("GET", "/auth/token", None, {})["access_token"]
-        return self._send(method, f"/api/v2{path}", body, {"Authorization": f"Bearer {self._token}"})
+        return self._send(method, f"{below}{path}", body, {"Authorization": f"Bearer {self._token}"})
 
     def _send(self, method: str, path: str, body: Mapping[str, Any] | None, headers: dict[str, str]) -> Any:
         content = None if body is None else json.dumps(body)

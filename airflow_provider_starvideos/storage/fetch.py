@@ -7,7 +7,6 @@ cookies, no .netrc.
 
 from __future__ import annotations
 
-import os
 import re
 import time
 from collections.abc import Callable
@@ -218,10 +217,7 @@ class Fetch:
             problem = f"it is longer than the {self._total} bytes that were announced"
         elif self._total is None and not self._chunked and self._check.is_open_ended:
             problem = "neither its host nor the file itself says how long it is"
-        if problem:
-            return self._not_whole(problem, file)
-        written = os.fstat(file.fileno()).st_size
-        return None if written == self._check.size else self._not_whole(f"only {written} bytes were kept of it", file)
+        return self._not_whole(problem, file) if problem else None
 
     def _write(self, file: Any, chunk: bytes) -> None:
         left = memoryview(chunk)

@@ -201,6 +201,21 @@ def test_a_query_whose_answer_is_lost_is_sent_again(
     assert 1 <= len(client.slept) <= 2  # aiohttp itself repeats a GET once, where a connection just closed
 
 
+def test_a_query_that_is_lost_on_a_kept_alive_connection_was_sent(client: Any, api: Any, serve: Any) -> None:
+    """No new connection was made for it, and still it left."""
+
+    def handle(peer: Any) -> None:
+        peer.read_request()
+        peer.answer(VIDEO)
+        peer.read_request()
+        peer.send(b"HTTP/1.1 200 OK\r\nContent-Length: 37\r\n\r\n" + VIDEO[:20])
+
+    server = serve(handle)
+    client.send(api(server.url).query)
+    assert lost(client, api(server.url).query).sent is True
+    assert (server.connections, len(server.requests)) == (1, 2)
+
+
 def test_a_connection_that_is_closed_before_the_order_was_read_whole(client: Any, api: Any, serve: Any) -> None:
     """What the server did with what had arrived can't be known: it counts as sent."""
 

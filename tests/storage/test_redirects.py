@@ -85,6 +85,7 @@ def test_relative_redirects(host: Start, fetch: Fetch) -> None:
     server = host(redirect("/videos/é.mp4?x=1"), answer())
     assert fetch(server.url).path.read_bytes() == VIDEO
     assert server.requests[1].startswith("GET /videos/%C3%A9.mp4?x=1 ")
+    assert "ookie" not in server.requests[1]
 
 
 @pytest.mark.parametrize("status", ["301 Moved", "302 Found", "303 See Other", "307 Temporary", "308 Permanent"])

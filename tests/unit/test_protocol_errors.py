@@ -44,6 +44,8 @@ def error(request: HttpRequest, status: int, body: Any = b"", **headers: str) ->
 
 
 STATUSES = {
+    199: StarVideosRejectedError,
+    300: StarVideosRejectedError,
     301: StarVideosRejectedError,
     302: StarVideosRejectedError,
     304: StarVideosRejectedError,
@@ -109,7 +111,7 @@ def test_without_words_nothing_is_quoted(body: Any) -> None:
 
 def test_what_a_human_can_do_is_said() -> None:
     """A refused key, missing credit and a wrong base URL each point to what to look at."""
-    assert "check the connection's password" in str(error(QUERY, 401))
+    assert "check the connection's password" in str(error(QUERY, 401, {"error": "bad key"}))
     assert "no credit" in str(error(ORDER, 402))
     assert "check the base URL" in str(error(ORDER, 404))
     assert "check the base URL" in str(error(QUERY, 404, {"message": "No handler found for GET /v1/result/video_1"}))
