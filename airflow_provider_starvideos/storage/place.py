@@ -25,7 +25,7 @@ from airflow_provider_starvideos.exceptions import (
 )
 from airflow_provider_starvideos.storage import local
 
-PART_BYTES = 8 * 1024 * 1024
+PART_BYTES = 5 * 1024 * 1024
 PARTS_AT_ONCE = 4
 """Their product is the memory that an upload takes; s3fs would take 500 MB."""
 
