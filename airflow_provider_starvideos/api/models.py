@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from airflow_provider_starvideos.api.urls import unsigned
+
 MODEL = "starvideos_o3"
 
 
@@ -92,12 +94,23 @@ class VideoRequest:
         return ", ".join([self.mode.value, *(f"{name} {value}" for name, value in facts.items() if value)])
 
     def fingerprint(self, base_url: str) -> str:
-        """Return a digest of what is ordered and where; equal requests have equal ones. Holds no key.
+        """Return a digest of what is ordered and where; equal requests have equal ones, however inputs are signed.
 
         :param base_url: the API's base URL
         """
-        text = json.dumps([base_url, self.to_wire()], sort_keys=True, ensure_ascii=False)
+        text = json.dumps([base_url, _without_signatures(self.to_wire())], sort_keys=True, ensure_ascii=False)
         return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def _without_signatures(wire: dict[str, Any]) -> dict[str, Any]:
+    """A retry may sign its inputs anew; it orders the same all the same."""
+    inputs = {name: wire[name] for name in ("first_image", "last_image") if name in wire}
+    lists = {name: wire[name] for name in ("referenceImages", "referenceVideos") if name in wire}
+    return (
+        wire
+        | {name: unsigned(url) for name, url in inputs.items()}
+        | {name: [unsigned(url) for url in urls] for name, urls in lists.items()}
+    )
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -26,6 +24,7 @@ from airflow_provider_starvideos.exceptions import (
 )
 from airflow_provider_starvideos.hooks.connection import CONN_TYPE, DEFAULT_CONN_ID, endpoint_of
 from airflow_provider_starvideos.hooks.form import connection_form_widgets, ui_field_behaviour
+from airflow_provider_starvideos.hooks.missing import awhy_missing, why_missing
 
 if TYPE_CHECKING:
     from airflow_provider_starvideos.api.models import VideoRequest, VideoTask
@@ -46,17 +45,6 @@ class OrderWitness(Protocol):
 
     def withdraw(self) -> None:
         """The order was sent and provably wasn't accepted."""
-
-
-@contextmanager
-def _missing_connection_named(conn_id: str) -> Iterator[None]:
-    try:
-        yield
-    except AirflowNotFoundException as error:
-        raise StarVideosConfigurationError(
-            f"There is no Airflow connection {conn_id!r}: create it, with type {CONN_TYPE!r} and the API key "
-            "as its password, or name another one in starvideos_conn_id."
-        ) from error
 
 
 class StarVideosHook(BaseHook):
@@ -96,8 +84,10 @@ class StarVideosHook(BaseHook):
 
         :raises StarVideosConfigurationError: the connection can't be used; lists every problem of it
         """
-        with _missing_connection_named(self.starvideos_conn_id):
+        try:
             connection = self.get_connection(self.starvideos_conn_id)
+        except AirflowNotFoundException as error:
+            raise why_missing(self.starvideos_conn_id) from error
         return endpoint_of(connection, connection.extra_dejson)
 
     async def aget_conn(self) -> Endpoint:
@@ -105,8 +95,10 @@ class StarVideosHook(BaseHook):
 
         :raises StarVideosConfigurationError: the connection can't be used; lists every problem of it
         """
-        with _missing_connection_named(self.starvideos_conn_id):
+        try:
             connection = await get_async_connection(self.starvideos_conn_id, hook=self)
+        except AirflowNotFoundException as error:
+            raise await awhy_missing(self.starvideos_conn_id) from error
         return endpoint_of(connection, await get_async_extra_dejson(connection))
 
     # -- blocking calls, for workers

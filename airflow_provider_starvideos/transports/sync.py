@@ -166,7 +166,7 @@ class _Exchange:
             data=request.body,
             headers=request.headers,
             auth=_Bearer(endpoint.key),
-            timeout=(endpoint.connect_timeout, endpoint.timeout),
+            timeout=(endpoint.connect_timeout, endpoint.timeout + 1.0),  # ``run`` gives up before
             allow_redirects=False,  # the key goes to this host and nowhere else
             stream=True,
         )

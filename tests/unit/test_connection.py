@@ -176,7 +176,7 @@ def test_the_key_is_in_no_repr() -> None:
 @pytest.mark.parametrize("value", [5, True, ["x"], {"x": 1}, b"x"])
 def test_a_field_of_another_type_is_told(name: str, value: Any) -> None:
     """JSON lets a field be anything; the message has its name and type, not its value."""
-    assert f"{name}: must be text (got {type(value).__name__})" in refusal(**{name: value})
+    assert refusal(**{name: value}) == f"\n  - {name}: must be text (got {type(value).__name__})"
 
 
 def test_the_defaults() -> None:
@@ -216,6 +216,12 @@ def test_retries_are_whole() -> None:
 def test_truths(value: Any) -> None:
     """What a form, JSON and a URI write for true."""
     assert given(host="http://api.example", extra=json.dumps({"allow_http": value}))
+
+
+@pytest.mark.parametrize("value", [False, "false", "False", " NO ", 0, "0", "", None])
+def test_untruths(value: Any) -> None:
+    """What they write for false: then the key doesn't go over http."""
+    assert "host: must be https" in refusal(host="http://api.example", extra=json.dumps({"allow_http": value}))
 
 
 @pytest.mark.parametrize("value", ["maybe", 2, -1, [], {}, 1.5, "on"])

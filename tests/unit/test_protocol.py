@@ -51,6 +51,7 @@ def test_the_order_request() -> None:
         "Content-Type": "application/json",
     }
     assert KEY not in repr(ORDER)
+    assert "a red fox" not in repr(ORDER) + repr(answer({"prompt": "a red fox"}))
 
 
 def test_the_query_request() -> None:
@@ -98,6 +99,12 @@ def test_every_documented_field_is_read() -> None:
     )
     assert task.is_completed
     assert not task.is_failed
+
+
+@pytest.mark.parametrize("url", ["", None, 5, ["https://files.example/v.mp4"]])
+def test_without_a_text_as_url_there_is_none(url: Any) -> None:
+    """An empty one is none, too: whoever downloads asks once more."""
+    assert video(status="completed", video_url=url).video_url is None
 
 
 def test_the_result_url_is_not_in_a_repr() -> None:
@@ -167,6 +174,7 @@ def test_json_constants_that_python_reads_are_no_durations(name: str) -> None:
         ({"error": {"code": "moderated"}}, "moderated"),
         ({"message": "content policy"}, "content policy"),
         ({"msg": " content policy "}, "content policy"),
+        ({"error": "  ", "message": "content policy"}, "content policy"),
         ({"error": None, "message": "content policy"}, "content policy"),
         ({"error": None}, None),
         ({"error": ""}, None),
@@ -180,10 +188,9 @@ def test_the_reason_of_a_failed_video_is_the_apis_own(wire: dict[str, Any], reas
 
 def test_a_reason_is_shortened() -> None:
     """It goes into an exception and through the database: a server's megabyte doesn't."""
-    reason = video(status="failed", error="no " * 100_000).error
-    assert reason is not None
-    assert len(reason) == 500
-    assert reason.endswith("…")
+    assert video(status="failed", error="x" * 500).error == "x" * 500
+    assert video(status="failed", error="x" * 501).error == "x" * 499 + "…"
+    assert video(status="failed", error="x" * 1_000_000).error == "x" * 499 + "…"
 
 
 @pytest.mark.parametrize(

@@ -118,8 +118,8 @@ NO_LISTS = [5, 5.5, True, {"a": 1}, {URL}, b"abc", object()]
 def test_what_cannot_be_read_as_a_list_is_refused_as_such(value: Any) -> None:
     """Broken text, deep nesting and other types end in the one clear error, not in a parser's."""
     message = refusal(reference_images=value)
-    assert "reference_images" in message
-    assert "URL" in message
+    assert "has 1 problem" in message
+    assert "reference_images: must be a list of URLs (got " in message
 
 
 def test_a_bad_item_is_named_by_its_place() -> None:
@@ -239,7 +239,7 @@ def test_a_storage_uri_is_taken_as_it_is(uri: str) -> None:
     assert request.has_stored_inputs
 
 
-@pytest.mark.parametrize("uri", ["s3://", "s3:///", "ftp://host/b.png", "s3:/bucket/b.png"])
+@pytest.mark.parametrize("uri", ["s3://", "s3:///", "ftp://host/b.png", "s3:/bucket/b.png", "s3://b\x00x/y.png"])
 def test_what_only_looks_like_a_storage_uri_is_refused(uri: str) -> None:
     """A scheme that no store has, or no object."""
     assert RULE in refusal(reference_images=[uri])

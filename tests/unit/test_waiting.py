@@ -10,7 +10,12 @@ import pytest
 
 from airflow_provider_starvideos.api.flow import Sleep, drive
 from airflow_provider_starvideos.api.models import TaskStatus, VideoTask
-from airflow_provider_starvideos.api.waiting import MAX_POLL_ERRORS_IN_A_ROW, Look, Wait, watch
+from airflow_provider_starvideos.api.waiting import (
+    MAX_POLL_ERRORS_IN_A_ROW,
+    Look,
+    Wait,
+    watch,
+)
 from airflow_provider_starvideos.exceptions import (
     StarVideosAuthenticationError,
     StarVideosConfigurationError,
@@ -266,6 +271,13 @@ def test_a_video_never_seen_has_no_last_status() -> None:
     with pytest.raises(StarVideosWaitTimeoutError) as caught:
         World([LOST]).watch(timeout=20)
     assert "when last seen" not in str(caught.value)
+
+
+def test_a_short_wait_uses_its_time() -> None:
+    """Half a second is no deadline that has passed."""
+    world = World([QUEUED, COMPLETED])
+    assert world.watch(timeout=0.5) is COMPLETED
+    assert world.looks == [0.0, 0.5]
 
 
 def test_a_wait_without_a_deadline_never_times_out() -> None:

@@ -1,0 +1,79 @@
+"""What operators and sensors do alike with a wait: its times, its log lines, its XComs."""
+
+from __future__ import annotations
+
+import logging
+import math
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from airflow_provider_starvideos.api.models import TaskStatus, VideoTask
+from airflow_provider_starvideos.api.waiting import DEFAULT_POLL_INTERVAL, DEFAULT_TIMEOUT, completed_line
+from airflow_provider_starvideos.waits import positive_seconds, push_result
+
+NOW = 1_700_000_000
+URL = "https://files.example/v.mp4?signature=SECRET"
+COMPLETED = VideoTask("video_1", TaskStatus.COMPLETED, video_url=URL)
+
+
+class TaskInstance:
+    """As much of a task instance as is used."""
+
+    def __init__(self) -> None:
+        self.xcoms: dict[str, Any] = {}
+
+    def xcom_push(self, key: str, value: Any) -> None:
+        self.xcoms[key] = value
+
+
+def test_the_default_interval_is_as_the_vendor_recommends() -> None:
+    """30 to 60 seconds; and an hour, where a generation takes minutes."""
+    assert 30 <= DEFAULT_POLL_INTERVAL <= 60
+    assert DEFAULT_TIMEOUT == 3600
+
+
+def test_a_completed_video_is_one_line_in_the_log(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With what is known of it, and not the signed URL."""
+    monkeypatch.setattr("airflow_provider_starvideos.api.waiting.time.time", lambda: NOW + 90)
+    assert completed_line(COMPLETED) == "StarVideos video video_1 is completed."
+    known = replace(COMPLETED, actual_duration=5.0, created=NOW)
+    assert completed_line(known) == "StarVideos video video_1 is completed, 5 s long, 90 s after its order."
+    assert completed_line(replace(known, created=NOW + 500)).endswith(", 0 s after its order.")
+
+
+def test_a_result_is_pushed_and_logged(caplog: pytest.LogCaptureFixture) -> None:
+    """Both XComs, always, so that nobody waits for one that never comes."""
+    caplog.set_level(logging.INFO)
+    log, ti = logging.getLogger("test"), TaskInstance()
+    push_result({"ti": ti}, replace(COMPLETED, actual_duration=5.0), log)  # type: ignore[typeddict-item]
+    assert ti.xcoms == {"video_url": URL, "actual_duration": 5.0}
+    assert [record.levelname for record in caplog.records] == ["INFO"]
+    assert "SECRET" not in caplog.text
+
+
+def test_a_completed_video_without_a_url_is_warned_of(caplog: pytest.LogCaptureFixture) -> None:
+    """It is completed all the same; the API may give the URL later."""
+    log, ti = logging.getLogger("test"), TaskInstance()
+    push_result({"ti": ti}, replace(COMPLETED, video_url=None), log)  # type: ignore[typeddict-item]
+    assert ti.xcoms == {"video_url": None, "actual_duration": None}
+    assert [record.levelname for record in caplog.records] == ["WARNING"]
+
+
+@pytest.mark.parametrize(
+    ("value", "seconds"), [(5, 5.0), (0.5, 0.5), (timedelta(minutes=2), 120.0), (timedelta(days=30), 2_592_000.0)]
+)
+def test_times_are_seconds_or_timedeltas(value: Any, seconds: float) -> None:
+    """As in Airflow's own operators."""
+    assert positive_seconds("timeout", value) == seconds
+
+
+@pytest.mark.parametrize(
+    "value", [0, -1, -0.5, timedelta(0), timedelta(seconds=-5), math.nan, math.inf, "5", None, True, [5]]
+)
+def test_what_is_no_positive_time_is_refused_when_the_dag_is_parsed(value: Any) -> None:
+    """With name and value."""
+    with pytest.raises(ValueError, match=r"poll_interval must be a positive number of seconds, or a timedelta \(got "):
+        positive_seconds("poll_interval", value)
