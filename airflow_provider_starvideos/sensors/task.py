@@ -92,7 +92,7 @@ class StarVideosTaskSensor(BaseSensorOperator):
 
         :return: the video's id once it is completed, else False
         """
-        with sensor_failures():
+        with self._explained(), sensor_failures():
             task = self._look()
         return PokeReturnValue(True, self._deliver(context, task)) if task else False
 
@@ -104,7 +104,7 @@ class StarVideosTaskSensor(BaseSensorOperator):
         """
         from airflow_provider_starvideos.triggers import events
 
-        with self._softened(), sensor_failures():
+        with self._softened(), self._explained(), sensor_failures():
             task = events.read(event)
         return self._deliver(context, task)
 
@@ -130,6 +130,16 @@ class StarVideosTaskSensor(BaseSensorOperator):
     def _deliver(self, context: Context, task: VideoTask) -> str:
         push_result(context, task, self.log)
         return task.id
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        """Log why a sensor is skipped: Airflow's own line says only that it is."""
+        try:
+            yield
+        except (AirflowException, StarVideosError) as error:
+            if self.soft_fail or self.never_fail:
+                self.log.warning("%s", error)
+            raise
 
     @contextmanager
     def _softened(self) -> Iterator[None]:

@@ -100,8 +100,9 @@ def test_every_other_duration_is_refused(duration: int) -> None:
 
 @pytest.mark.parametrize("ratio", RATIOS)
 def test_every_documented_ratio_is_taken(ratio: str) -> None:
-    """The three ratios are sent as given."""
-    assert build_request(prompt="x", ratio=ratio).to_wire()["ratio"] == ratio
+    """The three ratios are sent as given, without the blanks that a template may leave around them."""
+    for spelled in (ratio, f" {ratio}\n"):
+        assert build_request(prompt="x", ratio=spelled).to_wire()["ratio"] == ratio
 
 
 @pytest.mark.parametrize("ratio", ["4:3", "16/9", "16:09", "9 :16", "portrait", 1.0, True, ["1:1"]])
