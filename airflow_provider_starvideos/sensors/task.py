@@ -42,7 +42,7 @@ class StarVideosTaskSensor(BaseSensorOperator):
     :param start_from_trigger: start in the triggerer, so that no worker is needed at all; not for mapped tasks, nor
         before Airflow 3.3. None: where it is safe, i.e. ``video_id`` is an id or another task's output, and nothing of
         the task wants a worker (outlets, callbacks, listeners, …). True: also with a template as ``video_id``; a macro
-        of the Dag's own isn't known there
+        of the Dag's own isn't known there, and ``ti.xcom_pull`` needs ``map_indexes=-1``
     :param poke_interval: seconds between two looks; the vendor recommends 30 to 60 (page "Query Task")
     :param timeout: seconds until the sensor has failed
     :param kwargs: every other option of ``BaseSensorOperator``: ``soft_fail``, ``mode``, …

@@ -38,7 +38,18 @@ def test_the_id_and_the_results_flow_downstream(airflow: AirflowStack, emulator:
     assert airflow.xcom("waits", waits, "create", "video_id") == video_id
 
 
-@pytest.mark.parametrize("task_id", ["deferred", "poked", "rescheduled", "create_deferred", "create_blocking"])
+WAITS = (
+    "deferred",
+    "called_back",
+    "started_on_worker",
+    "poked",
+    "rescheduled",
+    "create_deferred",
+    "create_blocking",
+)
+
+
+@pytest.mark.parametrize("task_id", WAITS)
 def test_every_kind_of_wait_ends_with_the_video(
     airflow: AirflowStack, emulator: Emulator, waits: str, task_id: str
 ) -> None:
@@ -50,6 +61,12 @@ def test_every_kind_of_wait_ends_with_the_video(
     assert emulator.order(video_id).status == "completed"
     assert video_id in airflow.xcom("waits", waits, task_id, "video_url")
     assert airflow.xcom("waits", waits, task_id, "actual_duration") == emulator.order(video_id).billed_seconds
+
+
+@pytest.mark.parametrize(("task_id", "legs"), [("deferred", 0), ("started_on_worker", 1), ("called_back", 2)])
+def test_a_sensor_needs_no_more_worker_than_it_must(airflow: AirflowStack, waits: str, task_id: str, legs: int) -> None:
+    """None where nothing of the task wants one; one where it was told to start there; two with a callback."""
+    assert airflow.log("waits", waits, task_id).count("::group::Pre Execute") == legs
 
 
 def test_the_log_tells_the_story(airflow: AirflowStack, emulator: Emulator, waits: str) -> None:

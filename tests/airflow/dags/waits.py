@@ -18,6 +18,8 @@ with DAG("waits", default_args={"retries": 2, "retry_delay": 1}):
     create = StarVideosCreateOperator(task_id="create", prompt="waits {{ run_id }}", duration="{{ 4 }}", ratio="")
     deferred = StarVideosTaskSensor(task_id="deferred", video_id=create.output, **QUICK)
     use(deferred.output, deferred.output["video_url"], deferred.output["actual_duration"])
+    StarVideosTaskSensor(task_id="called_back", video_id=create.output, on_success_callback=print, **QUICK)
+    StarVideosTaskSensor(task_id="started_on_worker", video_id=create.output, start_from_trigger=False, **QUICK)
     StarVideosTaskSensor(task_id="poked", video_id=create.output, deferrable=False, **QUICK)
     StarVideosTaskSensor(task_id="rescheduled", video_id=create.output, deferrable=False, mode="reschedule", **QUICK)
     StarVideosCreateOperator(task_id="create_deferred", prompt="one", wait_for_completion=True, poll_interval=1)

@@ -1,0 +1,126 @@
+"""Which tasks start and end in the triggerer, and which need a worker."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from airflow.sdk import DAG, Asset, task_group
+
+from airflow_provider_starvideos.operators.create import StarVideosCreateOperator
+from airflow_provider_starvideos.sensors.task import StarVideosTaskSensor
+from airflow_provider_starvideos.triggers import ending
+from airflow_provider_starvideos.triggers.ending import task_may_end_in_triggerer
+
+
+def sensor(video_id: Any = "video_1", **options: Any) -> StarVideosTaskSensor:
+    """Return a sensor."""
+    return StarVideosTaskSensor(task_id="wait", video_id=video_id, **options)
+
+
+def nothing(*_: Any) -> None:
+    """Do nothing, as a callback."""
+
+
+class WithPostExecute(StarVideosTaskSensor):
+    """A sensor of a user's own."""
+
+    def post_execute(self, context: Any, result: Any = None) -> None:
+        """Do something after execute."""
+
+
+WANTS_A_WORKER: list[dict[str, Any]] = [
+    {"outlets": [Asset("x")]},
+    {"on_success_callback": nothing},
+    {"on_execute_callback": [nothing]},
+    {"pre_execute": nothing},
+    {"post_execute": nothing},
+    {"do_xcom_push": False},
+]
+
+
+def test_a_plain_sensor_ends_in_the_triggerer() -> None:
+    """Nothing is lost by it."""
+    assert task_may_end_in_triggerer(sensor())
+
+
+@pytest.mark.parametrize("options", WANTS_A_WORKER, ids=lambda options: next(iter(options)))
+def test_what_only_a_worker_does_keeps_the_worker(options: dict[str, Any]) -> None:
+    """Such a task neither ends nor starts in the triggerer, or what the user asked for would be left out."""
+    assert not task_may_end_in_triggerer(sensor(**options))
+    assert not sensor(**options).start_from_trigger
+
+
+def test_a_subclass_with_a_hook_of_its_own_keeps_the_worker() -> None:
+    """An overridden ``post_execute`` would never run."""
+    assert not task_may_end_in_triggerer(WithPostExecute(task_id="wait", video_id="video_1"))
+
+
+def test_before_airflow_3_3_everything_ends_on_a_worker(monkeypatch: pytest.MonkeyPatch) -> None:
+    """There is no way yet to push XComs from a trigger."""
+    monkeypatch.setattr(ending, "AIRFLOW_V_3_3_PLUS", False)
+    assert not task_may_end_in_triggerer(sensor())
+
+
+def test_an_id_and_another_tasks_output_start_in_the_triggerer() -> None:
+    """The output is handed over as the template that it stands for; the dependency stays drawn."""
+    with DAG("x"):
+        create = StarVideosCreateOperator(task_id="create", prompt="x")
+        wait = sensor(create.output, poke_interval=7, timeout=100)
+    assert wait.start_from_trigger
+    assert wait.start_trigger_args.trigger_kwargs == {
+        "video_id": "{{ ti.xcom_pull(task_ids='create', key='return_value', map_indexes=-1, default='') }}",
+        "starvideos_conn_id": "starvideos_default",
+        "poll_interval": 7,
+        "timeout": 100,
+        "end_task": True,
+    }
+    assert wait.start_trigger_args.timeout.total_seconds() > 100
+    assert wait.upstream_task_ids == {"create"}
+    assert sensor("video_1").start_trigger_args.trigger_kwargs["video_id"] == "video_1"
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"start_from_trigger": False},
+        {"deferrable": False},
+        {"video_id": "{{ my_macro() }}"},
+        {"starvideos_conn_id": "{{ var.value.conn }}"},
+    ],
+    ids=["not wanted", "not deferrable", "template", "templated connection"],
+)
+def test_these_start_on_a_worker(options: dict[str, Any]) -> None:
+    """A macro of the Dag's own renders to nothing in the triggerer, so a template starts there only if asked for."""
+    wait = sensor(**options)
+    assert not wait.start_from_trigger
+    assert wait.start_trigger_args is None
+
+
+def test_a_template_starts_in_the_triggerer_if_asked_for() -> None:
+    """The author knows that it can be rendered there."""
+    assert sensor("{{ params.video_id }}", start_from_trigger=True).start_from_trigger
+
+
+def test_mapped_sensors_start_on_a_worker() -> None:
+    """Airflow takes a mapped task's trigger arguments from the class, where there are none."""
+    with DAG("x"):
+        many = StarVideosCreateOperator.partial(task_id="create").expand(prompt=["a", "b"])
+        mapped = StarVideosTaskSensor.partial(task_id="wait").expand(video_id=many.output)
+        of_many = StarVideosTaskSensor(task_id="of_many", video_id=many.output)
+    assert not mapped.start_from_trigger
+    assert of_many.start_trigger_args is None
+
+
+def test_a_sensor_in_a_mapped_group_starts_on_a_worker() -> None:
+    """Its map index isn't known where the template is rendered."""
+    found = []
+
+    @task_group
+    def group(prompt: str) -> None:
+        create = StarVideosCreateOperator(task_id="create", prompt=prompt)
+        found.append(sensor(create.output))
+
+    with DAG("x"):
+        group.expand(prompt=["a", "b"])
+    assert found[0].start_trigger_args is None
