@@ -76,7 +76,10 @@ class Processes:
     def running(self, name: str) -> bool:
         """Tell whether ``name`` was started and still runs."""
         process = self._by_name.get(name)
-        return process is not None and process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+        try:
+            return process is not None and process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+        except psutil.NoSuchProcess:  # gone between the two questions
+            return False
 
     def kill(self, name: str, number: signal.Signals, *, tree: bool = True) -> None:
         """Send a signal to ``name`` and (``tree``) to all below it, and wait for those to end."""

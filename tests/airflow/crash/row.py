@@ -6,6 +6,7 @@ then yields what it waits for, and acts when that has come.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import time
@@ -122,10 +123,11 @@ class Row:
     def kill(self) -> None:
         """Kill the task's process as the kernel does when memory runs out."""
         for process in self.processes():
-            process.kill()
-            # Not until it is reaped: its parent may be stopped.
-            while process.is_running() and process.status() != psutil.STATUS_ZOMBIE:
-                time.sleep(0.01)
+            with contextlib.suppress(psutil.NoSuchProcess):  # it is reaped at any moment
+                process.kill()
+                # Not until it is reaped: its parent may be stopped.
+                while process.is_running() and process.status() != psutil.STATUS_ZOMBIE:
+                    time.sleep(0.01)
 
     def clear(self) -> None:
         """Clear the task, as a user does."""
