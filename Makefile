@@ -31,6 +31,7 @@ crash-matrix: $(READY) ## Run the whole crash matrix, and write its table into d
 
 bench: $(READY) ## Measure: ratios to peers of the same run
 	@$(RUN) benchmarks.storage
+	@$(RUN) benchmarks.waiting
 
 check: $(READY) ## Lint, check the formatting and the types
 	@$(RUN) ruff check

@@ -237,6 +237,8 @@ class _Answer:
 
     def _clean(self, text: str, limit: int) -> str:
         """Take the key out of a text, in case that the server echoes it, and whatever upsets a log; shorten it."""
+        if not text:
+            return ""
         # The key before the cut: a part of it would be left where the cut goes through it. URLs after the cut: the
         # search takes the square of a text's length, and of a cut query nothing is left anyway.
         text = text.replace(self.request.endpoint.key, "***")[: 2 * limit]

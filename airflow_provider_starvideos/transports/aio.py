@@ -38,6 +38,7 @@ class AioTransport:
         self._sleep = sleep
         self._notify = notify or (lambda notice: None)
         self._session: aiohttp.ClientSession | None = None
+        self._proxies: dict[str, str | None] = {}
 
     async def __aenter__(self) -> Self:
         return self
@@ -74,10 +75,18 @@ class AioTransport:
         if request.is_order:
             # A kept-alive connection that the server has just closed can't be told from a lost answer.
             async with _new_session(force_close=True) as session:
-                return await _exchange(session, request)
+                return await _exchange(session, request, self._proxy(request.url))
         if self._session is None:
             self._session = _new_session(force_close=False)
-        return await _exchange(self._session, request)
+        return await _exchange(self._session, request, self._proxy(request.url))
+
+    def _proxy(self, url: str) -> str | None:
+        # Remembered: reading the environment costs a tenth of a poll.
+        scheme, _, rest = url.partition("://")
+        origin = f"{scheme}://{rest.partition('/')[0]}"
+        if origin not in self._proxies:
+            self._proxies[origin] = _proxy_of(origin)
+        return self._proxies[origin]
 
 
 @dataclass
@@ -87,7 +96,7 @@ class _Note:
     connected: bool = False
 
 
-async def _exchange(session: aiohttp.ClientSession, request: HttpRequest) -> HttpResponse:
+async def _exchange(session: aiohttp.ClientSession, request: HttpRequest, proxy: str | None) -> HttpResponse:
     endpoint, note = request.endpoint, _Note()
     try:
         async with session.request(
@@ -96,7 +105,7 @@ async def _exchange(session: aiohttp.ClientSession, request: HttpRequest) -> Htt
             data=request.body,
             headers=request.headers | {"Authorization": f"Bearer {endpoint.key}"},
             allow_redirects=False,  # the key goes to this host and nowhere else
-            proxy=_proxy(request.url),
+            proxy=proxy,
             timeout=aiohttp.ClientTimeout(total=endpoint.timeout, sock_connect=endpoint.connect_timeout),
             trace_request_ctx=note,
         ) as response:
@@ -123,7 +132,7 @@ async def _exchange(session: aiohttp.ClientSession, request: HttpRequest) -> Htt
     raise failure  # without aiohttp's error: its repr shows the request's headers, and so the key
 
 
-def _proxy(url: str) -> str | None:
+def _proxy_of(url: str) -> str | None:
     """Return the environment's proxy for ``url``. aiohttp's ``trust_env`` would read .netrc too, and fail on it."""
     parts = urlsplit(url)
     if not parts.hostname or proxy_bypass(parts.netloc):

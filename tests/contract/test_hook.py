@@ -18,6 +18,7 @@ from airflow_provider_starvideos.exceptions import (
     StarVideosConfigurationError,
     StarVideosConnectionError,
     StarVideosNotFoundError,
+    StarVideosServerError,
     StarVideosUnconfirmedError,
     StarVideosValidationError,
     StarVideosVideoFailedError,
@@ -165,6 +166,15 @@ def test_the_connections_retries_count(
     video_id = calls.create(prompt="a red fox").id
     assert calls.get(video_id).id == video_id
     assert emulator.requests["create"] == emulator.requests["query"] == 2
+
+
+def test_a_wait_has_no_retries_within_its_looks(calls: Calls, emulator: Emulator, connect: Callable[..., None]) -> None:
+    """The next look is the retry; the tenth in a row that fails ends the wait."""
+    connect(emulator.base_url, emulator.key, max_retries=5)
+    emulator.add_fault(on="query", kind="server_error")
+    with pytest.raises(StarVideosServerError):
+        calls.wait("video_1", poll_interval=SHORT, timeout=60)
+    assert emulator.requests["query"] == 10
 
 
 def test_the_connections_timeout_counts(calls: Calls, emulator: Emulator, connect: Callable[..., None]) -> None:

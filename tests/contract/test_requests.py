@@ -144,7 +144,7 @@ def test_cookies_are_not_kept(client: Any, api: Any, serve: Any) -> None:
     """The next request is as the first: nothing that a server set comes back to it."""
     server = serve(answering(VIDEO, "200 OK", "Set-Cookie: session=1; Path=/"))
     for _ in range(2):
-        client.run(api(server.url).look())
+        client.run(api(f"http://localhost:{server.port}").look())  # cookie jars treat addresses in ways of their own
     assert len(server.requests) == 2
     assert "cookie" not in headers_of(server.requests[1])
 

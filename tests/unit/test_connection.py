@@ -118,6 +118,7 @@ BAD_HOSTS = {
     "https://api.example:99999": "must be a base URL such as",
     "https://[::1": "must be a base URL such as",
     "https://user@api.example": "without user, query or fragment",
+    "https://:SECRET@api.example": "without user, query or fragment",
     "https://user:SECRET@api.example": "without user, query or fragment",
     "user:SECRET@api.example": "without user, query or fragment",
     "user:SECRET@[broken": "must be a base URL such as",
@@ -140,7 +141,7 @@ def test_what_is_no_base_url_is_refused(host: str, rule: str) -> None:
     assert "SECRET" not in message
 
 
-@pytest.mark.parametrize("port", [-1, 65536, 99999, "abc", "80.5", "٨٠", 10**30])
+@pytest.mark.parametrize("port", [-1, 65536, 99999, "abc", "80.5", "٨٠", 10**30, "9" * 5000])
 def test_an_impossible_port_is_refused(port: Any) -> None:
     """Here, and not in an HTTP client after the retries."""
     assert "port: must be a whole number from 1 to 65535" in refusal(host="api.example", port=port)
@@ -181,14 +182,16 @@ def test_a_field_of_another_type_is_told(name: str, value: Any) -> None:
 
 def test_the_defaults() -> None:
     """Without extras every number has the documented default; an empty form field is no number."""
-    defaults = (60, 10, 3)
+    defaults = (60, 10, 3, 3600, False)
     for extra in (None, "", "{}", '{"timeout": null, "connect_timeout": "", "max_retries": null, "allow_http": ""}'):
         found = given(extra=extra)
-        assert (found.timeout, found.connect_timeout, found.max_retries) == defaults
+        numbers = (found.timeout, found.connect_timeout, found.max_retries, found.presign_seconds)
+        assert (*numbers, found.allow_private_downloads) == defaults
 
 
 @pytest.mark.parametrize(
-    ("name", "lowest", "highest"), [("timeout", 1, 600), ("connect_timeout", 0.1, 120), ("max_retries", 0, 20)]
+    ("name", "lowest", "highest"),
+    [("timeout", 1, 600), ("connect_timeout", 0.1, 120), ("max_retries", 0, 20), ("presign_seconds", 60, 604_800)],
 )
 def test_numbers_are_taken_up_to_their_bounds(name: str, lowest: float, highest: float) -> None:
     """As numbers, and as the text that a URI makes of them; beyond the bounds they are refused."""
@@ -215,12 +218,14 @@ def test_retries_are_whole() -> None:
 @pytest.mark.parametrize("value", [True, "true", "True", " YES ", 1, "1"])
 def test_truths(value: Any) -> None:
     """What a form, JSON and a URI write for true."""
+    assert given(extra=json.dumps({"allow_private_downloads": value})).allow_private_downloads
     assert given(host="http://api.example", extra=json.dumps({"allow_http": value}))
 
 
 @pytest.mark.parametrize("value", [False, "false", "False", " NO ", 0, "0", "", None])
 def test_untruths(value: Any) -> None:
     """What they write for false: then the key doesn't go over http."""
+    assert not given(extra=json.dumps({"allow_private_downloads": value})).allow_private_downloads
     assert "host: must be https" in refusal(host="http://api.example", extra=json.dumps({"allow_http": value}))
 
 

@@ -159,6 +159,65 @@ async def test_a_429_pauses_all_polls(emulator: Emulator) -> None:
     assert emulator.requests["query"] == 1
 
 
+class Clock:
+    """A monotonic clock that stands still until it is moved."""
+
+    def __init__(self) -> None:
+        self.now = 1_000.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """Give the engine a clock of its own; the event loop keeps its."""
+    clock = Clock()
+    monkeypatch.setattr(engine, "time", clock)
+    return clock
+
+
+async def test_a_429_that_asks_for_nothing_pauses_polls_for_half_a_minute(emulator: Emulator, clock: Clock) -> None:
+    """To the end of it, and no longer."""
+    emulator.add_fault(on="query", kind="rate_limit", times=1, retry_after=None)
+    (video_id,) = await ordered(1)
+    async with waiting(CONN, video_id) as shared:
+        with pytest.raises(StarVideosRateLimitError):
+            await shared.look(video_id, LONG)
+        clock.now += 29.5
+        with pytest.raises(StarVideosRateLimitError) as paused:
+            await shared.look(video_id, LONG)
+        assert paused.value.retry_after == 0.5
+        clock.now += 0.5
+        assert (await shared.look(video_id, LONG)).id == video_id
+    assert emulator.requests["query"] == 2
+
+
+async def test_a_changed_connection_is_picked_up_within_a_minute(
+    emulator: Emulator, look_ups: LookUps, clock: Clock
+) -> None:
+    """Not with each look, and not never."""
+    (video_id,) = await ordered(1)
+    look_ups.count = 0
+    async with waiting(CONN, video_id) as shared:
+        for seconds, expected in ((0, 1), (30, 1), (30, 2), (30, 2), (30, 3)):
+            clock.now += seconds
+            await shared.look(video_id, 0.0)
+            assert look_ups.count == expected
+
+
+async def test_an_answer_grows_old(emulator: Emulator, clock: Clock) -> None:
+    """Exactly as old as the caller allows is too old."""
+    (video_id,) = await ordered(1)
+    async with waiting(CONN, video_id) as shared:
+        await shared.look(video_id, 30.0)
+        clock.now += 29.0
+        assert (await shared.look(video_id, 30.0)).age == 29.0
+        clock.now += 1.0
+        assert (await shared.look(video_id, 30.0)).age == 0.0
+    assert emulator.requests["query"] == 2
+
+
 async def test_after_a_pause_polls_go_on(emulator: Emulator) -> None:
     """A pause ends by itself."""
     emulator.add_fault(on="query", kind="rate_limit", times=1, retry_after=0)

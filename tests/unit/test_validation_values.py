@@ -141,6 +141,7 @@ def test_a_bad_item_is_named_by_its_place() -> None:
         "https://user:pass@a.example/b",
         "https://a.example/雪.png",
         " https://a.example/b.png ",
+        "\nhttps://a.example/b.png\n",
     ],
 )
 def test_an_absolute_http_url_is_one(value: str) -> None:
@@ -231,12 +232,13 @@ def test_values_are_shown_as_they_were_given() -> None:
     assert shown("https://a.example/b.png") == "'https://a.example/b.png'"
 
 
-@pytest.mark.parametrize("uri", ["s3://bucket/b.png", "gs://bucket/folder/b.png", "abfs://box@account/b.png"])
+@pytest.mark.parametrize("uri", ["s3://bucket/b.png", "GS://bucket/a b.png", "abfs://box@account/b.png"])
 def test_a_storage_uri_is_taken_as_it_is(uri: str) -> None:
     """It is presigned later, just before the order is sent; until then the request holds it unsigned."""
-    request = build_request(prompt="x", reference_images=[uri])
-    assert request.reference_images == (uri,)
-    assert request.has_stored_inputs
+    for spelled in (uri, f" {uri}\n"):
+        request = build_request(prompt="x", reference_images=[spelled])
+        assert request.reference_images == (uri,)
+        assert request.has_stored_inputs
 
 
 @pytest.mark.parametrize("uri", ["s3://", "s3:///", "ftp://host/b.png", "s3:/bucket/b.png", "s3://b\x00x/y.png"])
