@@ -205,8 +205,9 @@ class _Answer:
 
     @property
     def _wrong_path(self) -> bool:
-        """A 404 that isn't about a video: this server's own words for a path that it doesn't know, or no JSON."""
-        return "no handler found" in self.message.lower() or not isinstance(self.payload, dict)
+        """A 404 that isn't about a video: this server's own words for an unknown path, or none of the API's at all."""
+        answers_as_the_api = isinstance(self.payload, dict) and (self.message or "code" in self.payload)
+        return "no handler found" in self.message.lower() or not answers_as_the_api
 
     @property
     def message(self) -> str:

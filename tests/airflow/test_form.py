@@ -30,10 +30,11 @@ def test_the_form_has_its_fields(airflow: AirflowStack) -> None:
         ({"password": "wrong-key-of-somebody"}, False, "refused the key"),
         ({"password": ""}, False, "must hold the StarVideos API key"),
         ({"host": "{url}/elsewhere"}, False, "no StarVideos API at this base URL"),
+        ({"host": "{airflow}"}, False, "didn't answer as StarVideos does"),
         ({"host": "http://127.0.0.1:9"}, False, "no connection to 127.0.0.1:9"),
         ({"host": "http://example.com"}, False, "must be https"),
     ],
-    ids=["good", "wrong key", "no key", "wrong path", "nobody there", "http"],
+    ids=["good", "wrong key", "no key", "wrong path", "another server", "nobody there", "http"],
 )
 def test_the_test_button_tells_what_it_found_and_orders_nothing(
     airflow: AirflowStack, emulator: Emulator, changed: dict[str, str], works: bool, said: str
@@ -41,7 +42,7 @@ def test_the_test_button_tells_what_it_found_and_orders_nothing(
     """For a good key, a bad one, a wrong base URL; the key isn't in the message."""
     before = emulator.requests["create"]
     connection = {"host": emulator.base_url, "password": emulator.key} | changed
-    connection["host"] = connection["host"].replace("{url}", emulator.url)
+    connection["host"] = connection["host"].replace("{url}", emulator.url).replace("{airflow}", airflow.url)
     status, message = press(airflow, **connection)
     assert (status, said in message) == (works, True), message
     assert emulator.key not in message

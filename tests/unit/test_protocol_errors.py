@@ -125,6 +125,7 @@ def test_what_a_human_can_do_is_said() -> None:
         ({"code": 404, "data": None}, True),
         ({"message": "No handler found for GET /base/v1/result/video_1"}, False),
         ({"error": "NO HANDLER FOUND FOR GET /x"}, False),
+        ({"detail": "Not Found"}, False),
         (b"<html>404</html>", False),
         (b"", False),
         (b"[]", False),
