@@ -185,7 +185,7 @@ class StarVideosCreateOperator(BaseOperator):
         if task.is_completed:  # ordered by an earlier try
             return self._deliver(context, task)
         if self.deferrable:
-            # With a record, only a worker can take it away after the success (see _forget_after_success).
+            # With a record, only a worker can take it away after the success (see ledger.success).
             return defer(
                 self, task.id, poll_interval=self.poll_interval, timeout=self.timeout, end_task=not self.durable
             )
