@@ -16,6 +16,9 @@
     │   └── StarVideosMalformedAnswerError   an answer that can't be read
     ├── StarVideosStorageError           an order's input can't be read in its store; nothing was sent
     ├── StarVideosRecordError            an order can't be put on record, so it isn't sent
+    ├── StarVideosRequestsChangedError   a batch's requests changed while it ran           permanent
+    ├── StarVideosBatchError             too many rows of a batch have no video; a retry goes on with them
+    │   └── StarVideosBatchFinalError        none of them can be mended by a retry         permanent
     ├── StarVideosUnconfirmedError       an order that may or may not have been accepted   permanent
     ├── StarVideosVideoFailedError       the video itself failed; a new order may succeed
     ├── StarVideosWaitTimeoutError       the deadline passed; the video goes on
@@ -65,6 +68,9 @@ class Problem:
         return f"{self.field}: {self.rule} (got {self.value})"
 
 
+MAX_SHOWN_PROBLEMS = 50
+
+
 class StarVideosValidationError(StarVideosError):
     """The request breaks the API's rules. Nothing was sent, nothing is billed.
 
@@ -76,7 +82,9 @@ class StarVideosValidationError(StarVideosError):
     def __init__(self, problems: Sequence[Problem]) -> None:
         self.problems = tuple(problems)
         count = "1 problem" if len(self.problems) == 1 else f"{len(self.problems)} problems"
-        lines = "".join(f"\n  - {problem}" for problem in self.problems)
+        lines = "".join(f"\n  - {problem}" for problem in self.problems[:MAX_SHOWN_PROBLEMS])
+        if len(self.problems) > MAX_SHOWN_PROBLEMS:
+            lines += f"\n  - … and {len(self.problems) - MAX_SHOWN_PROBLEMS} more"
         super().__init__(f"The StarVideos request has {count}; nothing was sent:{lines}")
 
 
@@ -161,6 +169,22 @@ class StarVideosStorageError(StarVideosError):
 
 class StarVideosRecordError(StarVideosError):
     """The record of an order can't be read or written. Nothing was sent."""
+
+
+class StarVideosRequestsChangedError(StarVideosError):
+    """A batch's requests aren't those that its try began with. Nothing more was ordered."""
+
+    permanent = True
+
+
+class StarVideosBatchError(StarVideosError):
+    """Too many rows of a batch have no video. A retry goes on with them; finished rows stay."""
+
+
+class StarVideosBatchFinalError(StarVideosBatchError):
+    """Too many rows of a batch have no video, for reasons that a retry can't mend. Finished rows stay."""
+
+    permanent = True
 
 
 class StarVideosUnconfirmedError(StarVideosError):

@@ -14,6 +14,17 @@ from typing import Any
 from airflow_provider_starvideos.api.urls import unsigned
 
 MODEL = "starvideos_o3"
+REQUEST_FIELDS = (
+    "prompt",
+    "duration",
+    "ratio",
+    "reference_images",
+    "first_image",
+    "last_image",
+    "reference_videos",
+    "model",
+)
+"""What an order is made of, as operators and rows of a batch name it."""
 
 
 class TaskStatus(StrEnum):
@@ -98,12 +109,12 @@ class VideoRequest:
 
         :param base_url: the API's base URL
         """
-        text = json.dumps([base_url, _without_signatures(self.to_wire())], sort_keys=True, ensure_ascii=False)
+        text = json.dumps([base_url, without_signatures(self.to_wire())], sort_keys=True, ensure_ascii=False)
         return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
-def _without_signatures(wire: dict[str, Any]) -> dict[str, Any]:
-    """A retry may sign its inputs anew; it orders the same all the same."""
+def without_signatures(wire: dict[str, Any]) -> dict[str, Any]:
+    """Return a request's JSON with its inputs' URLs bare: a retry may sign them anew, and orders the same."""
     inputs = {name: wire[name] for name in ("first_image", "last_image") if name in wire}
     lists = {name: wire[name] for name in ("referenceImages", "referenceVideos") if name in wire}
     return (

@@ -126,7 +126,7 @@ class StarVideosHook(BaseHook):
         :param witness: is told before each sending, and when it turned out that the order wasn't accepted
         """
         endpoint = endpoint or self.get_conn()
-        call = calls.create(endpoint, self._with_signed_inputs(request, endpoint))
+        call = calls.create(endpoint, self.with_signed_inputs(request, endpoint))
         with self._transport() as transport:
 
             def perform(step: HttpRequest | Sleep) -> Any:
@@ -139,7 +139,8 @@ class StarVideosHook(BaseHook):
             return drive(call, perform)
 
     @staticmethod
-    def _with_signed_inputs(request: VideoRequest, endpoint: Endpoint) -> VideoRequest:
+    def with_signed_inputs(request: VideoRequest, endpoint: Endpoint) -> VideoRequest:
+        """Return an order whose inputs can be read by the API: those in a store get presigned URLs."""
         if not request.has_stored_inputs:
             return request
         from airflow_provider_starvideos.storage.inputs import presigned
@@ -198,14 +199,14 @@ class StarVideosHook(BaseHook):
     def _transport(self) -> SyncTransport:
         from airflow_provider_starvideos.transports.sync import SyncTransport
 
-        return SyncTransport(notify=self.log.info)
+        return SyncTransport(notify=self.log.info, warn=self.log.warning)
 
     # -- their awaited twins
 
     async def acreate_video(self, **request: Any) -> VideoTask:
         """Order a video, as ``create_video`` does. **This costs money.**"""
         checked, endpoint = build_request(**request), await self.aget_conn()
-        signed = await asyncio.to_thread(self._with_signed_inputs, checked, endpoint)
+        signed = await asyncio.to_thread(self.with_signed_inputs, checked, endpoint)
         async with self._async_transport() as transport:
             return await transport.run(calls.create(endpoint, signed))
 
@@ -234,7 +235,7 @@ class StarVideosHook(BaseHook):
     def _async_transport(self) -> AioTransport:
         from airflow_provider_starvideos.transports.aio import AioTransport
 
-        return AioTransport(notify=self.log.info)
+        return AioTransport(notify=self.log.info, warn=self.log.warning)
 
     # -- the form's test button
 

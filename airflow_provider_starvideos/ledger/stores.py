@@ -61,12 +61,14 @@ class VariableStore:
     """An Airflow Variable, for Airflow 3.0 to 3.2.
 
     :param dag_id: and ``run_id``, ``task_id``, ``map_index``: the task instance
+    :param key: name of the object within the task instance
     """
 
-    def __init__(self, *, dag_id: str, run_id: str, task_id: str, map_index: int) -> None:
+    def __init__(self, *, dag_id: str, run_id: str, task_id: str, map_index: int, key: str = STATE_KEY) -> None:
         self._task = f"{dag_id} / {run_id} / {task_id} [{map_index}]"
+        name = self._task if key == STATE_KEY else f"{self._task} {key}"
         # A digest, because a Variable's key is limited to 250 characters.
-        self.key = VARIABLE_PREFIX + hashlib.sha256(self._task.encode()).hexdigest()[:32]
+        self.key = VARIABLE_PREFIX + hashlib.sha256(name.encode()).hexdigest()[:32]
 
     def read(self) -> Any | None:
         """Return the object, or None if there is none."""
@@ -82,17 +84,18 @@ class VariableStore:
         Variable.delete(self.key)
 
 
-def store_of(context: Context) -> Store:
-    """Return where the record of the running task instance is kept.
+def store_of(context: Context, key: str = STATE_KEY) -> Store:
+    """Return where a record of the running task instance is kept.
 
     :param context: the task's context
+    :param key: name of the record within the task instance
     """
     accessor = context.get("task_state_store")
     if accessor is not None:
-        return TaskStateStore(accessor)
+        return TaskStateStore(accessor, key)
     ti = context["ti"]
     map_index = ti.map_index if ti.map_index is not None else -1
-    return VariableStore(dag_id=ti.dag_id, run_id=ti.run_id, task_id=ti.task_id, map_index=map_index)
+    return VariableStore(dag_id=ti.dag_id, run_id=ti.run_id, task_id=ti.task_id, map_index=map_index, key=key)
 
 
 def variable(key: str) -> str | None:

@@ -7,28 +7,33 @@ Cleared after the success, the task means a new video.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
-    from airflow_provider_starvideos.ledger.ordering import DurableOrder
-
 SUCCESS = "success"
 
 
-def forget_after_success(operator: Any, order: DurableOrder) -> None:
+class Record(Protocol):
+    """The record of what a task has ordered."""
+
+    def forget(self) -> None:
+        """Take it away."""
+
+
+def forget_after_success(operator: Any, record: Record) -> None:
     """Have the record taken away after the success, by a callback. It is added at run time: it isn't part of the Dag.
 
     :param operator: the running task
-    :param order: its order
+    :param record: of what it has ordered
     """
 
     def forget(context: Context) -> None:
         why = "Airflow hasn't recorded the success"
         try:
             if success_is_recorded(context):
-                order.forget()
+                record.forget()
                 return
         except Exception as error:  # noqa: BLE001  the task has succeeded; say what follows from this
             why = f"{type(error).__name__}: {error}"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from airflow.providers.common.compat.sdk import BaseOperator
 
-from airflow_provider_starvideos.api.models import MODEL
+from airflow_provider_starvideos.api.models import MODEL, REQUEST_FIELDS
 from airflow_provider_starvideos.api.waiting import DEFAULT_POLL_INTERVAL, DEFAULT_TIMEOUT
 from airflow_provider_starvideos.failures import operator_failures
 from airflow_provider_starvideos.waits import announce, defer, positive_seconds, push_result
@@ -21,16 +21,6 @@ if TYPE_CHECKING:
     from airflow_provider_starvideos.hooks.starvideos import StarVideosHook
     from airflow_provider_starvideos.ledger.ordering import DurableOrder
 
-REQUEST_FIELDS = (
-    "prompt",
-    "duration",
-    "ratio",
-    "reference_images",
-    "first_image",
-    "last_image",
-    "reference_videos",
-    "model",
-)
 ON_UNCONFIRMED = ("fail", "resubmit")
 
 

@@ -1,0 +1,1 @@
+"""Many orders in one task: reading rows, ordering, waiting, saving, reporting, and a record of each row."""

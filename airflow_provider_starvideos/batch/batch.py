@@ -1,0 +1,276 @@
+"""One batch, over its legs and tries: what is to be done next, and how it ends.
+
+A leg on a worker orders what it may, saves what is there, and says what to wait for. Everything that outlives a leg
+stands in the book, or travels with the trigger.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_starvideos.batch import report
+from airflow_provider_starvideos.batch.book import Book
+from airflow_provider_starvideos.batch.decisions import apply_decision
+from airflow_provider_starvideos.batch.entries import MEANINGS, Entry, RowState
+from airflow_provider_starvideos.batch.report import ROWS_IN_MESSAGE, Ending
+from airflow_provider_starvideos.batch.rows import Row, digest_of
+from airflow_provider_starvideos.batch.submitting import Halt, Submission
+from airflow_provider_starvideos.batch.waiting import Outcome, Plan
+from airflow_provider_starvideos.exceptions import StarVideosRequestsChangedError
+
+if TYPE_CHECKING:
+    from airflow_provider_starvideos.batch.saving import Saving
+    from airflow_provider_starvideos.hooks.starvideos import StarVideosHook
+
+ENDED = "the task ended before the answer was on record (its log may name the video)"
+SHARE_OF_PLACES = 4
+"""Places are filled up when a quarter of them is free: a leg on a worker for each would cost more than it brings."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """How a batch is carried out; the meaning of each is told at ``StarVideosBatchOperator``."""
+
+    max_submit_concurrency: int
+    max_in_flight: int
+    max_failures: int | float
+    retry_failed: bool
+    resubmit: bool
+    poll_interval: float
+    timeout: float
+    save_interval: float
+
+
+class Batch:
+    """The batch of one task instance.
+
+    :param rows: checked
+    :param book: the record, loaded
+    :param hook: the API
+    :param options: how
+    :param log: a logger
+    :param saving: saves videos; None: they aren't saved
+    :param stopping: tells that the task is being ended
+    """
+
+    def __init__(
+        self,
+        rows: Sequence[Row],
+        book: Book,
+        hook: StarVideosHook,
+        options: Options,
+        log: Any,
+        *,
+        saving: Saving | None,
+        stopping: Callable[[], bool],
+    ) -> None:
+        self.rows = rows
+        self.book = book
+        self._hook = hook
+        self._options = options
+        self._log = log
+        self._saving = saving
+        self._stopping = stopping
+        self._halt: Halt | None = None
+        self._blocked_since: float | None = None
+        self._ends: dict[str, float] = {}
+
+    # -- the beginning of a leg
+
+    def begin(self) -> None:
+        """Begin a try: take up what earlier ones have left.
+
+        :raises StarVideosUnconfirmedError: a person's decision about unconfirmed rows can't be carried out
+        :raises StarVideosRecordError: the record can't be written
+        """
+        self._tell_of_others()
+        found = list(self._known())
+        for _, entry in found:
+            if entry.state == RowState.SENDING:
+                entry.become(RowState.UNCONFIRMED, ENDED)
+            elif again := MEANINGS[entry.state].again:
+                entry.become(again)
+            elif entry.state == RowState.FAILED and self._options.retry_failed:
+                self._log.info(
+                    "Video %s of an earlier try failed (%s); ordering a new one.", entry.video_id, entry.error
+                )
+                entry.become(RowState.OPEN)
+            if entry.state == RowState.UNCONFIRMED and self._options.resubmit:
+                self._log.warning("An earlier try's order may have been accepted. It is sent again, as asked for.")
+                entry.become(RowState.OPEN)
+            if entry.state == RowState.ORDERED and entry.video_id:
+                self._ends[entry.video_id] = time.time() + self._options.timeout
+        if found:
+            states = Counter(MEANINGS[entry.state].text for _, entry in found)
+            self._log.info("Found of an earlier try: %s.", ", ".join(f"{n} {text}" for text, n in states.items()))
+        self.book.begin(digest_of(self.rows))
+        self.book.touch(entry for _, entry in found)
+        self.book.commit()
+        doubtful = [(row, entry) for row, entry in found if entry.state == RowState.UNCONFIRMED]
+        apply_decision(self._hook, self.book, doubtful, self._log)
+
+    def resume(self, outcomes: Mapping[str, Outcome], ends: Mapping[str, float], carry: Mapping[str, Any]) -> None:
+        """Go on after a wait.
+
+        :param outcomes: how videos ended, by id
+        :param ends: epoch seconds at which the wait for each video has failed
+        :param carry: what ``carry`` returned before the wait
+        :raises StarVideosRequestsChangedError: the requests aren't those that this try began with
+        """
+        if self.book.digest != digest_of(self.rows):
+            raise StarVideosRequestsChangedError(
+                "The batch's requests aren't the same as when this try began (a template with the time or with chance "
+                "in it, or a file that was changed?), so nothing more was ordered. What was ordered stays on record: a "
+                "retry waits for it, and orders what is new. Make the requests the same in each rendering."
+            )
+        self._ends = dict(ends)
+        self._blocked_since = carry.get("blocked_since")
+        stopped = carry.get("stopped")
+        self._halt = Halt(stopped["why"], permanent=stopped["permanent"]) if stopped else None
+        self.take(outcomes)
+
+    def take(self, outcomes: Mapping[str, Outcome]) -> None:
+        """Put on record how videos ended."""
+        changed = []
+        for row, entry in self._known():
+            outcome = outcomes.get(entry.video_id or "")
+            if outcome is None or entry.state != RowState.ORDERED:
+                continue
+            entry.become(outcome.state, outcome.error)
+            entry.duration, entry.completed_at = outcome.duration, outcome.seen_at
+            changed.append(entry)
+            if outcome.state != RowState.COMPLETED:
+                text = MEANINGS[outcome.state].text
+                self._log.error("Row %d, video %s: %s: %s", row.number, entry.video_id, text, outcome.error)
+        self.book.touch(changed)
+        self.book.commit_surely()
+
+    # -- its work
+
+    def order(self) -> None:
+        """Order as many rows as there are places for.
+
+        :raises StarVideosRecordError: the record can't be written
+        """
+        open_rows = self._open()
+        places = self._options.max_in_flight - len(self._ordered())
+        if not open_rows or places <= 0 or self._halt:
+            return
+        before = len(self._ordered())
+        submission = Submission(
+            self._hook,
+            self._hook.get_conn(),
+            self.book,
+            self._log,
+            concurrency=self._options.max_submit_concurrency,
+            stopping=self._stopping,
+        )
+        self._halt = submission.run(open_rows, places)
+        for entry in self._ordered():
+            if entry.video_id and entry.video_id not in self._ends:
+                self._ends[entry.video_id] = (entry.sent_at or time.time()) + self._options.timeout
+        self._note_block(accepted=len(self._ordered()) > before)
+
+    def save(self) -> None:
+        """Save the completed videos.
+
+        :raises StarVideosRecordError: the record can't be written
+        """
+        done = [(row, entry) for row, entry in self._known() if entry.state == RowState.COMPLETED]
+        if self._saving and done:
+            self._saving.run(done, self._stopping)
+
+    def plan(self) -> Plan | None:
+        """Return what to wait for before there is more to do; None: there is nothing left to wait for."""
+        ordered, open_rows = self._ordered(), self._open()
+        more = bool(open_rows) and (self._halt is None or self._halt.resume_at is not None)
+        if not ordered and not more:
+            return None
+        enough = None
+        if more and self._halt is None:
+            share = max(1, self._options.max_in_flight // SHARE_OF_PLACES)
+            enough = min(share, len(open_rows), len(ordered))
+        return Plan(
+            videos={entry.video_id or "": self._ends[entry.video_id or ""] for entry in ordered},
+            poll_interval=self._options.poll_interval,
+            enough=enough,
+            resume_at=self._halt.resume_at if more and self._halt else None,
+            save_after=self._options.save_interval if self._saving else None,
+            rows=len(self.rows),
+            done=len(self.rows) - len(ordered) - len(open_rows),
+        )
+
+    def carry(self) -> dict[str, Any]:
+        """Return what the leg after a wait must know, as JSON."""
+        stopped = self._halt and self._halt.resume_at is None
+        return {
+            "blocked_since": self._blocked_since,
+            "stopped": {"why": self._halt.why, "permanent": self._halt.permanent} if self._halt and stopped else None,
+        }
+
+    def end_pause(self) -> None:
+        """Go on ordering: the pause that the API asked for is over."""
+        if self._halt and self._halt.resume_at is not None:
+            self._halt = None
+
+    # -- its end
+
+    def results(self) -> list[tuple[Row, Entry]]:
+        """Return every row with its entry."""
+        return [(row, self.book.get(row.key) or Entry(row.key)) for row in self.rows]
+
+    def ids(self) -> list[str | None]:
+        """Return the ids of the completed videos in the order of the rows; None for a row without one."""
+        return [entry.video_id if MEANINGS[entry.state].video else None for _, entry in self.results()]
+
+    def counts(self) -> dict[str, int]:
+        """Return how many rows there are, in all and in each state."""
+        states = Counter(str(entry.state) for _, entry in self.results())
+        return {"rows": len(self.rows), **dict(sorted(states.items()))}
+
+    def check(self, where: str) -> None:
+        """Fail the batch if too many rows have no video; see ``report.check``."""
+        ending = Ending(self._halt, self._options.max_failures, self._options.retry_failed, bool(self._saving))
+        report.check(self.results(), ending, self.book.reference, where, self._log)
+
+    # -- looks at the book
+
+    def _known(self) -> Iterator[tuple[Row, Entry]]:
+        for row in self.rows:
+            entry = self.book.get(row.key)
+            if entry is not None:
+                yield row, entry
+
+    def _open(self) -> list[Row]:
+        entries = ((row, self.book.get(row.key)) for row in self.rows)
+        return [row for row, entry in entries if entry is None or entry.state == RowState.OPEN]
+
+    def _ordered(self) -> list[Entry]:
+        return [entry for _, entry in self._known() if entry.state == RowState.ORDERED]
+
+    def _note_block(self, *, accepted: bool) -> None:
+        """Bound the time in which the API takes no order at all."""
+        if not self._halt or self._halt.resume_at is None:
+            return
+        now = time.time()
+        self._blocked_since = now if accepted or self._blocked_since is None else self._blocked_since
+        if now - self._blocked_since > self._options.timeout:
+            self._halt = Halt(f"No order was taken for {now - self._blocked_since:.0f} s: {self._halt.why}")
+
+    def _tell_of_others(self) -> None:
+        """Say what earlier tries ordered that isn't asked for any more."""
+        keys = {row.key for row in self.rows}
+        others = [entry for entry in self.book.entries() if entry.key not in keys and entry.video_id]
+        if others:
+            names = ", ".join(str(entry.video_id) for entry in others[:ROWS_IN_MESSAGE])
+            self._log.warning(
+                "Earlier tries of this task ordered %d videos that its requests don't hold any more; they aren't used: "
+                "%s%s.",
+                len(others),
+                names,
+                ", …" if len(others) > ROWS_IN_MESSAGE else "",
+            )

@@ -1,0 +1,101 @@
+"""The manifest of a batch: what became of each row, as JSON Lines, and as Parquet where pyarrow is there."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from airflow_provider_starvideos.api.models import without_signatures
+from airflow_provider_starvideos.batch.entries import Entry
+from airflow_provider_starvideos.batch.rows import Row
+from airflow_provider_starvideos.storage.place import Destination
+
+CONTENT_TYPES = {"jsonl": "application/x-ndjson", "parquet": "application/vnd.apache.parquet"}
+
+
+def lines(rows: Sequence[tuple[Row, Entry]]) -> list[dict[str, Any]]:
+    """Return the manifest's rows: one flat object each, but for ``request``, the JSON that the API got.
+
+    :param rows: with their entries, in their order
+    """
+    return [
+        {
+            "row": row.number,
+            "name": row.name,
+            "request": without_signatures(row.request.to_wire()),
+            "id": entry.video_id,
+            "status": str(entry.state),
+            "error": entry.error,
+            "uri": entry.uri,
+            "duration": entry.duration,
+            "size_bytes": entry.size_bytes,
+            "sha256": entry.sha256,
+            "ordered_at": _when(entry.sent_at if entry.video_id else None),
+            "completed_at": _when(entry.completed_at),
+        }
+        for row, entry in rows
+    ]
+
+
+def write(rows: Sequence[tuple[Row, Entry]], folder: str, stem: str, conn_id: str | None) -> str:
+    """Write the manifest, in place of an earlier one.
+
+    :param rows: with their entries, in their order
+    :param folder: path or storage URI of a folder, with a slash at its end
+    :param stem: the file's name without its ending
+    :param conn_id: Airflow connection of the storage
+    :return: the URI of the JSON Lines
+    :raises StarVideosDownloadError: the storage refused it
+    """
+    facts = lines(rows)
+    if find_spec("pyarrow"):
+        _put(Destination(f"{folder}{stem}.parquet", stem, conn_id), "parquet", facts)
+    destination = Destination(f"{folder}{stem}.jsonl", stem, conn_id)
+    _put(destination, "jsonl", facts)
+    return destination.uri
+
+
+def _put(destination: Destination, kind: str, facts: list[dict[str, Any]]) -> None:
+    with destination.workspace() as part:
+        WRITERS[kind](part, facts)
+        destination.put(part, content_type=CONTENT_TYPES[kind], overwrite=True)
+
+
+def _write_json_lines(path: Path, facts: list[dict[str, Any]]) -> None:
+    with path.open("w", encoding="utf-8") as file:
+        file.writelines(json.dumps(fact, ensure_ascii=False) + "\n" for fact in facts)
+
+
+def _write_parquet(path: Path, facts: list[dict[str, Any]]) -> None:
+    pyarrow: Any = import_module("pyarrow")
+    parquet: Any = import_module("pyarrow.parquet")
+    text, number, moment = pyarrow.string(), pyarrow.float64(), pyarrow.timestamp("ms", tz="UTC")
+    columns = {
+        "row": pyarrow.int64(),
+        **dict.fromkeys(("name", "request", "id", "status", "error", "uri"), text),
+        "duration": number,
+        "size_bytes": pyarrow.int64(),
+        "sha256": text,
+        "ordered_at": moment,
+        "completed_at": moment,
+    }
+    rows = [
+        fact
+        | {"request": json.dumps(fact["request"], ensure_ascii=False)}
+        | {name: fact[name] and datetime.fromisoformat(fact[name]) for name in ("ordered_at", "completed_at")}
+        for fact in facts
+    ]
+    schema = pyarrow.schema([pyarrow.field(name, kind) for name, kind in columns.items()])
+    parquet.write_table(pyarrow.Table.from_pylist(rows, schema=schema), path)
+
+
+WRITERS: Mapping[str, Any] = {"jsonl": _write_json_lines, "parquet": _write_parquet}
+
+
+def _when(seconds: float | None) -> str | None:
+    return None if seconds is None else datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")

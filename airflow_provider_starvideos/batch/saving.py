@@ -1,0 +1,152 @@
+"""Saving a batch's videos: several at once, each as ``StarVideosDownloadOperator`` saves one."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_starvideos.api.validation import shown
+from airflow_provider_starvideos.batch.book import Book
+from airflow_provider_starvideos.batch.entries import Entry, RowState
+from airflow_provider_starvideos.exceptions import (
+    Problem,
+    StarVideosError,
+    StarVideosValidationError,
+    StarVideosVideoFailedError,
+)
+from airflow_provider_starvideos.hooks.starvideos import StarVideosHook
+
+if TYPE_CHECKING:
+    from airflow_provider_starvideos.api.protocol import Endpoint
+    from airflow_provider_starvideos.batch.rows import Row
+    from airflow_provider_starvideos.storage.fetch import Limits
+    from airflow_provider_starvideos.storage.place import Destination
+    from airflow_provider_starvideos.storage.saving import SavedVideo
+
+WRITE_SECONDS = 5.0
+"""How often what was saved is put on record; a crash costs at most the transfers of that time."""
+
+
+class FixedHook(StarVideosHook):
+    """A hook whose connection was looked up before: other threads than the task's must not ask Airflow.
+
+    :param conn_id: Airflow connection of type ``starvideos``
+    :param endpoint: what it describes
+    """
+
+    def __init__(self, conn_id: str, endpoint: Endpoint) -> None:
+        super().__init__(conn_id)
+        self._endpoint = endpoint
+
+    def get_conn(self) -> Endpoint:
+        """Return the endpoint."""
+        return self._endpoint
+
+
+class Saving:
+    """Saves completed videos.
+
+    :param hook: the API
+    :param book: the record
+    :param log: a logger
+    :param place: gives a row's destination
+    :param if_exists: ``overwrite``, ``skip`` or ``error``
+    :param limits: bounds of one transfer
+    :param concurrency: videos at once, at most
+    """
+
+    def __init__(
+        self,
+        hook: FixedHook,
+        book: Book,
+        log: Any,
+        *,
+        place: Callable[[Row, str], Destination],
+        if_exists: str,
+        limits: Limits,
+        concurrency: int,
+    ) -> None:
+        self._hook = hook
+        self._book = book
+        self._log = log
+        self._place = place
+        self._if_exists = if_exists
+        self._limits = limits
+        self._concurrency = concurrency
+
+    def run(self, rows: Sequence[tuple[Row, Entry]], stopping: Callable[[], bool]) -> None:
+        """Save the videos of rows; what became of each stands in its entry, and on record.
+
+        :param rows: those with a completed video that isn't saved
+        :param stopping: tells that no more may be begun
+        :raises StarVideosRecordError: the record can't be written
+        """
+        left = list(reversed(rows))
+        running: dict[Future[SavedVideo], tuple[Row, Entry]] = {}
+        written = time.monotonic()
+        with ThreadPoolExecutor(self._concurrency, thread_name_prefix="starvideos-save") as pool:
+            try:
+                while running or (left and not stopping()):
+                    while left and len(running) < self._concurrency and not stopping():
+                        self._begin(pool, left.pop(), running)
+                    for future in wait(running, return_when=FIRST_COMPLETED).done:
+                        self._took(*running.pop(future), future)
+                    if time.monotonic() - written > WRITE_SECONDS:
+                        self._book.commit()
+                        written = time.monotonic()
+            finally:
+                self._book.commit()
+
+    def _begin(
+        self, pool: ThreadPoolExecutor, one: tuple[Row, Entry], running: dict[Future[SavedVideo], tuple[Row, Entry]]
+    ) -> None:
+        from airflow_provider_starvideos.storage.saving import save
+
+        row, entry = one
+        try:
+            # Here, in the task's own thread: it may look up the storage's connection.
+            destination = self._place(row, entry.video_id or "")
+        except StarVideosError as error:
+            self._failed(row, entry, error)
+            return
+        future = pool.submit(
+            save,
+            self._hook,
+            entry.video_id or "",
+            destination,
+            if_exists=self._if_exists,
+            limits=self._limits,
+            log=self._log,
+        )
+        running[future] = one
+
+    def _took(self, row: Row, entry: Entry, future: Future[SavedVideo]) -> None:
+        try:
+            saved = future.result()
+        except StarVideosError as error:
+            self._failed(row, entry, error)
+            return
+        entry.become(RowState.SAVED)
+        entry.uri, entry.size_bytes, entry.sha256 = saved.uri, saved.size_bytes, saved.sha256
+        self._book.touch([entry])
+
+    def _failed(self, row: Row, entry: Entry, error: StarVideosError) -> None:
+        state = RowState.UNSAVABLE if error.permanent else RowState.NOT_SAVED
+        if isinstance(error, StarVideosVideoFailedError):
+            state = RowState.FAILED
+        entry.become(state, str(error))
+        self._book.touch([entry])
+        self._log.error("Row %d, video %s: %s", row.number, entry.video_id, error)
+
+
+def folder_of(destination: Any) -> str:
+    """Return a batch's destination, if it can be one.
+
+    :raises StarVideosValidationError: it isn't a folder
+    """
+    if isinstance(destination, str) and destination.strip().endswith("/"):
+        return destination.strip()
+    rule = "must be a folder or a storage URI that ends in '/': it takes many files"
+    raise StarVideosValidationError([Problem("destination", rule, shown(destination))])

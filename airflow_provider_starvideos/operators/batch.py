@@ -1,0 +1,295 @@
+"""The operator that orders many videos in one task."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from airflow.providers.common.compat.sdk import BaseOperator
+
+from airflow_provider_starvideos.api.models import REQUEST_FIELDS
+from airflow_provider_starvideos.api.waiting import DEFAULT_POLL_INTERVAL, DEFAULT_TIMEOUT
+from airflow_provider_starvideos.failures import operator_failures
+from airflow_provider_starvideos.waits import BACKSTOP_SECONDS, positive_seconds
+
+if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import Context
+
+    from airflow_provider_starvideos.batch.batch import Batch
+    from airflow_provider_starvideos.batch.saving import FixedHook, Saving
+    from airflow_provider_starvideos.batch.waiting import Outcome, Plan
+
+ON_UNCONFIRMED = ("fail", "resubmit")
+IF_EXISTS = ("overwrite", "skip", "error")
+MAX_AT_ONCE = 64
+
+
+class StarVideosBatchOperator(BaseOperator):
+    """Orders a video for each of many requests, waits for all of them, and saves them. **Each order costs money.**
+
+    All requests are checked before the first is ordered. Each is paid for once: a retry finds what earlier tries have
+    ordered, row by row. Between ordering and saving no worker is held; the number of a task's runs on a worker doesn't
+    grow with the number of rows, up to ``max_in_flight``.
+
+    A request is a mapping of the request arguments of ``StarVideosCreateOperator``, or just a prompt; a row of a file
+    has the same fields as columns. With ``destination``, ``name`` names the file (``<name>.mp4``, else the video's id).
+    Request arguments beside ``requests`` are for the rows that don't give them.
+
+    Besides the return value it pushes the XCom ``counts`` (how many rows there are, in all and in each state).
+
+    :param requests: a list, or a path or URI of JSON Lines (``.jsonl``, ``.ndjson``) or CSV (``.csv``) (templated); it
+        must render to the same all through a try
+    :param destination: folder or storage URI that ends in ``/`` (``s3://bucket/videos/{{ ds }}/``), where the videos
+        and the manifest (``manifest.jsonl``, and ``.parquet`` where pyarrow is there) are saved (templated)
+    :param max_submit_concurrency: orders that are sent at once, 1 to 64; as many may be in doubt after a crash
+    :param max_in_flight: videos that are being made at once; the other rows are ordered as places get free
+    :param max_failures: rows that may end without a video: a number, or a share (0.05) as a float
+    :param retry_failed: the task's next try orders rows anew whose video failed
+    :param on_unconfirmed: what to do with a row of which nobody can tell whether it was ordered: ``fail``, list it and
+        let a person look, or ``resubmit``: order it again in the next try, and perhaps pay twice
+    :param if_exists: ``overwrite``; ``skip``: leave a file that is there; ``error``: the row fails
+    :param max_save_concurrency: videos that are saved at once, 1 to 64
+    :param save_interval: seconds after which completed videos are saved, while others are still made
+    :param storage_conn_id: Airflow connection of the storage, of the requests' file too (templated)
+    :param starvideos_conn_id: Airflow connection of type ``starvideos`` (templated)
+    :param deferrable: wait in the triggerer, not on a worker
+    :param poll_interval: seconds between two looks at a video; the vendor recommends 30 to 60 (page "Query Task")
+    :param timeout: seconds that a video may take
+    :param prompt: and the other request arguments: for rows that don't give them
+    :return: the manifest's URI with ``destination``; else the videos' ids in the order of the rows, None for a row
+        without a video
+    :raises AirflowFailException: an error that a retry can't mend: bad requests (all of them are listed), a refused
+        key, no credit, too many rows refused or unconfirmed
+    :raises StarVideosBatchError: too many rows without a video; the task's ``retries`` apply, and go on with them
+    """
+
+    template_fields: Sequence[str] = (
+        "requests",
+        *REQUEST_FIELDS,
+        "destination",
+        "storage_conn_id",
+        "starvideos_conn_id",
+    )
+    template_fields_renderers: ClassVar[dict[str, str]] = {"requests": "json"}
+    ui_color = "#f3e8ff"
+
+    def __init__(
+        self,
+        *,
+        requests: Sequence[Mapping[str, Any] | str] | str,
+        destination: str | None = None,
+        max_submit_concurrency: int = 16,
+        max_in_flight: int = 1000,
+        max_failures: int | float = 0,
+        retry_failed: bool = False,
+        on_unconfirmed: Literal["fail", "resubmit"] = "fail",
+        if_exists: Literal["overwrite", "skip", "error"] = "overwrite",
+        max_save_concurrency: int = 4,
+        save_interval: timedelta | float = 600,
+        storage_conn_id: str | None = None,
+        starvideos_conn_id: str = "starvideos_default",
+        deferrable: bool = True,
+        poll_interval: timedelta | float = DEFAULT_POLL_INTERVAL,
+        timeout: timedelta | float = DEFAULT_TIMEOUT,
+        prompt: str | None = None,
+        duration: int | str | None = None,
+        ratio: str | None = None,
+        reference_images: Sequence[str] | str | None = None,
+        first_image: str | None = None,
+        last_image: str | None = None,
+        reference_videos: Sequence[str] | str | None = None,
+        model: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.requests = requests
+        self.destination = destination
+        self.max_submit_concurrency = _whole("max_submit_concurrency", max_submit_concurrency, MAX_AT_ONCE)
+        self.max_in_flight = _whole("max_in_flight", max_in_flight, 100_000)
+        self.max_failures = _failures_allowed(max_failures)
+        self.retry_failed = retry_failed
+        self.on_unconfirmed = _choice("on_unconfirmed", on_unconfirmed, ON_UNCONFIRMED)
+        self.if_exists = _choice("if_exists", if_exists, IF_EXISTS)
+        self.max_save_concurrency = _whole("max_save_concurrency", max_save_concurrency, MAX_AT_ONCE)
+        self.save_interval = positive_seconds("save_interval", save_interval)
+        self.storage_conn_id = storage_conn_id
+        self.starvideos_conn_id = starvideos_conn_id
+        self.deferrable = deferrable
+        self.poll_interval = positive_seconds("poll_interval", poll_interval)
+        self.timeout = positive_seconds("timeout", timeout)
+        self.prompt = prompt
+        self.duration = duration
+        self.ratio = ratio
+        self.reference_images = reference_images
+        self.first_image = first_image
+        self.last_image = last_image
+        self.reference_videos = reference_videos
+        self.model = model
+        self._stopping = False
+
+    def execute(self, context: Context) -> Any:
+        """Order, wait, save.
+
+        :return: the manifest's URI, or the ids
+        """
+        with operator_failures():
+            batch = self._batch(context)
+            batch.begin()
+            return self._go_on(context, batch)
+
+    def execute_complete(self, context: Context, event: Any = None) -> Any:
+        """Take the trigger's event, and go on.
+
+        :param event: as ``triggers.batch`` writes it
+        :return: the manifest's URI, or the ids
+        """
+        from airflow_provider_starvideos.triggers.batch import read
+
+        with operator_failures():
+            outcomes, ends, carry = read(event)
+            batch = self._batch(context)
+            batch.resume(outcomes, ends, carry)
+            return self._go_on(context, batch)
+
+    def on_kill(self) -> None:
+        """Order nothing more, and say that ordered videos go on."""
+        self._stopping = True
+        self.log.warning("StarVideos videos that were ordered can't be stopped: they go on, and are billed.")
+
+    def _go_on(self, context: Context, batch: Batch) -> Any:
+        while True:
+            batch.order()
+            batch.save()
+            plan = batch.plan()
+            if plan is None:
+                return self._finish(context, batch)
+            self.log.info(
+                "Waiting for %d StarVideos videos; %d of %d rows have ended.", len(plan.videos), plan.done, plan.rows
+            )
+            if self.deferrable:
+                self._defer(plan, batch)
+            batch.take(self._wait(plan))
+            batch.end_pause()
+
+    def _defer(self, plan: Plan, batch: Batch) -> None:
+        from airflow_provider_starvideos.triggers.batch import StarVideosBatchTrigger
+
+        trigger = StarVideosBatchTrigger(plan.to_json(), self.starvideos_conn_id, batch.carry())
+        longest = max((*plan.videos.values(), plan.resume_at or 0.0))
+        timeout = timedelta(seconds=longest - time.time() + BACKSTOP_SECONDS)
+        self.defer(trigger=trigger, method_name="execute_complete", timeout=timeout)
+
+    def _wait(self, plan: Plan) -> Mapping[str, Outcome]:
+        """Wait here, on the worker."""
+        from airflow_provider_starvideos.api.calls import query
+        from airflow_provider_starvideos.api.models import VideoTask
+        from airflow_provider_starvideos.batch.waiting import BatchWait
+        from airflow_provider_starvideos.transports.aio import AioTransport
+
+        endpoint = self._hook().get_conn()
+
+        async def wait() -> Mapping[str, Outcome]:
+            async with AioTransport(notify=self.log.info) as transport:
+
+                async def look(video_id: str) -> VideoTask:
+                    return await transport.run(query(endpoint, video_id, max_retries=0))
+
+                return await BatchWait(plan, look, self.log).run()
+
+        return asyncio.run(wait())
+
+    def _finish(self, context: Context, batch: Batch) -> Any:
+        ti = context["ti"]
+        counts = batch.counts()
+        ti.xcom_push(key="counts", value=counts)
+        self.log.info("StarVideos batch: %s.", ", ".join(f"{number} {name}" for name, number in counts.items()))
+        if not self.destination:
+            batch.check("Completed videos stay, and a retry doesn't order them again.")
+            return batch.ids()
+        from airflow_provider_starvideos.batch import manifest
+
+        index = ti.map_index if ti.map_index is not None and ti.map_index >= 0 else None
+        stem = "manifest" if index is None else f"manifest_{index}"
+        uri = manifest.write(batch.results(), self.destination, stem, self.storage_conn_id)
+        ti.xcom_push(key="manifest", value=uri)
+        batch.check(f"Saved videos stay; the manifest {uri} tells of every row.")
+        return uri
+
+    def _batch(self, context: Context) -> Batch:
+        """Read and check the rows, and load their record."""
+        from airflow_provider_starvideos.batch.batch import Batch, Options
+        from airflow_provider_starvideos.batch.book import Book
+        from airflow_provider_starvideos.batch.rows import read_rows
+        from airflow_provider_starvideos.batch.source import read_requests
+        from airflow_provider_starvideos.ledger.stores import store_of
+        from airflow_provider_starvideos.ledger.success import forget_after_success
+
+        hook = self._hook()
+        defaults = {name: getattr(self, name) for name in REQUEST_FIELDS}
+        given = read_requests(self.requests, self.storage_conn_id)
+        rows = read_rows(given, defaults, hook.get_conn().base_url)
+        book = Book(lambda name: store_of(context, f"starvideos_batch_{name}"), self.log)
+        book.load()
+        forget_after_success(self, book)
+        options = Options(
+            max_submit_concurrency=self.max_submit_concurrency,
+            max_in_flight=self.max_in_flight,
+            max_failures=self.max_failures,
+            retry_failed=self.retry_failed,
+            resubmit=self.on_unconfirmed == "resubmit",
+            poll_interval=self.poll_interval,
+            timeout=self.timeout,
+            save_interval=self.save_interval,
+        )
+        saving = self._saving(hook, book) if self.destination else None
+        return Batch(rows, book, hook, options, self.log, saving=saving, stopping=lambda: self._stopping)
+
+    def _hook(self) -> FixedHook:
+        from airflow_provider_starvideos.batch.saving import FixedHook
+        from airflow_provider_starvideos.hooks.starvideos import StarVideosHook
+
+        return FixedHook(self.starvideos_conn_id, StarVideosHook(self.starvideos_conn_id).get_conn())
+
+    def _saving(self, hook: FixedHook, book: Any) -> Saving:
+        from airflow_provider_starvideos.batch.saving import Saving, folder_of
+        from airflow_provider_starvideos.storage.fetch import Limits
+        from airflow_provider_starvideos.storage.place import Destination
+
+        folder = self.destination = folder_of(self.destination)
+
+        return Saving(
+            hook,
+            book,
+            self.log,
+            place=lambda row, video_id: Destination(
+                f"{folder}{row.name or video_id}.mp4", video_id, self.storage_conn_id
+            ),
+            if_exists=self.if_exists,
+            limits=Limits(),
+            concurrency=self.max_save_concurrency,
+        )
+
+
+def _whole(name: str, value: Any, most: int) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= most:
+        raise ValueError(f"{name} must be a whole number from 1 to {most} (got {value!r})")
+    return value
+
+
+def _choice(name: str, value: Any, allowed: Sequence[str]) -> str:
+    if value not in allowed:
+        raise ValueError(f"{name} must be one of {tuple(allowed)} (got {value!r})")
+    return str(value)
+
+
+def _failures_allowed(value: Any) -> int | float:
+    share = isinstance(value, float) and 0 <= value <= 1
+    if isinstance(value, bool) or not (share or (isinstance(value, int) and value >= 0)):
+        raise ValueError(
+            f"max_failures must be a number of rows, or a share from 0.0 to 1.0 as a float (got {value!r})"
+        )
+    number: int | float = value
+    return number

@@ -1,0 +1,111 @@
+"""The trigger that waits for the videos of a batch."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from airflow.triggers.base import BaseTrigger, TriggerEvent
+
+from airflow_provider_starvideos.exceptions import StarVideosError
+from airflow_provider_starvideos.triggers import events
+
+if TYPE_CHECKING:
+    from airflow_provider_starvideos.api.models import VideoTask
+    from airflow_provider_starvideos.batch.waiting import Outcome
+
+
+ENDED = "ended"
+"""The wait is over, for all videos or for now. Any other status is an error's, as ``events`` writes it."""
+
+
+SETTLE_SECONDS = 5.0
+"""How long a wait lasts at least: where an event comes before Airflow's scheduler has taken note of the deferral, it
+takes the resumed task for one that died, and a try is lost."""
+
+
+class BatchEvent(TriggerEvent):
+    """The one event of a batch's wait. Its repr is short: Airflow logs it."""
+
+    def __repr__(self) -> str:
+        """Return a line for the log."""
+        outcomes = self.payload.get("outcomes") or {}
+        return f"BatchEvent<{self.payload.get('status')}, {len(outcomes)} videos ended>"
+
+
+class StarVideosBatchTrigger(BaseTrigger):
+    """Waits for many videos, until all have ended or there is something for a worker to do, and sends one event.
+
+    Its arguments are stored as plain JSON in the metadata database: the connection's id, never the key.
+
+    :param plan: as ``batch.waiting.Plan.to_json`` writes it
+    :param starvideos_conn_id: Airflow connection of type ``starvideos``
+    :param carry: what the resumed task is to be told again
+    """
+
+    def __init__(self, plan: dict[str, Any], starvideos_conn_id: str, carry: dict[str, Any] | None = None) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.plan = plan
+        self.starvideos_conn_id = starvideos_conn_id
+        self.carry = carry or {}
+
+    def serialize(self) -> tuple[str, dict[str, Any]]:
+        """Return the class path and the arguments, all of them plain JSON values."""
+        return (
+            f"{type(self).__module__}.{type(self).__qualname__}",
+            {"plan": self.plan, "starvideos_conn_id": self.starvideos_conn_id, "carry": self.carry},
+        )
+
+    async def run(self) -> AsyncIterator[TriggerEvent]:
+        """Wait, and send the one event: how videos ended, or why that can't be told."""
+        # Imported late, in a thread, as the trigger of a single video does.
+        engine_module = await asyncio.to_thread(import_module, "airflow_provider_starvideos.triggers.engine")
+        waiting_module = await asyncio.to_thread(import_module, "airflow_provider_starvideos.batch.waiting")
+        began, plan = time.monotonic(), waiting_module.Plan(**self.plan)
+        event: dict[str, Any] = {"status": ENDED, "carry": self.carry, "videos": plan.videos}
+        try:
+            async with AsyncExitStack() as stack:
+                engine: Any = None
+                for video_id in plan.videos:
+                    engine = await stack.enter_async_context(engine_module.waiting(self.starvideos_conn_id, video_id))
+
+                async def look(video_id: str) -> VideoTask:
+                    max_age = plan.poll_interval if time.time() < plan.videos[video_id] else 0.0
+                    task: VideoTask = await engine.look(video_id, max_age)
+                    return task
+
+                outcomes = await waiting_module.BatchWait(plan, look, self.log).run()
+            event["outcomes"] = {video_id: outcome.to_json() for video_id, outcome in outcomes.items()}
+        except StarVideosError as error:
+            event |= events.of_error("", error)
+        await asyncio.sleep(max(0.0, SETTLE_SECONDS - (time.monotonic() - began)))
+        yield BatchEvent(payload=event)
+
+    async def on_kill(self) -> None:
+        """Say that the videos go on: a user cleared or marked the task while it waited (Airflow 3.3+)."""
+        self.log.warning(
+            "%d StarVideos videos are no longer waited for. They can't be stopped: they go on, and are billed.",
+            len(self.plan.get("videos", ())),
+        )
+
+
+def read(event: Any) -> tuple[dict[str, Outcome], dict[str, float], dict[str, Any]]:
+    """Return what an event tells: how videos ended, by id; their deadlines; and what the trigger was given to carry.
+
+    :param event: as the resumed task got it
+    :raises StarVideosError: the error that the event tells of; or that it can't be read
+    """
+    from airflow_provider_starvideos.batch.waiting import Outcome
+
+    if isinstance(event, Mapping) and event.get("status") == ENDED:
+        try:
+            outcomes = {name: Outcome.from_json(one) for name, one in event["outcomes"].items()}
+            return outcomes, dict(event["videos"]), dict(event["carry"])
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise StarVideosError(f"The trigger sent an event that can't be read: {error!r}") from error
+    events.read(event)
+    raise StarVideosError("The trigger sent an event that isn't a batch's.")
