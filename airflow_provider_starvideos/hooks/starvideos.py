@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from airflow.providers.common.compat.connection import get_async_connection, get_async_extra_dejson
 from airflow.providers.common.compat.sdk import AirflowNotFoundException, BaseHook
 
+from airflow_provider_starvideos import metrics
 from airflow_provider_starvideos.api import calls
 from airflow_provider_starvideos.api.flow import Sleep, adrive, drive
 from airflow_provider_starvideos.api.protocol import HttpRequest, check_video_id
@@ -21,6 +24,7 @@ from airflow_provider_starvideos.exceptions import (
     StarVideosConfigurationError,
     StarVideosError,
     StarVideosNotFoundError,
+    StarVideosUnconfirmedError,
 )
 from airflow_provider_starvideos.hooks.connection import CONN_TYPE, DEFAULT_CONN_ID, endpoint_of
 from airflow_provider_starvideos.hooks.form import connection_form_widgets, ui_field_behaviour
@@ -136,7 +140,17 @@ class StarVideosHook(BaseHook):
                     witness.withdraw()  # a create call only ever sleeps after an order that wasn't accepted
                 return transport.perform(step)
 
-            return drive(call, perform)
+            with self._counted(request):
+                return drive(call, perform)
+
+    @contextmanager
+    def _counted(self, request: VideoRequest) -> Iterator[None]:
+        try:
+            yield
+        except StarVideosUnconfirmedError:
+            metrics.count("unconfirmed", self.starvideos_conn_id, mode=request.mode)
+            raise
+        metrics.count("ordered", self.starvideos_conn_id, mode=request.mode)
 
     @staticmethod
     def with_signed_inputs(request: VideoRequest, endpoint: Endpoint) -> VideoRequest:
@@ -208,7 +222,8 @@ class StarVideosHook(BaseHook):
         checked, endpoint = build_request(**request), await self.aget_conn()
         signed = await asyncio.to_thread(self.with_signed_inputs, checked, endpoint)
         async with self._async_transport() as transport:
-            return await transport.run(calls.create(endpoint, signed))
+            with self._counted(checked):
+                return await transport.run(calls.create(endpoint, signed))
 
     async def aget_video(self, video_id: str) -> VideoTask:
         """Ask for a video, as ``get_video`` does."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_starvideos import metrics
 from airflow_provider_starvideos.api.mp4 import Mp4Check
 from airflow_provider_starvideos.exceptions import (
     StarVideosNotReadyError,
@@ -92,6 +93,7 @@ def save(
     with destination.workspace() as part:
         fetched, task = fetch(hook, video_id, part, limits)
         destination.put(part, content_type=fetched.content_type or MP4, overwrite=if_exists != "error")
+    metrics.count("saved_bytes", hook.starvideos_conn_id, fetched.size_bytes)
     log.info("Saved StarVideos video %s to %s: %d bytes.", video_id, destination.uri, fetched.size_bytes)
     return SavedVideo(destination.uri, fetched.size_bytes, fetched.sha256, fetched.content_type, task)
 

@@ -1,0 +1,1 @@
+"""TaskFlow decorators: ``@task.starvideos_create`` and ``@task.starvideos_batch``."""

@@ -1,0 +1,72 @@
+"""``@task.starvideos_batch``: a function that returns many requests becomes one batch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from airflow.providers.common.compat.sdk import DecoratedOperator, task_decorator_factory
+
+from airflow_provider_starvideos.decorators.function import FromFunction
+from airflow_provider_starvideos.operators.batch import StarVideosBatchOperator
+
+if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import Context, TaskDecorator
+
+REQUESTS_KEY = "requests"
+
+
+class StarVideosBatchDecoratedOperator(FromFunction, StarVideosBatchOperator):
+    """Orders what a function returns: the requests, or the URI of a file of them.
+
+    The function is called once a try, and its result kept as the XCom ``requests`` while the task waits.
+    """
+
+    custom_operator_name = "@task.starvideos_batch"
+    template_fields: Sequence[str] = (*DecoratedOperator.template_fields, *StarVideosBatchOperator.template_fields)
+    template_fields_renderers: ClassVar[dict[str, str]] = {
+        **DecoratedOperator.template_fields_renderers,
+        **StarVideosBatchOperator.template_fields_renderers,
+    }
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**({"requests": ()} | kwargs))
+
+    def execute(self, context: Context) -> Any:
+        """Ask the function, order, wait, save.
+
+        :return: the manifest's URI, or the ids
+        """
+        returned = self.call(context)
+        if isinstance(returned, Iterable) and not isinstance(returned, str | Mapping):
+            returned = list(returned)
+        context["ti"].xcom_push(key=REQUESTS_KEY, value=returned)
+        self.requests = returned
+        return super().execute(context)
+
+    def execute_complete(self, context: Context, event: Any = None) -> Any:
+        """Take the trigger's event, and go on with the requests that this try began with.
+
+        :param event: as ``triggers.batch`` writes it
+        :return: the manifest's URI, or the ids
+        """
+        ti = context["ti"]
+        index = ti.map_index if ti.map_index is not None else -1
+        self.requests = ti.xcom_pull(task_ids=ti.task_id, key=REQUESTS_KEY, map_indexes=index)
+        return super().execute_complete(context, event)
+
+
+def starvideos_batch_task(python_callable: Callable[..., Any] | None = None, **kwargs: Any) -> TaskDecorator:
+    """Make a function's result a batch of orders: ``@task.starvideos_batch``. **Every accepted order costs money.**
+
+    :param python_callable: returns the requests (a list of mappings or prompts, or a generator of them), or the URI
+        of a file of them
+    :param kwargs: every option of ``StarVideosBatchOperator``
+    :return: a decorator; the task that it makes returns the manifest's URI, or the ids
+    """
+    return task_decorator_factory(
+        python_callable=python_callable,
+        multiple_outputs=False,
+        decorated_operator_class=StarVideosBatchDecoratedOperator,
+        **kwargs,
+    )

@@ -1,0 +1,73 @@
+"""What Airflow's own metrics (StatsD, OpenTelemetry) are told. Every name and its tags stand in the table here.
+
+Tags are few: the connection, and one of six modes. No ids, Dags or tasks: their number has no bound.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from airflow_provider_starvideos.api.models import GenerationMode
+
+log = logging.getLogger(__name__)
+
+METRICS: Mapping[str, str] = {
+    "starvideos.ordered": "orders that the API accepted; tags: connection, mode",
+    "starvideos.unconfirmed": "orders of which nobody can tell whether they were accepted; tags: connection, mode",
+    "starvideos.completed": "completed videos that a task got; tag: connection",
+    "starvideos.failed": "failed videos that a task got; tag: connection",
+    "starvideos.seconds": "a timing: from a video's order to the moment that it is known to be there; tag: connection",
+    "starvideos.polls": "looks at a video while it is waited for in the triggerer; tag: connection",
+    "starvideos.rate_limit_pauses": "pauses of all looks that the API asked for (429); tag: connection",
+    "starvideos.saved_bytes": "bytes of saved videos; tag: connection",
+}
+
+
+def count(name: str, connection: str, value: int = 1, mode: GenerationMode | None = None) -> None:
+    """Add to a counter.
+
+    :param name: after ``starvideos.``
+    :param connection: the Airflow connection's id
+    :param value: how much
+    :param mode: of an order
+    """
+    _send("incr", name, value, {"connection": connection} | ({"mode": mode.name.lower()} if mode else {}))
+
+
+def timing(name: str, connection: str, seconds: float) -> None:
+    """Note how long something took.
+
+    :param name: after ``starvideos.``
+    :param connection: the Airflow connection's id
+    :param seconds: how long
+    """
+    _send("timing", name, timedelta(seconds=max(0.0, seconds)), {"connection": connection})
+
+
+def completed(connection: str, created: float | None, videos: int = 1) -> None:
+    """Note a completed video that a task got.
+
+    :param connection: the Airflow connection's id
+    :param created: epoch seconds of its order, if they are known
+    :param videos: how many
+    """
+    count("completed", connection, videos)
+    if created:
+        timing("seconds", connection, time.time() - created)
+
+
+def _send(kind: str, name: str, value: Any, tags: dict[str, str]) -> None:
+    full = f"starvideos.{name}"
+    if full not in METRICS:
+        raise KeyError(f"{full} isn't in the table of metrics")
+    try:
+        from airflow.providers.common.compat.sdk import Stats
+
+        getattr(Stats, kind)(full, value, tags=tags)
+    except Exception as error:  # noqa: BLE001  a metric that can't be sent must not cost an order
+        log.warning("The metric %s can't be sent: %r", full, error)
