@@ -4,15 +4,20 @@ SHELL := /bin/sh
 # Which Airflow to install: constraints/airflow-$(AIRFLOW).txt. Another than the usual has its own environment.
 AIRFLOW ?= 3.3
 VENV ?= .venv$(if $(filter-out 3.3,$(AIRFLOW)),-$(AIRFLOW))
-CONSTRAINTS := constraints/airflow-$(AIRFLOW).txt
+# AIRFLOW=lowest: the lowest versions that pyproject.toml allows.
+CONSTRAINTS := constraints/$(if $(filter lowest,$(AIRFLOW)),,airflow-)$(AIRFLOW).txt
 READY := $(VENV)/.ready
 RUN := $(VENV)/bin/python -m
+# The providers that are measured beside ours have an environment of their own.
+PEERS := .venv-bench
+PEERS_READY := $(PEERS)/.peers
+PEERS_OPTIONS := --constraint $(CONSTRAINTS) --requirement benchmarks/peers.txt
 # More arguments for pytest: make test ARGS="-k trigger -x"
 ARGS ?=
 export PYTHON VENV CONSTRAINTS
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-fast crash-matrix bench check format venv constraints clean
+.PHONY: help demo test test-fast crash-matrix bench bench-peers check format venv constraints clean
 
 help: ## List the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "%-12s %s\n", $$1, $$2}'
@@ -31,7 +36,14 @@ crash-matrix: $(READY) ## Run the whole crash matrix, and write its table into d
 
 bench: $(READY) ## Measure: ratios to peers of the same run
 	@$(RUN) benchmarks.storage
-	@$(RUN) benchmarks.waiting
+	@$(RUN) benchmarks.waiting --rounds 1
+	@$(RUN) benchmarks.delay --videos 500 --check 20
+	@$(RUN) benchmarks.imports --rounds 3
+	@$(RUN) benchmarks.restart
+
+bench-peers: $(PEERS_READY) ## The same beside other providers' triggers and imports, in an environment of their own
+	@$(PEERS)/bin/python -m benchmarks.waiting --waits 100 400 1000 4000 --peers
+	@$(PEERS)/bin/python -m benchmarks.imports
 
 check: $(READY) ## Lint, check the formatting and the types
 	@$(RUN) ruff check
@@ -46,6 +58,14 @@ venv: $(READY) ## Build the environment in $(VENV) (PYTHON=… picks the interpr
 
 $(READY): pyproject.toml $(CONSTRAINTS) dev/venv.sh
 	@sh dev/venv.sh
+
+$(PEERS_READY): $(READY) benchmarks/peers.txt
+	@VENV=$(PEERS) sh dev/venv.sh
+	@if $(PEERS)/bin/python -m uv --version >/dev/null 2>&1; \
+	then $(PEERS)/bin/python -m uv pip install --quiet --python $(PEERS)/bin/python $(PEERS_OPTIONS); \
+	elif command -v uv >/dev/null; then uv pip install --quiet --python $(PEERS)/bin/python $(PEERS_OPTIONS); \
+	else $(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check $(PEERS_OPTIONS); fi
+	@touch $@
 
 constraints: ## Resolve all dependencies anew, to their latest versions, for Airflow $(AIRFLOW)
 	@sh dev/constraints.sh $(AIRFLOW)

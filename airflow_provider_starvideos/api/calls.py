@@ -8,6 +8,7 @@ from collections.abc import Generator
 from datetime import UTC, datetime
 from typing import TypeAlias
 
+from airflow_provider_starvideos.api.answers import read_video
 from airflow_provider_starvideos.api.flow import Sleep
 from airflow_provider_starvideos.api.models import VideoRequest, VideoTask
 from airflow_provider_starvideos.api.protocol import (
@@ -16,7 +17,6 @@ from airflow_provider_starvideos.api.protocol import (
     HttpResponse,
     create_request,
     query_request,
-    read_video,
 )
 from airflow_provider_starvideos.api.retry import delay_before_repeat, delay_before_unknown_repeat, was_not_accepted
 from airflow_provider_starvideos.exceptions import StarVideosError, StarVideosUnconfirmedError

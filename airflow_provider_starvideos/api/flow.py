@@ -19,10 +19,19 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True)
 class Sleep:
-    """Do nothing for ``seconds``; ``notice`` says why, for the log (empty: not worth a line)."""
+    """Do nothing for ``seconds``; ``notice`` says why, for the log (empty: not worth a line), ``warn`` how loudly."""
 
     seconds: float
     notice: str = ""
+    warn: bool = False
+
+    def tell(self, log: Any) -> None:
+        """Write the notice into a log, if there is one.
+
+        :param log: a ``logging.Logger``, or what Airflow has for one
+        """
+        if self.notice:
+            (log.warning if self.warn else log.info)("%s", self.notice)
 
 
 def drive(flow: Generator[Step, Any, Result], perform: Callable[[Step], Any]) -> Result:

@@ -12,6 +12,7 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -27,6 +28,10 @@ STORAGE_SCHEMES = frozenset(
 SHOWN_CHARACTERS = 80
 READ_CHARACTERS = 1000
 """Of a value that is to be shown; a data URL may have millions."""
+MOST_ITEMS = 1000
+"""Of a list of references that are read; a ``range`` may have billions, and no mode takes ten."""
+MOST_TOLD = 10
+"""Of a list's wrong items that are told one by one."""
 
 
 @dataclass(frozen=True)
@@ -164,16 +169,22 @@ class _Reader:
         if not is_http_url(value) and not is_storage_uri(value):
             self.problem(field, "must be an http:// or https:// URL, or a storage URI such as s3://bucket/key", value)
             # Still "given": a broken first_image must not read as text-to-video in the other messages.
-            return str(value)
+            return value if isinstance(value, str) else shown(value)
         return str(value).strip()
 
     def urls(self, field: str, value: Any) -> tuple[str, ...]:
-        items = as_list(value)
-        if items is None:
-            self.problem(field, "must be a list of URLs", value)
+        items = as_list(value, MOST_ITEMS + 1)
+        if items is None or len(items) > MOST_ITEMS:
+            self.problem(field, "must be a list of URLs" if items is None else "must be a few URLs", value)
             return ()
         kept = [(position, item) for position, item in enumerate(items) if _given(item)]
-        return tuple(self.url(f"{field}[{position}]", item) or "" for position, item in kept)
+        told = len(self.problems)
+        urls = tuple(self.url(f"{field}[{position}]", item) or "" for position, item in kept)
+        if len(self.problems) - told > MOST_TOLD:
+            left = len(self.problems) - told - MOST_TOLD
+            del self.problems[told + MOST_TOLD :]
+            self.problem(field, f"must hold URLs only; {left} further items are none", value)
+        return urls
 
     def at_most(self, field: str, values: Sequence[str], limit: int, mode: GenerationMode) -> None:
         if len(values) <= limit:
@@ -201,10 +212,11 @@ def _whole(value: Any) -> int | None:
     return int(number) if number.is_integer() else None
 
 
-def as_list(value: Any) -> list[Any] | None:
+def as_list(value: Any, most: int | None = None) -> list[Any] | None:
     """Read what a template may have made of a list.
 
     :param value: None, a list, a tuple or another sequence, the text of a JSON or Python list, or one URL
+    :param most: how many of its items to read; None: all
     :return: the items, or None if it can't be read as a list
     """
     if not _given(value):
@@ -217,12 +229,13 @@ def as_list(value: Any) -> list[Any] | None:
             try:
                 value = parse(text)
                 break
-            except (ValueError, SyntaxError, RecursionError, MemoryError):
+            # TypeError, OverflowError: literal_eval of "[{[]}]", and of a number that is too large to be complex.
+            except (ValueError, SyntaxError, TypeError, OverflowError, RecursionError, MemoryError):
                 continue
         if isinstance(value, str):
             return None
-    if isinstance(value, Sequence) and not isinstance(value, bytes | bytearray):
-        return list(value)
+    if isinstance(value, Sequence) and not isinstance(value, bytes | bytearray | memoryview):
+        return list(islice(value, most))
     return None
 
 
@@ -250,8 +263,8 @@ def shown(value: Any) -> str:
     """Return ``value`` for a message: short, and without a URL's password and query, which may hold a signature."""
     try:
         text = value if isinstance(value, str) else repr(value)
-    except ValueError:  # an int of thousands of digits
-        text = f"a huge {type(value).__name__}"
+    except Exception:  # noqa: BLE001  an int of thousands of digits, a list in a list in a list …, a broken __repr__
+        text = f"a {type(value).__name__} that can't be shown"
     text = text[:READ_CHARACTERS]
     # Wherever they stand, in a list too, and also where the scheme is missing: that may be what is wrong.
     text = re.sub(r"([A-Za-z]+://)?[^\s?#]*@", r"\1…@", text)

@@ -28,6 +28,10 @@ DEFAULT_TIMEOUT = 3600.0
 """Seconds; a generation takes minutes."""
 MAX_POLL_ERRORS_IN_A_ROW = 10
 """With the default interval, five minutes without one readable answer."""
+MAX_PAUSE_SECONDS = 600.0
+"""The longest pause between two looks that the API can ask for. Whatever asks for hours (a gateway with a quota of its
+own, a date of another clock) would otherwise blind all waits until their deadlines; a look in ten minutes hurts nobody.
+"""
 POLL_JITTER = 0.2
 """Share of an interval that chance adds to it, so that polls spread; never less than the interval."""
 
@@ -95,6 +99,7 @@ class Wait:
         self._errors = 0
         self._paused = False
         self._status = ""
+        self._warned = False
 
     def saw(self, task: VideoTask, now: float) -> Sleep | VideoTask:
         """Take a look's answer.
@@ -111,13 +116,14 @@ class Wait:
             return task
         if task.is_failed:
             raise StarVideosVideoFailedError(self.video_id, task.error or "the API gave no reason")
-        notice = ""
+        notice, warn = "", False
         if task.status != self._status:
             notice = f"StarVideos video {self.video_id} is {task.status}"
             if not task.has_known_status:
                 notice += ", a status that isn't documented: waiting on, until the deadline"
+                warn, self._warned = not self._warned, True
             self._status = task.status
-        return self._again(max(0.0, self._interval() - task.age), now, notice)
+        return self._again(max(0.0, self._interval() - task.age), now, notice, warn=warn)
 
     def failed(self, error: StarVideosError, now: float) -> Sleep:
         """Take a look that failed.
@@ -135,7 +141,7 @@ class Wait:
         if error.permanent or self._errors >= MAX_POLL_ERRORS_IN_A_ROW:
             raise error
         if isinstance(error, StarVideosAPIError) and error.retry_after:
-            delay = max(delay, error.retry_after)
+            delay = max(delay, min(error.retry_after, MAX_PAUSE_SECONDS))
         notice = (
             f"Looking at StarVideos video {self.video_id} failed ({self._errors} in a row), the wait goes on: {error}"
         )
@@ -143,7 +149,7 @@ class Wait:
 
     def _rate_limited(self, error: StarVideosRateLimitError, now: float) -> Sleep:
         """The server works, and wants fewer polls: no failure, however often. Come back spread over an interval."""
-        pause = max(error.retry_after or 0.0, self.poll_interval)
+        pause = max(min(error.retry_after or 0.0, MAX_PAUSE_SECONDS), self.poll_interval)
         notice = "" if self._paused else f"The wait for StarVideos video {self.video_id} slows down: {error}"
         self._paused = True
         return self._again(pause + self.poll_interval * self._chance(), now, notice)
@@ -151,7 +157,7 @@ class Wait:
     def _interval(self) -> float:
         return self.poll_interval * (1.0 + POLL_JITTER * self._chance())
 
-    def _again(self, delay: float, now: float, notice: str) -> Sleep:
+    def _again(self, delay: float, now: float, notice: str, *, warn: bool = False) -> Sleep:
         """Look again after ``delay``, but not later than at the deadline: the last look is there."""
         left = self.end_time - now
         if left <= 0:
@@ -160,7 +166,7 @@ class Wait:
                 f"StarVideos video {self.video_id} wasn't ready at the deadline{last}. It can't be stopped: it goes "
                 "on, and is billed. Wait for it again (its id stays valid) or raise the timeout."
             )
-        return Sleep(min(delay, left), notice)
+        return Sleep(min(delay, left), notice, warn)
 
 
 def completed_line(task: VideoTask) -> str:

@@ -4,22 +4,37 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
-from types import SimpleNamespace, TracebackType
-from typing import Any, Self
+from functools import lru_cache
+from types import TracebackType
+from typing import Self
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
+from multidict import CIMultiDict
+from yarl import URL
 
 from airflow_provider_starvideos.api.calls import Call
 from airflow_provider_starvideos.api.flow import Sleep, adrive
 from airflow_provider_starvideos.api.models import VideoTask
-from airflow_provider_starvideos.api.protocol import MAX_ANSWER_BYTES, HttpRequest, HttpResponse
+from airflow_provider_starvideos.api.protocol import (
+    BODY_HEADERS,
+    HEADERS,
+    MAX_ANSWER_BYTES,
+    Endpoint,
+    HttpRequest,
+    HttpResponse,
+)
 from airflow_provider_starvideos.exceptions import StarVideosConnectionError
 
 MAX_CONNECTIONS = 20
 """Kept-alive connections to the API at once; further queries wait for a free one."""
+MAX_PARSED_URLS = 2048
+"""Parsing a URL costs a tenth of a poll, and each wait asks for the same one over and over."""
+NEVER_CONNECTED = (aiohttp.ClientConnectorError, aiohttp.ServerTimeoutError, aiohttp.ClientHttpProxyError)
+"""aiohttp's errors after which no connection to the API stood. Exact enough for the message of a query's error."""
+
+_parsed = lru_cache(MAX_PARSED_URLS)(URL)
 
 
 class AioTransport:
@@ -27,6 +42,7 @@ class AioTransport:
 
     :param sleep: how to wait between two requests
     :param notify: where a flow's notices go
+    :param warn: where those go that are warnings; None: to the others
     """
 
     def __init__(
@@ -34,11 +50,13 @@ class AioTransport:
         *,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         notify: Callable[[str], None] | None = None,
+        warn: Callable[[str], None] | None = None,
     ) -> None:
         self._sleep = sleep
         self._notify = notify or (lambda notice: None)
+        self._warn = warn or self._notify
         self._session: aiohttp.ClientSession | None = None
-        self._proxies: dict[str, str | None] = {}
+        self._way: _Way | None = None
 
     async def __aenter__(self) -> Self:
         return self
@@ -63,7 +81,7 @@ class AioTransport:
         if isinstance(step, HttpRequest):
             return await self.send(step)
         if step.notice:
-            self._notify(step.notice)
+            (self._warn if step.warn else self._notify)(step.notice)
         await self._sleep(step.seconds)
         return None
 
@@ -73,63 +91,96 @@ class AioTransport:
         :raises StarVideosConnectionError: no whole answer came within the endpoint's timeouts
         """
         if request.is_order:
+            note = _Note()
             # A kept-alive connection that the server has just closed can't be told from a lost answer.
-            async with _new_session(force_close=True) as session:
-                return await _exchange(session, request, self._proxy(request.url))
+            async with _new_session(force_close=True, traces=[note.trace()]) as session:
+                return await self._exchange(session, request, note)
         if self._session is None:
             self._session = _new_session(force_close=False)
-        return await _exchange(self._session, request, self._proxy(request.url))
+        return await self._exchange(self._session, request, None)
 
-    def _proxy(self, url: str) -> str | None:
-        # Remembered: reading the environment costs a tenth of a poll.
-        scheme, _, rest = url.partition("://")
-        origin = f"{scheme}://{rest.partition('/')[0]}"
-        if origin not in self._proxies:
-            self._proxies[origin] = _proxy_of(origin)
-        return self._proxies[origin]
+    async def _exchange(self, session: aiohttp.ClientSession, request: HttpRequest, note: _Note | None) -> HttpResponse:
+        # A triggerer sends thousands of these, so whatever is alike in all of them was made before.
+        endpoint, way = request.endpoint, self._way_to(request.endpoint)
+        try:
+            async with session.request(
+                request.method,
+                _parsed(request.url),
+                data=request.body,
+                headers=way.headers if request.body is None else way.headers_with_body,
+                allow_redirects=False,  # the key goes to this host and nowhere else
+                proxy=way.proxy,
+                timeout=way.timeout,
+            ) as response:
+                body = await _read(response)
+                too_large = len(body) > MAX_ANSWER_BYTES
+                return HttpResponse(response.status, response.headers, body[:MAX_ANSWER_BYTES], too_large)
+        except Exception as error:  # whatever it is: an order must not end as an unknown error
+            sent = note.connected if note else not isinstance(error, NEVER_CONNECTED)
+            where = "lost the connection to" if sent else "no connection to"
+            what = f"{type(error).__name__}: {error}"
+            if isinstance(error, TimeoutError):
+                what = (
+                    f"no whole answer within {endpoint.timeout:g} s, "
+                    f"or no connection within {endpoint.connect_timeout:g} s"
+                )
+            text = f"{request.method} {request.url}: {where} {endpoint.host} ({what})."
+            failure = StarVideosConnectionError(text.replace(endpoint.key, "***"), sent=sent)
+            if not isinstance(error, aiohttp.ClientResponseError):
+                raise failure from error
+        raise failure  # without aiohttp's error: its repr shows the request's headers, and so the key
+
+    def _way_to(self, endpoint: Endpoint) -> _Way:
+        if self._way is None or (self._way.endpoint is not endpoint and self._way.endpoint != endpoint):
+            self._way = _Way(endpoint)
+        return self._way
 
 
-@dataclass
+class _Way:
+    """What all requests to an endpoint have alike.
+
+    :param endpoint: where to, with which key
+    """
+
+    def __init__(self, endpoint: Endpoint) -> None:
+        self.endpoint = endpoint
+        self.headers = CIMultiDict({**HEADERS, "Authorization": f"Bearer {endpoint.key}"})
+        self.headers_with_body = CIMultiDict({**self.headers, **BODY_HEADERS})
+        self.timeout = aiohttp.ClientTimeout(total=endpoint.timeout, sock_connect=endpoint.connect_timeout)
+        self.proxy = _proxy_of(endpoint.base_url)
+
+
 class _Note:
-    """Whether a connection stood: before that, provably nothing was sent."""
+    """Whether an order's connection stood: before that, provably nothing was sent."""
 
-    connected: bool = False
+    def __init__(self) -> None:
+        self.connected = False
+
+    def trace(self) -> aiohttp.TraceConfig:
+        """Return what makes a session note it here."""
+
+        async def connected(*_: object) -> None:
+            self.connected = True
+
+        trace = aiohttp.TraceConfig()
+        trace.on_connection_create_end.append(connected)
+        trace.on_connection_reuseconn.append(connected)
+        return trace
 
 
-async def _exchange(session: aiohttp.ClientSession, request: HttpRequest, proxy: str | None) -> HttpResponse:
-    endpoint, note = request.endpoint, _Note()
-    try:
-        async with session.request(
-            request.method,
-            request.url,
-            data=request.body,
-            headers=request.headers | {"Authorization": f"Bearer {endpoint.key}"},
-            allow_redirects=False,  # the key goes to this host and nowhere else
-            proxy=proxy,
-            timeout=aiohttp.ClientTimeout(total=endpoint.timeout, sock_connect=endpoint.connect_timeout),
-            trace_request_ctx=note,
-        ) as response:
-            body = bytearray()
-            async for chunk in response.content.iter_any():
-                body += chunk
-                if len(body) > MAX_ANSWER_BYTES:
-                    response.close()
-                    break
-            headers = {name.lower(): value for name, value in response.headers.items()}
-            too_large = len(body) > MAX_ANSWER_BYTES
-            return HttpResponse(response.status, headers, bytes(body[:MAX_ANSWER_BYTES]), too_large)
-    except Exception as error:  # whatever it is: an order must not end as an unknown error
-        where = "no connection to" if not note.connected else "lost the connection to"
-        what = f"{type(error).__name__}: {error}"
-        if isinstance(error, TimeoutError):
-            what = (
-                f"no whole answer within {endpoint.timeout:g} s, or no connection within {endpoint.connect_timeout:g} s"
-            )
-        text = f"{request.method} {request.url}: {where} {endpoint.host} ({what})."
-        failure = StarVideosConnectionError(text.replace(endpoint.key, "***"), sent=note.connected)
-        if not isinstance(error, aiohttp.ClientResponseError):
-            raise failure from error
-    raise failure  # without aiohttp's error: its repr shows the request's headers, and so the key
+async def _read(response: aiohttp.ClientResponse) -> bytes:
+    """Return an answer's body; of one beyond the cap a little more than the cap, and its connection is closed."""
+    content = response.content
+    first = await content.readany()
+    if content.at_eof():  # an answer of the usual size comes in one piece
+        return first
+    body = bytearray(first)
+    while not content.at_eof():
+        if len(body) > MAX_ANSWER_BYTES:
+            response.close()
+            break
+        body += await content.readany()
+    return bytes(body)
 
 
 def _proxy_of(url: str) -> str | None:
@@ -141,14 +192,6 @@ def _proxy_of(url: str) -> str | None:
     return proxies.get(parts.scheme) or proxies.get("all")
 
 
-async def _note_connected(session: aiohttp.ClientSession, context: SimpleNamespace, params: Any) -> None:
-    if isinstance(context.trace_request_ctx, _Note):
-        context.trace_request_ctx.connected = True
-
-
-def _new_session(*, force_close: bool) -> aiohttp.ClientSession:
-    trace = aiohttp.TraceConfig()
-    trace.on_connection_create_end.append(_note_connected)
-    trace.on_connection_reuseconn.append(_note_connected)
+def _new_session(*, force_close: bool, traces: list[aiohttp.TraceConfig] | None = None) -> aiohttp.ClientSession:
     connector = aiohttp.TCPConnector(limit=MAX_CONNECTIONS, force_close=force_close)
-    return aiohttp.ClientSession(connector=connector, trace_configs=[trace], cookie_jar=aiohttp.DummyCookieJar())
+    return aiohttp.ClientSession(connector=connector, trace_configs=traces, cookie_jar=aiohttp.DummyCookieJar())

@@ -29,13 +29,19 @@ class SyncTransport:
 
     :param sleep: how to wait between two requests
     :param notify: where a flow's notices go
+    :param warn: where those go that are warnings; None: to the others
     """
 
     def __init__(
-        self, *, sleep: Callable[[float], None] = time.sleep, notify: Callable[[str], None] | None = None
+        self,
+        *,
+        sleep: Callable[[float], None] = time.sleep,
+        notify: Callable[[str], None] | None = None,
+        warn: Callable[[str], None] | None = None,
     ) -> None:
         self._sleep = sleep
         self._notify = notify or (lambda notice: None)
+        self._warn = warn or self._notify
         self._session: requests.Session | None = None
 
     def __enter__(self) -> Self:
@@ -61,7 +67,7 @@ class SyncTransport:
         if isinstance(step, HttpRequest):
             return self.send(step)
         if step.notice:
-            self._notify(step.notice)
+            (self._warn if step.warn else self._notify)(step.notice)
         self._sleep(step.seconds)
         return None
 

@@ -11,7 +11,6 @@ import asyncio
 import logging
 import random
 import time
-from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -20,6 +19,7 @@ from weakref import WeakKeyDictionary
 from airflow_provider_starvideos.api.calls import query
 from airflow_provider_starvideos.api.models import VideoTask
 from airflow_provider_starvideos.api.protocol import Endpoint
+from airflow_provider_starvideos.api.waiting import MAX_PAUSE_SECONDS
 from airflow_provider_starvideos.exceptions import (
     StarVideosAuthenticationError,
     StarVideosConnectionError,
@@ -36,6 +36,30 @@ ENDPOINT_SECONDS = 45.0
 """How long a looked-up connection is good for: a rotated key is picked up within a minute."""
 PAUSE_SECONDS = 30.0
 """After a 429 without Retry-After."""
+CROWD = 50
+"""So many waits poll when they like. More than that take turns: a thousand that a restarted triggerer starts together
+would else poll together again and again, for chance spreads them by only a few percent of an interval each time."""
+SPREAD = 0.75
+"""A crowd's looks, should all want to look at once, are spread over that share of their interval, …"""
+MAX_SPREAD_SECONDS = 60.0
+"""… and over no more than this."""
+TURN_SLACK_SECONDS = 0.1
+"""Turns that were missed for so long may be made up for: an event loop doesn't wake anybody to the millisecond."""
+
+
+class _Video:
+    """What is known of a video that is waited for.
+
+    Its lock makes looks at it one poll: who comes meanwhile takes the answer of the one that is under way.
+    """
+
+    __slots__ = ("answer", "answered_at", "lock", "waits")
+
+    def __init__(self) -> None:
+        self.lock = asyncio.Lock()
+        self.answer: VideoTask | None = None
+        self.answered_at = 0.0
+        self.waits = 0
 
 
 class Engine:
@@ -51,10 +75,10 @@ class Engine:
         self._endpoint_good_until = 0.0
         self._looking_up = asyncio.Lock()
         self._places = asyncio.Semaphore(MAX_POLLS_AT_ONCE)
+        self._turns = asyncio.Lock()
+        self._last_turn = 0.0
         self._paused_until = 0.0
-        self._answers: dict[str, tuple[float, VideoTask]] = {}
-        self._polls: dict[str, asyncio.Lock] = {}
-        self._waits: Counter[str] = Counter()
+        self._videos: dict[str, _Video] = {}
 
     async def look(self, video_id: str, max_age: float) -> VideoTask:
         """Return how a video is: from the API, or from another wait's look that is younger than ``max_age`` seconds.
@@ -62,32 +86,41 @@ class Engine:
         :return: the video; its ``age`` says how long ago the API said so
         :raises StarVideosError: it can't be told, for that reason
         """
-        # One poll at a time for a video: who comes meanwhile takes the answer of the one that is under way.
-        async with self._polls.setdefault(video_id, asyncio.Lock()):
-            known = self._answers.get(video_id)
-            if known and (age := time.monotonic() - known[0]) < max_age:
-                return replace(known[1], age=age)
+        video = self._videos.get(video_id) or _Video()
+        async with video.lock:
+            if video.answer and (age := time.monotonic() - video.answered_at) < max_age:
+                return replace(video.answer, age=age)
+            if max_age and len(self._videos) > CROWD:
+                await self._turn(max_age)
             async with self._places:
                 task = await self._poll(video_id)
-            self._answers[video_id] = (time.monotonic(), task)
+            video.answer, video.answered_at = task, time.monotonic()
             return task
 
     def enter(self, video_id: str) -> None:
         """Count a wait in."""
-        self._waits[video_id] += 1
+        self._videos.setdefault(video_id, _Video()).waits += 1
 
     def leave(self, video_id: str) -> bool:
         """Count a wait out, drop what is known of a video that nobody waits for, and tell whether it was the last."""
-        self._waits[video_id] -= 1
-        if not self._waits[video_id]:
-            del self._waits[video_id]
-            self._answers.pop(video_id, None)
-            self._polls.pop(video_id, None)
-        return not self._waits
+        video = self._videos[video_id]
+        video.waits -= 1
+        if not video.waits:
+            del self._videos[video_id]
+        return not self._videos
 
     async def close(self) -> None:
         """Close all connections."""
         await self._transport.__aexit__(None, None, None)
+
+    async def _turn(self, interval: float) -> None:
+        """Let a crowd's polls through at little more than the rate that they would have, were they spread evenly."""
+        async with self._turns:
+            now = time.monotonic()
+            gap = min(interval * SPREAD, MAX_SPREAD_SECONDS) / len(self._videos)
+            self._last_turn = max(self._last_turn + gap, now - TURN_SLACK_SECONDS)
+            if self._last_turn > now:
+                await asyncio.sleep(self._last_turn - now)
 
     async def _poll(self, video_id: str) -> VideoTask:
         pause = self._paused_until - time.monotonic()
@@ -108,7 +141,7 @@ class Engine:
             return await self._transport.run(query(renewed, video_id, max_retries=0))
 
     def _pause(self, asked: float | None) -> None:
-        seconds = PAUSE_SECONDS if asked is None else asked
+        seconds = min(PAUSE_SECONDS if asked is None else asked, MAX_PAUSE_SECONDS)
         self._paused_until = max(self._paused_until, time.monotonic() + seconds)
         log.warning("The StarVideos API says 429: all polls over %r pause for %.0f s.", self._conn_id, seconds)
 

@@ -15,6 +15,7 @@ import pytest
 
 from airflow_provider_starvideos.api import calls
 from airflow_provider_starvideos.api.calls import Call
+from airflow_provider_starvideos.api.flow import Sleep
 from airflow_provider_starvideos.api.models import VideoTask
 from airflow_provider_starvideos.api.protocol import (
     Endpoint,
@@ -52,13 +53,17 @@ class SyncClient:
     def __init__(self) -> None:
         self.notices: list[str] = []
         self.slept: list[float] = []
-        self.transport = SyncTransport(sleep=self.slept.append, notify=self.notices.append)
+        self.warnings: list[str] = []
+        self.transport = SyncTransport(sleep=self.slept.append, notify=self.notices.append, warn=self.warnings.append)
 
     def send(self, request: HttpRequest) -> HttpResponse:
         return self.transport.send(request)
 
     def run(self, call: Call) -> VideoTask:
         return self.transport.run(call)
+
+    def sleep(self, step: Sleep) -> None:
+        self.transport.perform(step)
 
     def leave(self) -> None:
         self.transport.__exit__(None, None, None)
@@ -78,13 +83,17 @@ class AioClient:
             self.slept.append(seconds)
 
         self.runner = asyncio.Runner()
-        self.transport = AioTransport(sleep=sleep, notify=self.notices.append)
+        self.warnings: list[str] = []
+        self.transport = AioTransport(sleep=sleep, notify=self.notices.append, warn=self.warnings.append)
 
     def send(self, request: HttpRequest) -> HttpResponse:
         return self.runner.run(self.transport.send(request))
 
     def run(self, call: Call) -> VideoTask:
         return self.runner.run(self.transport.run(call))
+
+    def sleep(self, step: Sleep) -> None:
+        self.runner.run(self.transport.perform(step))
 
     def leave(self) -> None:
         self.runner.run(self.transport.__aexit__(None, None, None))

@@ -188,6 +188,25 @@ def test_the_caps_two_sides(size: int, too_large: bool, client: Any, api: Any, s
     assert (len(response.body), response.too_large) == (MAX_ANSWER_BYTES, too_large)
 
 
+@pytest.mark.parametrize("size", [0, 1, 5, 1000])
+def test_an_answer_that_comes_in_pieces_is_whole(size: int, client: Any, api: Any, serve: Any) -> None:
+    """Head and body may come together, or byte by byte: it ends where it says, not where the first piece does."""
+    body = VIDEO + b" " * size
+
+    def handle(peer: Any) -> None:
+        while peer.read_request():
+            peer.send(HEAD + b"Content-Length: %d\r\n\r\n" % len(body))
+            for index in range(0, len(body), 7):
+                peer.send(body[index : index + 7])
+                peer.server.closing.wait(0.001)
+
+    server = serve(handle)
+    for _ in range(2):
+        response = client.send(api(server.url).query)
+        assert (response.body, response.too_large) == (body, False)
+    assert server.connections == 1
+
+
 def test_a_huge_answer_to_an_order_leaves_it_unconfirmed(client: Any, api: Any, emulator: Emulator) -> None:
     """It was accepted, but where its id stands can't be read; and to a query it is an answer that can't be read."""
     emulator.add_fault(on="create", kind="huge", when="after")

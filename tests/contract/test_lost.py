@@ -216,6 +216,15 @@ def test_a_query_that_is_lost_on_a_kept_alive_connection_was_sent(client: Any, a
     assert (server.connections, len(server.requests)) == (1, 2)
 
 
+def test_a_query_without_a_connection_says_so(client: Any, api: Any, serve: Any, unused_port: int) -> None:
+    """Whether nobody listens, nobody is found or no handshake ends: its error names the network, not the API."""
+    server = serve(lambda peer: peer.hang())
+    for url in (f"http://127.0.0.1:{unused_port}", "https://nonexistent.invalid", f"https://127.0.0.1:{server.port}"):
+        error = lost(client, api(url, connect_timeout=0.2).query)
+        assert error.sent is False
+        assert "no connection to" in str(error)
+
+
 def test_a_connection_that_is_closed_before_the_order_was_read_whole(client: Any, api: Any, serve: Any) -> None:
     """What the server did with what had arrived can't be known: it counts as sent."""
 

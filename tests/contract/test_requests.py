@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_starvideos.api import calls
+from airflow_provider_starvideos.api.flow import Sleep
 from airflow_provider_starvideos.api.models import GenerationMode
 from airflow_provider_starvideos.api.validation import build_request
 from airflow_provider_starvideos.emulator import Emulator
@@ -99,7 +100,7 @@ def test_the_bytes_of_an_order(client: Any, api: Any, serve: Any) -> None:
 
 def test_the_bytes_of_a_query(client: Any, api: Any, serve: Any) -> None:
     """A GET of the documented path with the key, and without a body or a type of one."""
-    server = serve(answering())
+    server = serve(answering(b'{"id": "video_a.b~c-1", "status": "queued"}'))
     client.run(api(f"{server.url}/base").look("video_a.b~c-1"))
     (raw,) = server.requests
     assert raw.startswith(b"GET /base/v1/result/video_a.b~c-1 HTTP/1.1\r\n")
@@ -138,6 +139,35 @@ def test_an_odd_redirect_is_an_error_like_any_other(location: bytes, client: Any
     with pytest.raises(StarVideosUnconfirmedError):
         client.run(api(server.url).create())
     assert len(server.requests) == 1
+
+
+def test_a_changed_key_is_sent_at_once_and_over_the_same_connection(client: Any, api: Any, serve: Any) -> None:
+    """What is kept between two queries is kept for their endpoint: never the key of an earlier one, or of a later."""
+    server = serve(answering())
+    here = api(server.url)
+    keys = [here.endpoint.key, "sk-rotated", here.endpoint.key]
+    for key in keys:
+        client.run(here.with_(key=key).look())
+        client.run(here.with_(key=key).create())
+    sent = [headers_of(raw)["authorization"] for raw in server.requests]
+    assert sent == [f"Bearer {key}" for key in keys for _ in range(2)]
+    assert server.connections == 1 + len(keys)
+
+
+def test_another_hosts_key_does_not_go_along(client: Any, api: Any, serve: Any) -> None:
+    """One transport may be used for two endpoints; each gets its own key only."""
+    one, other = serve(answering()), serve(answering())
+    for server, key in ((one, "sk-one"), (other, "sk-other"), (one, "sk-one")):
+        client.run(api(server.url).with_(key=key).look())
+    assert {headers_of(raw)["authorization"] for raw in one.requests} == {"Bearer sk-one"}
+    assert {headers_of(raw)["authorization"] for raw in other.requests} == {"Bearer sk-other"}
+
+
+def test_notices_and_warnings_go_where_they_belong(client: Any) -> None:
+    """An unknown status is a warning, on a worker and in the triggerer."""
+    for step in (Sleep(1.0), Sleep(2.0, "as usual"), Sleep(3.0, "odd", warn=True)):
+        client.sleep(step)
+    assert (client.slept, client.notices, client.warnings) == ([1.0, 2.0, 3.0], ["as usual"], ["odd"])
 
 
 def test_cookies_are_not_kept(client: Any, api: Any, serve: Any) -> None:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
+from contextlib import AsyncExitStack
+from itertools import pairwise
 from typing import Any
 
 import pytest
 
+from airflow_provider_starvideos.api.models import VideoTask
 from airflow_provider_starvideos.emulator import Emulator
 from airflow_provider_starvideos.exceptions import (
     StarVideosAuthenticationError,
@@ -107,8 +110,7 @@ async def test_what_nobody_waits_for_is_forgotten(emulator: Emulator) -> None:
     async with waiting(CONN, first) as shared:
         async with waiting(CONN, second):
             await shared.look(second, LONG)
-        assert second not in shared._answers
-        assert second not in shared._polls
+        assert set(shared._videos) == {first}
         async with waiting(CONN, second):
             await shared.look(second, LONG)
     assert emulator.requests["query"] == 2
@@ -191,6 +193,74 @@ async def test_a_429_that_asks_for_nothing_pauses_polls_for_half_a_minute(emulat
         clock.now += 0.5
         assert (await shared.look(video_id, LONG)).id == video_id
     assert emulator.requests["query"] == 2
+
+
+class SleepsOnTheClock:
+    """asyncio, but that its sleep moves the clock, and takes no time."""
+
+    def __init__(self, clock: Clock) -> None:
+        self.clock = clock
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(asyncio, name)
+
+    async def sleep(self, seconds: float) -> None:
+        self.clock.now += seconds
+
+
+async def times_of_looks(waits: int, max_age: float, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Let so many waits look at the same time; return when each polled, in seconds since then."""
+    monkeypatch.setattr(engine, "asyncio", SleepsOnTheClock(clock))
+    names, polls, start = [f"video_{number}" for number in range(waits)], list[float](), clock.now
+    async with AsyncExitStack() as stack:
+        for name in names:
+            shared = await stack.enter_async_context(waiting(CONN, name))
+
+        async def poll(name: str) -> VideoTask:
+            polls.append(clock.now - start)
+            return VideoTask(name, "queued")
+
+        monkeypatch.setattr(shared, "_poll", poll)
+        await asyncio.gather(*(shared.look(name, max_age) for name in names))
+    return polls
+
+
+@pytest.mark.parametrize(("interval", "spread"), [(20.0, 15.0), (60.0, 45.0), (3600.0, 60.0)])
+async def test_a_crowds_polls_are_spread(
+    interval: float, spread: float, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A thousand waits that a restarted triggerer starts together don't poll in waves; nor do they take for ever."""
+    polls = await times_of_looks(1000, interval, clock, monkeypatch)
+    gaps = [later - before for before, later in pairwise(polls)]
+    assert polls[-1] == pytest.approx(spread, abs=0.2)
+    assert min(gaps[10:]) == pytest.approx(max(gaps[10:]))
+    assert polls[0] == 0.0
+
+
+@pytest.mark.parametrize(("waits", "max_age"), [(50, 30.0), (1000, 0.0)], ids=["few", "at their deadlines"])
+async def test_polls_are_not_held_back_without_need(
+    waits: int, max_age: float, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A few waits poll when they like; and a last look comes at once, however many there are."""
+    assert set(await times_of_looks(waits, max_age, clock, monkeypatch)) == {0.0}
+
+
+@pytest.mark.parametrize(("asked", "pause"), [(599, 599.0), (600, 600.0), (86_400, 600.0)])
+async def test_a_429_that_asks_for_hours_pauses_polls_for_ten_minutes(
+    asked: int, pause: float, emulator: Emulator, clock: Clock
+) -> None:
+    """One answer can't blind all waits until their deadlines: after that one poll tries again."""
+    emulator.add_fault(on="query", kind="rate_limit", times=1, retry_after=asked)
+    first, second = await ordered(2)
+    async with waiting(CONN, first) as shared:
+        with pytest.raises(StarVideosRateLimitError):
+            await shared.look(first, LONG)
+        clock.now += pause - 0.5
+        with pytest.raises(StarVideosRateLimitError) as paused:
+            await shared.look(second, LONG)
+        assert paused.value.retry_after == 0.5
+        clock.now += 0.5
+        assert (await shared.look(second, LONG)).id == second
 
 
 async def test_a_changed_connection_is_picked_up_within_a_minute(

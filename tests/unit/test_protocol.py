@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_starvideos import __version__
+from airflow_provider_starvideos.api.answers import read_video
 from airflow_provider_starvideos.api.models import TaskStatus, VideoTask
 from airflow_provider_starvideos.api.protocol import (
     Endpoint,
@@ -16,7 +17,6 @@ from airflow_provider_starvideos.api.protocol import (
     check_video_id,
     create_request,
     query_request,
-    read_video,
 )
 from airflow_provider_starvideos.api.validation import build_request
 from airflow_provider_starvideos.exceptions import StarVideosMalformedAnswerError, StarVideosValidationError
@@ -209,6 +209,37 @@ def test_a_reason_is_shortened() -> None:
 def test_a_video_is_found_in_an_envelope_and_beside_unknown_fields(wrap: Any, request_: HttpRequest) -> None:
     """Sibling endpoints wrap the object in ``data``, and any field may be added."""
     assert read_video(request_, answer(wrap(VIDEO))) == read_video(request_, answer(VIDEO))
+
+
+@pytest.mark.parametrize(
+    "wire",
+    [
+        {**VIDEO, "id": "video_2"},
+        {**VIDEO, "id": "VIDEO_1"},
+        {**VIDEO, "id": "video_12"},
+        {"code": 200, "data": {**VIDEO, "id": "video_2"}},
+        {**VIDEO, "id": "video_2", "status": "completed", "video_url": "https://files.example/another.mp4"},
+    ],
+)
+def test_an_answer_about_another_video_is_a_malformed_answer(wire: dict[str, Any]) -> None:
+    """A mixed-up answer (a cache, a proxy) never delivers somebody else's video; the wait goes on."""
+    with pytest.raises(StarVideosMalformedAnswerError, match=r"about another video \('") as caught:
+        read_video(QUERY, answer(wire))
+    assert not caught.value.permanent
+
+
+@pytest.mark.parametrize("video_id", ["video_1 ", "\tvideo_1\n", " video_1"])
+@pytest.mark.parametrize("request_", [ORDER, QUERY], ids=["order", "query"])
+def test_blanks_around_an_id_are_no_part_of_it(video_id: str, request_: HttpRequest) -> None:
+    """An order that was accepted isn't lost over one, and the id that is kept can be asked for."""
+    assert read_video(request_, answer({**VIDEO, "id": video_id})).id == "video_1"
+
+
+def test_an_answer_is_found_by_the_id_that_was_asked_for() -> None:
+    """An envelope may have an id of its own, of the request say; an order takes the documented place."""
+    wire = {"id": "request-7", "data": VIDEO}
+    assert read_video(QUERY, answer(wire)).id == "video_1"
+    assert read_video(ORDER, answer(wire)).id == "request-7"
 
 
 def test_the_answers_own_id_comes_before_the_envelopes() -> None:

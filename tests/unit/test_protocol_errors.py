@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
+from airflow_provider_starvideos.api.answers import read_video
 from airflow_provider_starvideos.api.protocol import (
     Endpoint,
     HttpRequest,
     HttpResponse,
     create_request,
     query_request,
-    read_video,
 )
 from airflow_provider_starvideos.api.validation import build_request
 from airflow_provider_starvideos.exceptions import (
@@ -222,6 +222,13 @@ def test_a_key_that_the_server_echoes_is_taken_out(status: int, body: Any) -> No
     everything = f"{found} {found.body} {found.request_id} {found.__dict__!r}"
     assert KEY not in everything
     assert KEY[:6] not in everything
+
+
+def test_a_key_in_the_place_of_an_id_is_taken_out() -> None:
+    """The message about another video shows that one's id, and a server can put anything there."""
+    found = error(QUERY, 200, {"id": KEY, "status": "queued"})
+    assert "about another video" in str(found)
+    assert KEY not in f"{found} {found.body}"
 
 
 def test_an_errors_texts_are_short_and_printable() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -119,7 +120,10 @@ def test_a_failure_without_a_reason_says_so() -> None:
 
 
 def test_an_unknown_status_is_waited_out_and_noticed_once() -> None:
-    """It is neither success nor failure: the wait goes on, and says so once, until the status is another."""
+    """It is neither success nor failure: the wait goes on, and says so once, until the status is another.
+
+    It warns of the first only: whoever reads warnings knows by then.
+    """
     paused, strange = VideoTask("video_1", "paused"), VideoTask("video_1", "missing (None)")
     world = World([paused, paused, paused, strange, PROCESSING, COMPLETED])
     assert world.watch() is COMPLETED
@@ -128,6 +132,35 @@ def test_an_unknown_status_is_waited_out_and_noticed_once() -> None:
         "StarVideos video video_1 is missing (None), a status that isn't documented: waiting on, until the deadline",
         "StarVideos video video_1 is processing",
     ]
+    assert [step.warn for step in world.sleeps if step.notice] == [True, False, False]
+
+
+def test_known_statuses_and_passing_failures_are_no_warnings() -> None:
+    """A warning is for what nobody expects."""
+    world = World([QUEUED, LOST, PROCESSING, StarVideosRateLimitError("x", status_code=429), COMPLETED])
+    world.watch()
+    assert len(world.notices) == 4
+    assert not any(step.warn for step in world.sleeps)
+
+
+def test_a_notice_is_written_as_loudly_as_it_is_meant(caplog: pytest.LogCaptureFixture) -> None:
+    """As information, or as a warning; and a sleep without a reason writes nothing."""
+    caplog.set_level(logging.INFO)
+    log = logging.getLogger("test")
+    for sleep in (Sleep(1.0), Sleep(1.0, "100 % as usual"), Sleep(1.0, "odd", warn=True)):
+        sleep.tell(log)
+    assert [(entry.levelname, entry.getMessage()) for entry in caplog.records] == [
+        ("INFO", "100 % as usual"),
+        ("WARNING", "odd"),
+    ]
+
+
+def test_an_unknown_status_that_comes_again_is_warned_of_once() -> None:
+    """Also where a known one came between."""
+    paused = VideoTask("video_1", "paused")
+    world = World([QUEUED, paused, QUEUED, paused, COMPLETED])
+    world.watch()
+    assert [step.warn for step in world.sleeps] == [False, True, False, False]
 
 
 def test_an_unknown_status_ends_at_the_deadline() -> None:
@@ -252,12 +285,22 @@ def test_after_a_pause_waits_come_back_spread(chance: float, seconds: float) -> 
     assert world.sleeps[-1].seconds == seconds
 
 
-@pytest.mark.parametrize(("asked", "seconds"), [(5.0, 30.0), (90.0, 90.0), (90_000.0, 3570.0), (None, 30.0)])
+@pytest.mark.parametrize(
+    ("asked", "seconds"), [(5.0, 30.0), (90.0, 90.0), (600.0, 600.0), (90_000.0, 600.0), (None, 30.0)]
+)
 def test_the_wait_that_the_server_asks_for_is_kept(asked: float | None, seconds: float) -> None:
-    """Looking again sooner than asked would only be refused; but the deadline stays."""
-    world = World([QUEUED, StarVideosRateLimitError("x", status_code=429, retry_after=asked), COMPLETED])
-    assert world.watch() is COMPLETED
-    assert world.sleeps[-1].seconds == seconds
+    """Looking again sooner would only be refused; but hours would blind the wait, so ten minutes are the most."""
+    for kind, status in ((StarVideosRateLimitError, 429), (StarVideosServerError, 503)):
+        world = World([QUEUED, kind("x", status_code=status, retry_after=asked), COMPLETED])
+        assert world.watch() is COMPLETED
+        assert world.sleeps[-1].seconds == seconds
+
+
+def test_no_pause_goes_beyond_the_deadline() -> None:
+    """The last look is at the deadline, whatever the server asks for."""
+    world = World([QUEUED, StarVideosRateLimitError("x", status_code=429, retry_after=300.0), COMPLETED])
+    assert world.watch(timeout=100) is COMPLETED
+    assert world.looks == [0.0, 30.0, 100.0]
 
 
 def test_a_failing_look_at_the_deadline_is_a_timeout() -> None:
