@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 from airflow_provider_starvideos import __version__
 from airflow_provider_starvideos.api.models import VideoRequest
 from airflow_provider_starvideos.api.validation import shown
-from airflow_provider_starvideos.exceptions import Problem, StarVideosValidationError
+from airflow_provider_starvideos.exceptions import Problem, StarVideosConnectionError, StarVideosValidationError
 
 CREATE_PATH = "/v1/starvideos/videos"
 RESULT_PATH = "/v1/result/"
@@ -30,6 +30,8 @@ BODY_HEADERS: Mapping[str, str] = {"Content-Type": "application/json"}
 
 MAX_ANSWER_BYTES = 1024 * 1024
 """An answer is a small JSON object; whoever sends more is not the API, and may be endless."""
+MAX_LOSS_CHARACTERS = 500
+"""Of what a library says of a lost answer; it may quote much of what came."""
 VIDEO_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._~-]{0,199}", re.ASCII)
 
 
@@ -119,3 +121,15 @@ def check_video_id(video_id: Any) -> str:
         return text
     rule = "must be a StarVideos id such as 'video_starvideos_1234567890' (letters, digits and . _ ~ -)"
     raise StarVideosValidationError([Problem("video_id", rule, shown(video_id))])
+
+
+def lost(request: HttpRequest, what: str, *, sent: bool) -> StarVideosConnectionError:
+    """Return the error of a request to which no whole answer came, in one line and without the key.
+
+    :param what: what happened, also in a library's own words
+    :param sent: False only if the request provably never left
+    """
+    endpoint, where = request.endpoint, "lost the connection to" if sent else "no connection to"
+    said = "".join(c if c.isprintable() else " " for c in what.replace(endpoint.key, "***"))
+    said = said if len(said) <= MAX_LOSS_CHARACTERS else said[: MAX_LOSS_CHARACTERS - 1] + "…"
+    return StarVideosConnectionError(f"{request.method} {request.url}: {where} {endpoint.host} ({said}).", sent=sent)

@@ -5,6 +5,7 @@ The provider has its own copy of these rules on purpose: were it to share this o
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -171,7 +172,7 @@ def _is_model(value: object) -> bool:
 
 
 def _is_text(value: object) -> bool:
-    return isinstance(value, str) and bool(value.strip())
+    return _is_string(value) and bool(str(value).strip())
 
 
 def _is_integer(value: object) -> bool:
@@ -179,12 +180,14 @@ def _is_integer(value: object) -> bool:
 
 
 def _is_string(value: object) -> bool:
-    return isinstance(value, str)
+    # JSON can write half of a surrogate pair, which is no character and can't be stored as UTF-8.
+    return isinstance(value, str) and not any("\ud800" <= character <= "\udfff" for character in value)
 
 
 def is_url(value: object) -> bool:
     """Say whether a value is an absolute http(s) URL."""
-    if not isinstance(value, str) or any(character.isspace() for character in value):
+    # No space, control or invisible character: a URL doesn't have them, and urlsplit would take some out unseen.
+    if not isinstance(value, str) or any(unicodedata.category(character)[0] in "CZ" for character in value):
         return False
     try:
         parts = urlsplit(value)

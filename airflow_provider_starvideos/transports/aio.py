@@ -24,8 +24,8 @@ from airflow_provider_starvideos.api.protocol import (
     Endpoint,
     HttpRequest,
     HttpResponse,
+    lost,
 )
-from airflow_provider_starvideos.exceptions import StarVideosConnectionError
 
 MAX_CONNECTIONS = 20
 """Kept-alive connections to the API at once; further queries wait for a free one."""
@@ -117,15 +117,13 @@ class AioTransport:
                 return HttpResponse(response.status, response.headers, body[:MAX_ANSWER_BYTES], too_large)
         except Exception as error:  # whatever it is: an order must not end as an unknown error
             sent = note.connected if note else not isinstance(error, NEVER_CONNECTED)
-            where = "lost the connection to" if sent else "no connection to"
             what = f"{type(error).__name__}: {error}"
             if isinstance(error, TimeoutError):
                 what = (
                     f"no whole answer within {endpoint.timeout:g} s, "
                     f"or no connection within {endpoint.connect_timeout:g} s"
                 )
-            text = f"{request.method} {request.url}: {where} {endpoint.host} ({what})."
-            failure = StarVideosConnectionError(text.replace(endpoint.key, "***"), sent=sent)
+            failure = lost(request, what, sent=sent)
             if not isinstance(error, aiohttp.ClientResponseError):
                 raise failure from error
         raise failure  # without aiohttp's error: its repr shows the request's headers, and so the key

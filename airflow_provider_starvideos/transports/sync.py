@@ -18,7 +18,7 @@ from requests.auth import AuthBase
 from airflow_provider_starvideos.api.calls import Call
 from airflow_provider_starvideos.api.flow import Sleep, drive
 from airflow_provider_starvideos.api.models import VideoTask
-from airflow_provider_starvideos.api.protocol import MAX_ANSWER_BYTES, HttpRequest, HttpResponse
+from airflow_provider_starvideos.api.protocol import MAX_ANSWER_BYTES, HttpRequest, HttpResponse, lost
 from airflow_provider_starvideos.exceptions import StarVideosConnectionError
 
 CHUNK_BYTES = 64 * 1024
@@ -146,10 +146,7 @@ class _Exchange:
                     socket.socket.shutdown(sock, socket.SHUT_RDWR)  # ends the thread's read
 
     def _error(self, what: str) -> StarVideosConnectionError:
-        where = "no connection to" if not self.connected else "lost the connection to"
-        host = self.request.endpoint.host
-        text = f"{self.request.method} {self.request.url}: {where} {host} ({what})."
-        return StarVideosConnectionError(text.replace(self.request.endpoint.key, "***"), sent=self.connected)
+        return lost(self.request, what, sent=self.connected)
 
     def _work(self) -> None:
         outcome: HttpResponse | BaseException

@@ -16,6 +16,7 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from weakref import WeakKeyDictionary
 
+from airflow_provider_starvideos import metrics
 from airflow_provider_starvideos.api.calls import query
 from airflow_provider_starvideos.api.models import VideoTask
 from airflow_provider_starvideos.api.protocol import Endpoint
@@ -79,6 +80,7 @@ class Engine:
         self._last_turn = 0.0
         self._paused_until = 0.0
         self._videos: dict[str, _Video] = {}
+        self._polls = 0
 
     async def look(self, video_id: str, max_age: float) -> VideoTask:
         """Return how a video is: from the API, or from another wait's look that is younger than ``max_age`` seconds.
@@ -111,6 +113,7 @@ class Engine:
 
     async def close(self) -> None:
         """Close all connections."""
+        await self._tell_polls()
         await self._transport.__aexit__(None, None, None)
 
     async def _turn(self, interval: float) -> None:
@@ -128,6 +131,7 @@ class Engine:
             message = f"The API asked for a pause of all polls, {pause:.0f} s are left."
             raise StarVideosRateLimitError(message, status_code=429, retry_after=pause)
         endpoint = await self._current_endpoint()
+        self._polls += 1
         try:
             return await self._transport.run(query(endpoint, video_id, max_retries=0))
         except StarVideosRateLimitError as error:
@@ -140,7 +144,14 @@ class Engine:
                 raise
             return await self._transport.run(query(renewed, video_id, max_retries=0))
 
+    async def _tell_polls(self) -> None:
+        """Tell the metrics of the polls since the last time. In a thread: the first one reads files."""
+        polls, self._polls = self._polls, 0
+        if polls:
+            await asyncio.to_thread(metrics.count, "polls", self._conn_id, polls)
+
     def _pause(self, asked: float | None) -> None:
+        metrics.count("rate_limit_pauses", self._conn_id)
         seconds = min(PAUSE_SECONDS if asked is None else asked, MAX_PAUSE_SECONDS)
         self._paused_until = max(self._paused_until, time.monotonic() + seconds)
         log.warning("The StarVideos API says 429: all polls over %r pause for %.0f s.", self._conn_id, seconds)
@@ -161,6 +172,7 @@ class Engine:
                     what = f"Can't read the connection {self._conn_id!r}: {type(error).__name__}: {error}"
                     raise StarVideosConnectionError(what, sent=False) from error
                 log.warning("Can't read the connection %r anew, using it as it was: %s", self._conn_id, error)
+            await self._tell_polls()
             self._endpoint_good_until = time.monotonic() + ENDPOINT_SECONDS * random.uniform(0.8, 1.0)
             return self._endpoint
 

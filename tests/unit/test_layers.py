@@ -21,24 +21,32 @@ CLIENTS = {"requests": "transports.sync", "urllib3": "transports.sync", "aiohttp
 """Each HTTP client is known to one module that speaks to the API (the storage's fetches go to other hosts)."""
 
 CORE = {"exceptions", "api"}
-WITH_HOOK = CORE | {"transports", "hooks"}
+WITH_HOOK = CORE | {"transports", "hooks", "metrics"}
 MAY_IMPORT: dict[str, set[str]] = {
     "": set(),  # the package itself: __version__, for all
     "exceptions": set(),
     "api": {"exceptions"},
     "transports": CORE,
-    "hooks": WITH_HOOK | {"storage"},  # storage: only when a file is asked for, see below
+    "lazy": set(),
+    "metrics": {"api"},
+    "hooks": WITH_HOOK | {"lazy", "storage"},  # storage: only when a file is asked for, see below
     "storage": WITH_HOOK,
     "failures": {"exceptions"},
     "retry_policy": {"exceptions"},
     "ledger": WITH_HOOK,
     "lineage": CORE | {"storage"},
-    "triggers": WITH_HOOK,
+    "triggers": WITH_HOOK | {"batch", "lazy"},
+    "batch": WITH_HOOK | {"ledger", "storage"},
     "waits": CORE | {"triggers"},
-    "operators": WITH_HOOK | {"storage", "failures", "ledger", "lineage", "triggers", "waits"},
-    "sensors": WITH_HOOK | {"failures", "triggers", "waits"},
-    "get_provider_info": {"hooks"},
+    "operators": WITH_HOOK | {"batch", "lazy", "storage", "failures", "ledger", "lineage", "triggers", "waits"},
+    "decorators": CORE | {"failures", "operators"},
+    "sensors": WITH_HOOK | {"lazy", "failures", "triggers", "waits"},
+    "links": {"ui", "operators", "decorators", "sensors"},  # the operators' names; the ui when somebody looks at a task
+    "ui": WITH_HOOK | {"links"},
+    "get_provider_info": {"hooks", "links", "ui"},
+    "check": WITH_HOOK | {"storage"},
     "emulator": set(),
+    "testing": {"emulator"},  # for users' tests: nothing here uses it
 }
 """What each part may know of the others. A new part has to be put in its place here."""
 
@@ -133,7 +141,8 @@ def test_the_emulator_stands_alone() -> None:
     """It is written from the vendor's pages: were it to share the provider's rules, one bug would hide in both."""
     for module in MODULES:
         others = {part for part, _ in module.parts()}
-        assert "emulator" not in others, f"{module.name} imports the emulator"
+        assert "emulator" not in others or module.part == "testing", f"{module.name} imports the emulator"
+        assert "testing" not in others, f"{module.name} imports the fixtures for users' tests"
         assert module.part != "emulator" or not others, f"the emulator's {module.name} imports {others}"
 
 

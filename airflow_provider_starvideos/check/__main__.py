@@ -1,0 +1,123 @@
+"""The command ``python -m airflow_provider_starvideos.check``."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from airflow_provider_starvideos.api.protocol import Endpoint
+from airflow_provider_starvideos.api.waiting import DEFAULT_POLL_INTERVAL, DEFAULT_TIMEOUT
+from airflow_provider_starvideos.check.evidence import Evidence
+from airflow_provider_starvideos.check.free import FREE, UNKNOWN, ask
+from airflow_provider_starvideos.check.order import order_one
+from airflow_provider_starvideos.check.paid import PAID
+from airflow_provider_starvideos.check.report import EXIT_COULD_NOT_RUN, Report
+from airflow_provider_starvideos.check.table import Outcome
+from airflow_provider_starvideos.exceptions import StarVideosError
+from airflow_provider_starvideos.hooks.connection import endpoint_of
+from airflow_provider_starvideos.transports.sync import SyncTransport
+
+URL_VARIABLE, KEY_VARIABLE = "STARVIDEOS_API_URL", "STARVIDEOS_API_KEY"
+NEEDED_TO_ORDER = ("key-taken", "id-unknown", "path-apart")
+"""Where one of these doesn't hold, an ordered video might be paid for and never found."""
+EPILOG = f"""\
+Without --conn-id the key is read from {KEY_VARIABLE}, and the base URL from {URL_VARIABLE} (default: the vendor's).
+exit status: 0 all assumptions held that could be told, 1 some didn't, 2 the check couldn't run"""
+
+
+@dataclass
+class _Given:
+    """A connection that isn't Airflow's: what the environment gives."""
+
+    host: str | None
+    password: str | None
+    conn_id: str = f"of {URL_VARIABLE} and {KEY_VARIABLE}"
+    schema: str | None = None
+    port: int | None = None
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Return the parser of the command line."""
+    parser = argparse.ArgumentParser(
+        prog="python -m airflow_provider_starvideos.check",
+        description="Check whether the real StarVideos server behaves as this provider assumes. Spends nothing, "
+        "unless --order-one-video is given.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add = parser.add_argument
+    add("--conn-id", metavar="ID", help="Airflow connection to take URL and key from")
+    add("--json", type=Path, metavar="FILE", help="write the report there as JSON, fit for a bug report: no secrets")
+    add("--no-order-probe", action="store_true", help="don't send the empty order that must be refused")
+    add("--order-one-video", action="store_true", help="order one video of 3 seconds, which COSTS MONEY")
+    add("--poll-interval", type=float, default=DEFAULT_POLL_INTERVAL, metavar="SECONDS", help="default: %(default)g")
+    add("--timeout", type=float, default=DEFAULT_TIMEOUT, metavar="SECONDS", help="for that video (%(default)g)")
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Check a server.
+
+    :param argv: the command line; None for the process's
+    :return: exit status
+    """
+    arguments = build_parser().parse_args(argv)
+    try:
+        endpoint = _endpoint(arguments.conn_id)
+    except StarVideosError as error:
+        _say(str(error))
+        return EXIT_COULD_NOT_RUN
+    evidence = Evidence(endpoint)
+    with SyncTransport() as transport:
+        ask(evidence, transport, with_orders=not arguments.no_order_probe, say=_say)
+        if evidence.exchanges[UNKNOWN].response is None:
+            _say(f"The check couldn't run. {evidence.seen(evidence.exchanges[UNKNOWN])}")
+            return EXIT_COULD_NOT_RUN
+        if arguments.order_one_video and _may_order(evidence):
+            order_one(evidence, transport, poll_interval=arguments.poll_interval, timeout=arguments.timeout, say=_say)
+    table = (*FREE, *PAID) if arguments.order_one_video else FREE
+    report = Report(evidence, [(assumption, assumption.look(evidence)) for assumption in table])
+    _say(report.as_text(), to=sys.stdout)
+    if arguments.json:
+        try:
+            arguments.json.write_text(json.dumps(report.as_json(), indent=2, ensure_ascii=False) + "\n", "utf-8")
+        except OSError as error:
+            _say(f"The report can't be written to {arguments.json}: {error.strerror or error}")
+            return EXIT_COULD_NOT_RUN
+    return report.exit_code
+
+
+def _endpoint(conn_id: str | None) -> Endpoint:
+    if conn_id is None:
+        return endpoint_of(_Given(os.environ.get(URL_VARIABLE), os.environ.get(KEY_VARIABLE)), {})
+    # As "airflow connections get" does: without it, a connection in Airflow's database isn't found outside of tasks.
+    os.environ.setdefault("_AIRFLOW_PROCESS_CONTEXT", "server")
+    from airflow_provider_starvideos.hooks.starvideos import StarVideosHook
+
+    return StarVideosHook(conn_id).get_conn()
+
+
+def _may_order(evidence: Evidence) -> bool:
+    wrong = [
+        assumption.name
+        for assumption in FREE
+        if assumption.name in NEEDED_TO_ORDER and assumption.look(evidence).outcome is Outcome.NOT_HELD
+    ]
+    if evidence.facts.get("ordered") or evidence.facts.get("in_doubt"):
+        wrong.append("order-refused")
+    if wrong:
+        _say(f"No video is ordered: {', '.join(wrong)} didn't hold.")
+    return not wrong
+
+
+def _say(text: str, to: object = None) -> None:
+    print(text, file=to or sys.stderr, flush=True)  # type: ignore[arg-type]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,162 @@
+"""What was asked and what came back: sent by the provider's own transport, kept without secrets."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import quote
+
+from airflow_provider_starvideos.api.answers import read_video
+from airflow_provider_starvideos.api.models import VideoTask
+from airflow_provider_starvideos.api.protocol import Endpoint, HttpRequest, HttpResponse
+from airflow_provider_starvideos.exceptions import StarVideosConnectionError, StarVideosError
+from airflow_provider_starvideos.transports.sync import SyncTransport
+
+SHOWN_HEADERS = (
+    "allow",
+    "connection",
+    "content-encoding",
+    "content-length",
+    "content-type",
+    "date",
+    "retry-after",
+    "server",
+    "transfer-encoding",
+    "x-request-id",
+)
+"""Others are told by name only: cookies and the like may be secrets."""
+SHOWN_BODY_CHARACTERS = 600
+SHORT_BODY_CHARACTERS = 160
+SHORTEST_KEY_PART = 6
+"""A server may echo the key's beginning or end; so many characters of it are taken for that."""
+URL = re.compile(r"(https?:(?:\\?/){2})(?:[^\s/\\\"'<>?#@]*@)?([^\s/\\\"'<>?#]+)[^\s\"'<>]*", re.IGNORECASE)
+
+
+class Redactor:
+    """Takes secrets out of texts: the key, also in part, and of every URL all but its host.
+
+    :param key: the API key
+    """
+
+    def __init__(self, key: str) -> None:
+        forms = {key, quote(key, safe=""), json.dumps(key)[1:-1]}
+        shortest = min(SHORTEST_KEY_PART, len(key))
+        parts = {part for n in range(shortest, len(key)) for part in (key[:n], key[len(key) - n :])}
+        self._secrets = sorted(forms | parts, key=len, reverse=True)
+
+    def __call__(self, text: str, limit: int = SHOWN_BODY_CHARACTERS) -> str:
+        """Return a text for the report, in one line."""
+        # Cut only then: a part of a key would be left where the cut goes through it.
+        for secret in self._secrets:
+            text = text.replace(secret, "***")
+        text = URL.sub(r"\1\2/…", text)
+        text = "".join(c if c.isprintable() else " " for c in text).strip()
+        return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+@dataclass(frozen=True)
+class Exchange:
+    """One request and its answer.
+
+    :param label: what it was for
+    :param request: what was sent
+    :param response: what came back; None if nothing whole did
+    :param lost: why nothing did
+    :param started: epoch seconds
+    :param seconds: how long it took
+    """
+
+    label: str
+    request: HttpRequest
+    response: HttpResponse | None
+    lost: StarVideosConnectionError | None
+    started: float
+    seconds: float
+
+    @property
+    def payload(self) -> Any:
+        """The answer as JSON; None if it isn't."""
+        try:
+            return json.loads(self.response.body) if self.response else None
+        except (ValueError, RecursionError):
+            return None
+
+    @property
+    def video(self) -> dict[str, Any]:
+        """The object with the ``id``, as it came, out of an envelope too; empty without one."""
+        for one in (self.payload, self.payload.get("data") if isinstance(self.payload, dict) else None):
+            if isinstance(one, dict) and "id" in one:
+                return one
+        return {}
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """The answer's headers, by lower-case names."""
+        return {name.lower(): value for name, value in self.response.headers.items()} if self.response else {}
+
+    def read(self) -> VideoTask | StarVideosError:
+        """Return what the provider makes of it."""
+        if self.response is None:
+            return self.lost or StarVideosError("no answer")
+        try:
+            return read_video(self.request, self.response)
+        except StarVideosError as error:
+            return error
+
+
+@dataclass
+class Evidence:
+    """All that was asked so far, and what of it may be shown.
+
+    :param endpoint: the API
+    :param exchanges: in order, by label
+    :param facts: what the ordered video showed, see ``paid``
+    """
+
+    endpoint: Endpoint
+    exchanges: dict[str, Exchange] = field(default_factory=dict)
+    facts: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.redact = Redactor(self.endpoint.key)
+
+    def ask(self, label: str, transport: SyncTransport, request: HttpRequest) -> Exchange:
+        """Send one request, once, and keep what came of it."""
+        response, lost = None, None
+        started, clock = time.time(), time.monotonic()
+        try:
+            response = transport.send(request)
+        except StarVideosConnectionError as error:
+            lost = error
+        exchange = Exchange(label, request, response, lost, started, time.monotonic() - clock)
+        self.exchanges[label] = exchange
+        return exchange
+
+    def seen(self, exchange: Exchange) -> str:
+        """Return an answer in one line."""
+        if exchange.response is None:
+            return f"{exchange.label}: no whole answer ({self.redact(str(exchange.lost))})"
+        body = self.redact(exchange.response.body.decode(errors="replace"), SHORT_BODY_CHARACTERS)
+        kind = exchange.headers.get("content-type", "no content type")
+        return f"{exchange.label}: {exchange.response.status}, {self.redact(kind, 60)}, {body or 'an empty body'}"
+
+    def shown(self, exchange: Exchange) -> dict[str, Any]:
+        """Return an exchange for the JSON report."""
+        request, response = exchange.request, exchange.response
+        path = request.url.removeprefix(self.endpoint.base_url)
+        told: dict[str, Any] = {"label": exchange.label, "method": request.method, "path": path}
+        told |= {"seconds": round(exchange.seconds, 3)}
+        if response is None:
+            return told | {"lost": self.redact(str(exchange.lost))}
+        headers = exchange.headers
+        return told | {
+            "status": response.status,
+            "headers": {name: self.redact(headers[name], 100) for name in SHOWN_HEADERS if name in headers},
+            "other_headers": [self.redact(name, 60) for name in sorted(headers) if name not in SHOWN_HEADERS][:40],
+            "body": self.redact(response.body.decode(errors="replace")),
+            "body_bytes": len(response.body),
+        }

@@ -1,0 +1,139 @@
+"""One 3-second video the whole way: ordered, waited for, fetched without the key. **Costs money.**"""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+from airflow_provider_starvideos.api.flow import Sleep, drive
+from airflow_provider_starvideos.api.protocol import USER_AGENT, create_request, query_request
+from airflow_provider_starvideos.api.retry import was_not_accepted
+from airflow_provider_starvideos.api.validation import build_request
+from airflow_provider_starvideos.api.waiting import Look, watch
+from airflow_provider_starvideos.check.evidence import Evidence, Exchange
+from airflow_provider_starvideos.exceptions import StarVideosError
+from airflow_provider_starvideos.storage.fetch import Fetch
+from airflow_provider_starvideos.storage.guard import Guard
+from airflow_provider_starvideos.storage.web import Web
+from airflow_provider_starvideos.transports.sync import SyncTransport
+
+PROMPT = "A small paper boat drifts across a calm pond. The camera slowly moves closer. Soft morning light."
+SECONDS = 3
+FETCH_SECONDS = 300.0
+ORDER, AGAIN = "order", "query after the end"
+DONE = "completed"
+FETCHED = "fetched"
+
+
+def order_one(
+    evidence: Evidence,
+    transport: SyncTransport,
+    *,
+    poll_interval: float,
+    timeout: float,
+    say: Callable[[str], None],
+    sleep: Callable[[float], None] = time.sleep,
+) -> None:
+    """Order one video, wait for it, fetch it without the key.
+
+    :param evidence: takes what comes back
+    :param transport: sends
+    :param poll_interval: seconds between two queries
+    :param timeout: seconds to wait
+    :param say: tells the user
+    :param sleep: how to wait
+    """
+    request = build_request(prompt=PROMPT, duration=SECONDS)
+    say(f"Ordering one video of {SECONDS} seconds. This costs money.")
+    exchange = evidence.ask(ORDER, transport, create_request(evidence.endpoint, request))
+    task = exchange.read()
+    if isinstance(task, StarVideosError):
+        if was_not_accepted(task):
+            say(f"It was refused. {evidence.seen(exchange)}")
+        else:
+            evidence.facts["in_doubt"] = [*evidence.facts.get("in_doubt", []), ORDER]
+            say("!!! Whether it was accepted can't be told. Look into the StarVideos account; it isn't sent again.")
+        return
+    evidence.facts["ordered"] = [*evidence.facts.get("ordered", []), task.id]
+    say(f"Ordered: {task.id}. Waiting for it, up to {timeout:g} s, with a query every {poll_interval:g} s.")
+    looks: list[Exchange] = []
+    evidence.facts["looks"] = looks
+
+    def perform(step: Look | Sleep) -> Any:
+        if isinstance(step, Look):
+            looks.append(evidence.ask(f"query {len(looks) + 1}", transport, query_request(evidence.endpoint, task.id)))
+            answer = looks[-1].read()
+            if isinstance(answer, StarVideosError):
+                raise answer
+            return answer
+        if step.notice:
+            say(evidence.redact(step.notice))
+        sleep(step.seconds)
+        return None
+
+    started = time.monotonic()
+    try:
+        done = drive(watch(task.id, poll_interval=poll_interval, end_time=time.time() + timeout), perform)
+    except StarVideosError as error:
+        evidence.facts["ended"] = evidence.redact(str(error))
+        say(f"It didn't complete: {evidence.facts['ended']}")
+        return
+    evidence.facts |= {DONE: done, "wait_seconds": round(time.monotonic() - started, 1), "polls": len(looks)}
+    say(f"Completed after {evidence.facts['wait_seconds']:g} s and {len(looks)} queries.")
+    evidence.ask(AGAIN, transport, query_request(evidence.endpoint, task.id))
+    _fetch(evidence, done.video_url or "", say)
+
+
+def _fetch(evidence: Evidence, url: str, say: Callable[[str], None]) -> None:
+    """Fetch the result as the provider does: without the key. That is how it shows whether it is needed."""
+    guard = Guard(evidence.endpoint.base_url, allow_private=evidence.endpoint.allow_private_downloads)
+    fetched: dict[str, Any] = {}
+    evidence.facts[FETCHED] = fetched
+    try:
+        guard.check_url(url)
+        with Web(guard, stall_seconds=60, total_seconds=FETCH_SECONDS) as web:
+            headers = {"User-Agent": USER_AGENT, "Accept-Encoding": "identity", "Range": "bytes=0-15"}
+            with closing(web.get(url, headers)) as response:
+                fetched["status_of_a_part"] = response.status_code
+                fetched["etag"] = bool(response.headers.get("etag", "").startswith('"'))
+                fetched["content_type"] = evidence.redact(response.headers.get("content-type", ""), 60)
+        with tempfile.TemporaryDirectory(prefix="starvideos-check-") as folder:
+            path = Path(folder) / "video.mp4"
+            file = Fetch(_once(url), path, guard, _Log(say)).run()
+            fetched |= {"bytes": file.size_bytes, "seconds": seconds_of(path.read_bytes())}
+    except (StarVideosError, OSError) as error:  # what requests raises is an OSError
+        fetched["error"] = evidence.redact(f"{type(error).__name__}: {error}", 300)
+
+
+def _once(url: str) -> Callable[[], str]:
+    """Give the URL once; a second one would hide that the first didn't work."""
+    urls = [url]
+
+    def fresh() -> str:
+        if not urls:
+            raise StarVideosError("its URL doesn't work without the key, or has expired already")
+        return urls.pop()
+
+    return fresh
+
+
+class _Log:
+    def __init__(self, say: Callable[[str], None]) -> None:
+        self._say = say
+
+    def info(self, message: str, *values: object) -> None:
+        self._say(message % values)
+
+
+def seconds_of(data: bytes) -> float | None:
+    """Return an MP4's length from its movie header (ISO/IEC 14496-12, 8.2.2); None if there is none."""
+    at = data.find(b"mvhd") + 4
+    if at < 4 or len(data) < at + 32:
+        return None
+    scale, length = (at + 20, 8) if data[at] == 1 else (at + 12, 4)
+    per_second = int.from_bytes(data[scale : scale + 4], "big")
+    return int.from_bytes(data[scale + 4 : scale + 4 + length], "big") / per_second if per_second else None

@@ -1,0 +1,278 @@
+"""The check for strangers with a key: what it says of a server as assumed, and of one that differs in each way."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from airflow_provider_starvideos.check import free
+from airflow_provider_starvideos.check.__main__ import main
+from airflow_provider_starvideos.check.evidence import Redactor
+from airflow_provider_starvideos.check.free import FREE, WRONG_KEY
+from airflow_provider_starvideos.check.paid import PAID
+from airflow_provider_starvideos.emulator import Emulator
+from tests.check.standin import KEY, SIGNATURE, VIDEO_ID, Change, Reply, StandIn, error, mp4
+
+ORDER = ("--order-one-video", "--poll-interval", "0.01")
+
+
+@pytest.fixture
+def start() -> Iterator[Callable[..., StandIn]]:
+    """Start stand-ins; they end with the test."""
+    with ExitStack() as stack:
+
+        def start_one(changes: dict[str, Any] | None = None) -> StandIn:
+            standin = StandIn(changes or {})
+            stack.callback(standin.close)
+            return standin
+
+        yield start_one
+
+
+@pytest.fixture
+def check(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., tuple[int, dict[str, Any]]]:
+    """Check a server; return the exit status and the JSON report."""
+
+    def run(base_url: str, *argv: str, key: str = KEY) -> tuple[int, dict[str, Any]]:
+        monkeypatch.setenv("STARVIDEOS_API_URL", base_url)
+        monkeypatch.setenv("STARVIDEOS_API_KEY", key)
+        path = tmp_path / "report.json"
+        status = main([*argv, "--json", str(path)])
+        return status, json.loads(path.read_text("utf-8")) if path.exists() else {}
+
+    return run
+
+
+def outcomes(report: dict[str, Any]) -> dict[str, str]:
+    """Return what became of each assumption."""
+    return {row["name"]: row["outcome"] for row in report["assumptions"]}
+
+
+def changed(**fields: Any) -> Change:
+    """Return the usual answer with other fields; ``...`` takes one away."""
+
+    def change(usual: Reply, number: int) -> Reply:
+        body = {name: value for name, value in (usual.body | fields).items() if value is not ...}
+        return replace(usual, body=body)
+
+    return change
+
+
+def only(numbers: set[int], change: Any) -> Change:
+    """Change only those of the requests."""
+    return lambda usual, number: (change(usual, number) if callable(change) else change) if number in numbers else usual
+
+
+HTML = Reply(404, b"<html>not found</html>", {"Content-Type": "text/html"})
+GZIPPED = Reply(404, gzip.compress(b'{"message": "No handler found"}'), {"Content-Encoding": "gzip"})
+
+DIFFERENT: dict[str, dict[str, Any]] = {
+    "path-unknown": {"path": error(404, "not here")},
+    "path-apart": {"path": error(404, "not here")},
+    "key-taken": {"id": error(401, "no")},
+    "id-unknown": {"id": Reply(500, {"message": "null pointer"})},
+    "key-wrong": {"key": error(404, "No such video.")},
+    "key-wrong-order": {"key order": error(400, "model is required")},
+    "order-refused": {"invalid": Reply(500, {"message": "null pointer"})},
+    "order-400": {"invalid": error(404, "no model")},
+    "error-json": {"id": Reply(500, b"oops")},
+    "error-status": {"key": Reply(200, {"code": 401, "message": "no", "data": None})},
+    "content-type": {"path": HTML},
+    "no-redirect": {"path": Reply(302, b"", {"Location": "/login"})},
+    "not-compressed": {"path": GZIPPED},
+    "small": {"path": Reply(404, b" " * 1_100_000)},
+    "quick": {"path": Reply(404, {"message": "No handler found for GET"}, after=0.15)},
+    "keep-alive": {"path": Reply(404, {"message": "No handler found for GET"}, {"Connection": "close"})},
+    "retry-after": {"id": error(404, "No such video.", **{"Retry-After": "soon"})},
+    "request-id": {"id": error(404, "No such video.", **{"X-Request-Id": "z" * 200})},
+    "order-accepted": {"order": error(402, "no credit")},
+    "id": {"order": changed(id="../video")},
+    "object": {"order": changed(object="clip")},
+    "created": {"order": changed(created="2026-01-01T00:00:00Z")},
+    "model": {"order": changed(model=...)},
+    "first-status": {"order": changed(status="submitted")},
+    "error-null": {"order": changed(error="")},
+    "bare": {"order": lambda usual, number: Reply(200, {"code": 200, "data": usual.body})},
+    "known-at-once": {"query": only({1}, Reply(500, {"message": "not yet"}))},
+    "id-repeated": {"query": only({2}, changed(id="video_other"))},
+    "statuses": {"query": only({2}, changed(status="rendering"))},
+    "url-only-then": {"query": only({1}, changed(video_url="https://files.example/early.mp4"))},
+    "not-limited": {"query": only({2}, error(429, "slowly"))},
+    "completes": {"query": changed(status="failed", error="no good")},
+    "url": {"query": changed(video_url=...)},
+    "url-without-key": {"file": error(403, "forbidden")},
+    "mp4": {"file": lambda usual, number: replace(usual, headers={**usual.headers, "Content-Type": "application/mp4"})},
+    "ranges": {"file": Reply(200, mp4(3), {"Content-Type": "video/mp4"})},
+    "length": {"query": changed(actualDuration="three")},
+    "true-length": {"file": Reply(200, mp4(9), {"Content-Type": "video/mp4"})},
+    "stays": {"query": only({4}, error(404, "gone"))},
+}
+"""For each assumption a server that differs in it (and perhaps in more)."""
+
+
+def test_the_emulator_is_as_assumed(check: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    """Nothing differs and nothing is spent: exit status 0, and no videos."""
+    with Emulator(key=KEY) as emulator:
+        status, report = check(emulator.base_url)
+        assert (status, emulator.billed.videos) == (0, 0)
+    unsure = {name for name, outcome in outcomes(report).items() if outcome != "held"}
+    assert unsure == {"retry-after", "request-id"}
+    assert "0 not held" in capsys.readouterr().out
+    assert outcomes(report).keys() == {assumption.name for assumption in FREE}
+
+
+def test_one_video_of_the_emulator_the_whole_way(check: Any) -> None:
+    """One video of three seconds is ordered, waited for and fetched; everything holds."""
+    with Emulator(key=KEY, seconds=0.3) as emulator:
+        status, report = check(emulator.base_url, "--order-one-video", "--poll-interval", "0.1")
+        assert (status, emulator.billed.videos, emulator.billed.seconds) == (0, 1, 3.0)
+        assert report["ordered"] == [emulator.orders[0].id]
+        assert {entry["had_authorization"] for entry in emulator.journal(event="download")} == {False}
+    unsure = {name for name, outcome in outcomes(report).items() if outcome != "held"}
+    assert unsure == {"retry-after", "request-id"}
+    assert report["video"]["polls"] > 1
+
+
+def test_the_table_is_whole() -> None:
+    """Each assumption has a name of its own, says what it means, and has a server that differs in it."""
+    table = [*FREE, *PAID]
+    assert len({assumption.name for assumption in table}) == len(table)
+    assert {assumption.name for assumption in table} == DIFFERENT.keys()
+    assert {assumption.source for assumption in table} == {"documented", "observed", "assumed"}
+    assert all(assumption.means.endswith(".") for assumption in table)
+
+
+@pytest.mark.parametrize("name", DIFFERENT)
+def test_what_differs_is_said(
+    name: str, start: Any, check: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A server that differs in one assumption: it is said not to have held, with what was seen and what it means."""
+    monkeypatch.setattr(free, "SLOW_SECONDS", 0.1)
+    monkeypatch.setattr("airflow_provider_starvideos.check.order.FETCH_SECONDS", 3.0)
+    paid = name in {assumption.name for assumption in PAID}
+    status, report = check(start(DIFFERENT[name]).base_url, *(ORDER if paid else ()))
+    row = next(row for row in report["assumptions"] if row["name"] == name)
+    assert (status, row["outcome"]) == (1, "not held"), row
+    assert row["seen"]
+    text = capsys.readouterr().out
+    assert row["means"] in text
+    assert row["seen"] in text
+
+
+def test_a_server_that_takes_the_empty_order(start: Any, check: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    """It is said loudly, with the id, and no further video is ordered."""
+    standin = start({"invalid": lambda usual, number: Reply(200, {"id": VIDEO_ID, "status": "queued"})})
+    status, report = check(standin.base_url, *ORDER)
+    said = capsys.readouterr()
+    assert status == 1
+    assert report["ordered"] == [VIDEO_ID]
+    assert (
+        f"!!! The server ACCEPTED the empty order: a video was ordered, and may be billed. Its id: {VIDEO_ID}"
+        in said.err
+    )
+    assert f"!!! A video was ordered, and may be billed: {VIDEO_ID}" in said.out
+    assert standin.counts.get("order", 0) == 0
+
+
+def test_the_empty_order_is_announced_before_it_is_sent(
+    start: Any, check: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whoever watches knows what goes out; with --no-order-probe nothing is posted at all."""
+    seen: list[str] = []
+
+    def note(usual: Reply, number: int) -> Reply:
+        seen.append(capsys.readouterr().err)
+        return usual
+
+    check(start({"invalid": note}).base_url)
+    assert "Sending an order that must be refused" in seen[0]
+    silent = start()
+    status, report = check(silent.base_url, "--no-order-probe")
+    assert {method for method, _, _ in silent.requests} == {"GET"}
+    assert status == 0
+    assert outcomes(report)["order-refused"] == "can't be told"
+
+
+def test_an_order_of_which_nobody_can_tell_is_not_repeated(start: Any, check: Any) -> None:
+    """The answer to the paid order can't be read: it is sent once, and said to be in doubt."""
+    standin = start({"order": Reply(200, b"<html>")})
+    status, report = check(standin.base_url, *ORDER)
+    assert (status, report["in_doubt"], standin.counts["order"]) == (1, ["order"], 1)
+
+
+@pytest.mark.parametrize("name", ["key-taken", "path-apart", "id-unknown"])
+def test_no_video_is_ordered_where_it_might_be_lost(name: str, start: Any, check: Any) -> None:
+    """The basic assumptions come first: without them nothing is ordered."""
+    standin = start(DIFFERENT[name])
+    check(standin.base_url, *ORDER)
+    assert standin.counts.get("order", 0) == 0
+
+
+def test_nothing_secret_is_told(start: Any, check: Any, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """A server that echoes the key, whole and in part, and signatures, in body and headers: none gets into a report."""
+    echo = {"message": f"bad {KEY}, {KEY[:12]}…, …{KEY[-10:]}; see https://u:{KEY}@files.example/x?{SIGNATURE}"}
+    leaky = {"X-Request-Id": KEY, "Set-Cookie": f"session={KEY}", "Server": KEY, "Retry-After": KEY, "Allow": KEY}
+    standin = start({"id": Reply(404, echo, leaky), "key": Reply(401, echo, leaky), "invalid": Reply(400, echo, leaky)})
+    check(standin.base_url, *ORDER)
+    said = capsys.readouterr()
+    whole = said.out + said.err + (tmp_path / "report.json").read_text("utf-8")
+    assert standin.counts["file"] >= 2
+    for secret in (KEY, KEY[:8], KEY[-8:], "recognisable", "session="):
+        assert secret not in whole
+
+
+def test_the_key_goes_to_the_api_alone(start: Any, check: Any) -> None:
+    """The result is fetched without it, also from another host."""
+    other = start()
+    moved = changed(video_url=f"{other.url}/files/b.mp4?{SIGNATURE}")
+    standin = start({"query": lambda usual, number: moved(usual, number) if number > 2 else usual})
+    check(standin.base_url, *ORDER)
+    keys = {headers.get("authorization") for _, path, headers in standin.requests if path.startswith("/kyy")}
+    assert keys == {f"Bearer {KEY}", f"Bearer {WRONG_KEY}"}
+    assert all("authorization" not in headers for _, _, headers in other.requests)
+
+
+def test_without_a_server_it_could_not_run(check: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    """Nobody listens: exit status 2, and why."""
+    status, report = check("http://127.0.0.1:9/x")
+    assert (status, report) == (2, {})
+    assert "The check couldn't run" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("url", "key", "why"), [("", "", "password: must hold"), ("http://h.example", KEY, "https")])
+def test_what_the_environment_gives_is_checked(url: str, key: str, why: str, check: Any, capsys: Any) -> None:
+    """The same rules as for an Airflow connection; exit status 2."""
+    status, _ = check(url, key=key)
+    assert status == 2
+    assert why in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("conn_id", "status"), [("check_me", 0), ("nobody", 2)])
+def test_an_airflow_connection(conn_id: str, status: int, start: Any) -> None:
+    """--conn-id takes URL and key from there; one that doesn't exist is exit status 2. As a command of its own."""
+    connection = {"conn_type": "starvideos", "password": KEY, "host": start().base_url}
+    # The connection is in the environment: no database of Airflow's is asked for.
+    env = {**os.environ, "AIRFLOW_CONN_CHECK_ME": json.dumps(connection), "_AIRFLOW_PROCESS_CONTEXT": "client"}
+    command = [sys.executable, "-m", "airflow_provider_starvideos.check", "--conn-id", conn_id]
+    done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == status, done.stderr
+    assert ("0 not held" in done.stdout) == (status == 0)
+    assert ("nobody" in done.stderr) == (status == 2)
+
+
+@pytest.mark.parametrize("key", ["a", "abc", "abcdef", 'sk-äö"\\/+= x'])
+def test_keys_of_any_length_are_taken_out(key: str) -> None:
+    """Short keys too, and in the forms that URLs and JSON have for them."""
+    text = Redactor(key)(f"<{key}> {json.dumps(key)}")
+    assert key not in text
+    assert "***" in text
