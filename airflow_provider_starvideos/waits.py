@@ -6,7 +6,7 @@ import time
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from airflow_provider_starvideos.api.waiting import completed_line
+from airflow.providers.common.compat.sdk import AirflowSkipException
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import BaseOperator, Context
@@ -29,12 +29,38 @@ def announce(operator: BaseOperator, video_id: str, timeout: float) -> float:
     return end_time
 
 
-def defer(operator: Any, video_id: str, *, poll_interval: float, timeout: float, end_task: bool = False) -> NoReturn:
+def usable_video_id(video_id: Any, context: Context) -> str:
+    """Return the id of the video that a task is about, if it can be one.
+
+    A mapped task without one is skipped: ``expand(video_id=batch.output)`` maps over rows without a video, too.
+
+    :param video_id: the task's argument, rendered
+    :raises AirflowSkipException: a mapped task has None
+    :raises StarVideosValidationError: it can't be an id
+    """
+    from airflow_provider_starvideos.api.protocol import check_video_id
+
+    map_index = getattr(context["ti"], "map_index", None)
+    if video_id is None and map_index is not None and map_index >= 0:
+        raise AirflowSkipException("video_id is None: there is no video for this mapped task, so it is skipped.")
+    return check_video_id(video_id)
+
+
+def defer(
+    operator: Any,
+    video_id: str,
+    *,
+    poll_interval: float,
+    timeout: float,
+    end_task: bool = False,
+    silent_fail: bool = False,
+) -> NoReturn:
     """Hand the wait for a video over to the triggerer, which wakes ``operator.execute_complete``.
 
     :param poll_interval: seconds between two looks
     :param timeout: seconds that the wait may last
     :param end_task: the task has nothing to do after a completed video, so it may end in the triggerer
+    :param silent_fail: wait on however many looks fail
     """
     from airflow_provider_starvideos.triggers.ending import task_may_end_in_triggerer
     from airflow_provider_starvideos.triggers.task import StarVideosTaskTrigger
@@ -46,6 +72,7 @@ def defer(operator: Any, video_id: str, *, poll_interval: float, timeout: float,
         starvideos_conn_id=operator.starvideos_conn_id,
         poll_interval=poll_interval,
         end_task=end_task and task_may_end_in_triggerer(operator),
+        silent_fail=silent_fail,
     )
     backstop = timedelta(seconds=timeout + BACKSTOP_SECONDS)
     operator.defer(trigger=trigger, method_name="execute_complete", timeout=backstop)
@@ -54,9 +81,9 @@ def defer(operator: Any, video_id: str, *, poll_interval: float, timeout: float,
 
 def push_result(context: Context, task: VideoTask, log: Any) -> None:
     """Log a completed video and push its XComs ``video_url`` and ``actual_duration``."""
-    log.info(completed_line(task))
-    if task.video_url is None:
-        log.warning("The API gave no URL for the completed video %s; ask for it again later.", task.id)
+    from airflow_provider_starvideos.triggers.ending import log_result
+
+    log_result(task, log)
     context["ti"].xcom_push(key="video_url", value=task.video_url)
     context["ti"].xcom_push(key="actual_duration", value=task.actual_duration)
 

@@ -1,1 +1,14 @@
-"""Hooks."""
+"""The hook: an Airflow connection made into a client."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from airflow_provider_starvideos.hooks.starvideos import StarVideosHook
+else:
+    from airflow_provider_starvideos.lazy import names
+
+    __getattr__, __dir__ = names(__name__, {"StarVideosHook": "starvideos"})
+
+__all__ = ["StarVideosHook"]

@@ -12,7 +12,7 @@ from airflow.providers.common.compat.sdk import AirflowFailException, BaseOperat
 from airflow_provider_starvideos.api.waiting import DEFAULT_POLL_INTERVAL, DEFAULT_TIMEOUT
 from airflow_provider_starvideos.exceptions import StarVideosVideoFailedError
 from airflow_provider_starvideos.failures import operator_failures
-from airflow_provider_starvideos.waits import announce, defer, positive_seconds
+from airflow_provider_starvideos.waits import announce, defer, positive_seconds, usable_video_id
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -32,7 +32,7 @@ class StarVideosDownloadOperator(BaseOperator):
     Besides the return value it pushes the XComs ``video_id``, ``size_bytes``, ``sha256`` and ``content_type``; events
     of the task's ``outlets`` carry them too, with duration, model and source.
 
-    :param video_id: the API's id, e.g. ``wait.output`` (templated)
+    :param video_id: the API's id, e.g. ``wait.output`` (templated). A mapped task whose id is None is skipped
     :param destination: a path or a storage URI (``s3://bucket/videos/{{ ds }}/``); one that ends in ``/`` is a folder,
         for ``<video_id>.mp4`` (templated)
     :param if_exists: ``overwrite``; ``skip``: leave the file that is there, and succeed; ``error``: fail
@@ -86,11 +86,10 @@ class StarVideosDownloadOperator(BaseOperator):
 
         :return: the URI that was written
         """
-        from airflow_provider_starvideos.api.protocol import check_video_id
         from airflow_provider_starvideos.hooks.starvideos import StarVideosHook
 
         with _failures():
-            self.video_id = check_video_id(self.video_id)
+            self.video_id = usable_video_id(self.video_id, context)
             if not self.wait_for_completion:
                 return self._save(context)
             hook = StarVideosHook(self.starvideos_conn_id)

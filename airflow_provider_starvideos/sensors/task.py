@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -20,7 +20,8 @@ from airflow_provider_starvideos.api.waiting import DEFAULT_POLL_INTERVAL, DEFAU
 from airflow_provider_starvideos.exceptions import StarVideosError
 from airflow_provider_starvideos.failures import sensor_failures
 from airflow_provider_starvideos.sensors.start import start_trigger_args
-from airflow_provider_starvideos.waits import defer, push_result
+from airflow_provider_starvideos.triggers.rendering import naming
+from airflow_provider_starvideos.waits import defer, positive_seconds, push_result, usable_video_id
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -36,19 +37,23 @@ class StarVideosTaskSensor(BaseSensorOperator):
 
     Besides the return value it pushes the XComs ``video_url`` (temporary) and ``actual_duration`` (seconds).
 
-    :param video_id: the API's id, e.g. ``create.output`` (templated)
+    :param video_id: the API's id, e.g. ``create.output`` (templated). A mapped sensor whose id is None is skipped: the
+        batch operator gives None for a row without a video
     :param starvideos_conn_id: Airflow connection of type ``starvideos`` (templated)
-    :param deferrable: wait in the triggerer; then ``mode`` and ``exponential_backoff`` don't apply
+    :param deferrable: wait in the triggerer; then ``mode``, ``exponential_backoff`` and ``max_wait`` don't apply: there
+        a look costs next to nothing, and the interval stays as it is
     :param start_from_trigger: start in the triggerer, so that no worker is needed at all; not for mapped tasks, nor
         before Airflow 3.3. None: where it is safe, i.e. ``video_id`` is an id or another task's output, and nothing of
         the task wants a worker (outlets, callbacks, listeners, …). True: also with a template as ``video_id``; a macro
         of the Dag's own isn't known there, and ``ti.xcom_pull`` needs ``map_indexes=-1``
-    :param poke_interval: seconds between two looks; the vendor recommends 30 to 60 (page "Query Task")
+    :param poke_interval: seconds between two looks, more than 0; the vendor recommends 30 to 60 (page "Query Task")
     :param timeout: seconds until the sensor has failed
-    :param kwargs: every other option of ``BaseSensorOperator``: ``soft_fail``, ``mode``, …
+    :param kwargs: every other option of ``BaseSensorOperator``: ``soft_fail``, ``mode``, … With ``silent_fail`` it
+        waits on however many looks fail; otherwise ten in a row end the wait
     :return: the video's id
     :raises AirflowFailException: the video failed, or is unknown; or the connection or the id can't be used
     :raises AirflowSensorTimeout: it wasn't ready in time
+    :raises ValueError: at Dag parse: ``poke_interval`` isn't a positive time
     """
 
     template_fields: Sequence[str] = ("video_id", "starvideos_conn_id")
@@ -65,7 +70,7 @@ class StarVideosTaskSensor(BaseSensorOperator):
         timeout: timedelta | float = DEFAULT_TIMEOUT,
         **kwargs: Any,
     ) -> None:
-        super().__init__(poke_interval=poke_interval, timeout=timeout, **kwargs)
+        super().__init__(poke_interval=positive_seconds("poke_interval", poke_interval), timeout=timeout, **kwargs)
         self.video_id = video_id
         self.starvideos_conn_id = starvideos_conn_id
         self.deferrable = deferrable
@@ -85,7 +90,14 @@ class StarVideosTaskSensor(BaseSensorOperator):
             found = self.poke(context)
         if isinstance(found, PokeReturnValue):
             return found.xcom_value
-        return defer(self, self.video_id, poll_interval=self.poke_interval, timeout=self.timeout, end_task=True)
+        return defer(
+            self,
+            self.video_id,
+            poll_interval=self.poke_interval,
+            timeout=self.timeout,
+            end_task=True,
+            silent_fail=self.silent_fail,
+        )
 
     def poke(self, context: Context) -> bool | PokeReturnValue:
         """Look once.
@@ -93,7 +105,7 @@ class StarVideosTaskSensor(BaseSensorOperator):
         :return: the video's id once it is completed, else False
         """
         with self._explained(), sensor_failures():
-            task = self._look()
+            task = self._look(context)
         return PokeReturnValue(True, self._deliver(context, task)) if task else False
 
     def execute_complete(self, context: Context, event: Any = None) -> str:
@@ -108,11 +120,18 @@ class StarVideosTaskSensor(BaseSensorOperator):
             task = events.read(event)
         return self._deliver(context, task)
 
-    def _look(self) -> VideoTask | None:
-        from airflow_provider_starvideos.api.protocol import check_video_id
+    def _do_render_template_fields(
+        self, parent: Any, template_fields: Iterable[str], context: Context, jinja_env: Any, seen_oids: set[int]
+    ) -> None:
+        """Render one field after the other, so that the error of one that can't be rendered names it."""
+        for name in template_fields:
+            with self._softened(), sensor_failures(), naming(parent, name):
+                super()._do_render_template_fields(parent, (name,), context, jinja_env, seen_oids)
+
+    def _look(self, context: Context) -> VideoTask | None:
         from airflow_provider_starvideos.hooks.starvideos import StarVideosHook
 
-        self.video_id = check_video_id(self.video_id)
+        self.video_id = usable_video_id(self.video_id, context)
         # The deadline of a poke is BaseSensorOperator's business, so this wait has none.
         self._wait = self._wait or Wait(self.video_id, poll_interval=0, end_time=float("inf"), chance=lambda: 0.0)
         try:
@@ -122,8 +141,7 @@ class StarVideosTaskSensor(BaseSensorOperator):
         else:
             outcome = self._wait.saw(task, time.time())  # raises for a failed video, which is no failed look
         if isinstance(outcome, Sleep):
-            if outcome.notice:
-                self.log.info(outcome.notice)
+            outcome.tell(self.log)
             return None
         return outcome
 
@@ -146,6 +164,8 @@ class StarVideosTaskSensor(BaseSensorOperator):
         """Do outside of BaseSensorOperator's loop what it does in it, for ``soft_fail`` and ``never_fail``."""
         try:
             yield
+        except AirflowSkipException:
+            raise
         except (AirflowException, StarVideosError) as error:
             if self.soft_fail and isinstance(error, AirflowException):
                 raise AirflowSkipException("Skipping due to soft_fail is set to True.") from error

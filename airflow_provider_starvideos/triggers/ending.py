@@ -6,10 +6,13 @@ callbacks, ``post_execute``, listeners (OpenLineage) and custom XCom backends. S
 
 from __future__ import annotations
 
+import threading
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import BaseOperator
 from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_3_PLUS
+
+from airflow_provider_starvideos.api.waiting import completed_line
 
 if TYPE_CHECKING:
     from airflow_provider_starvideos.api.models import VideoTask
@@ -24,6 +27,9 @@ WANTS_A_WORKER = (
     "overwrite_rtif_after_execution",
 )
 OVERRIDABLE = ("pre_execute", "post_execute")
+AIRFLOWS_OWN_XCOM = "airflow.sdk.execution_time.xcom.BaseXCom"
+
+_loading_plugins = threading.Lock()
 
 
 def task_may_end_in_triggerer(operator: BaseOperator) -> bool:
@@ -36,13 +42,41 @@ def task_may_end_in_triggerer(operator: BaseOperator) -> bool:
     )
 
 
+def xcoms_may_be_read_in_triggerer() -> bool:
+    """Tell whether this Airflow has no XCom backend of its own: such a one may block the loop of every trigger."""
+    from airflow.providers.common.compat.sdk import conf
+
+    return bool(conf.get("core", "xcom_backend", fallback=AIRFLOWS_OWN_XCOM) == AIRFLOWS_OWN_XCOM)
+
+
 def process_may_end_tasks() -> bool:
-    """Tell whether this Airflow has neither listeners nor an XCom backend of its own."""
+    """Tell whether this Airflow has neither listeners nor an XCom backend of its own.
+
+    Not to be called on an event loop: it may have to load all plugins.
+    """
     from airflow.sdk.bases.xcom import BaseXCom
     from airflow.sdk.execution_time.xcom import XCom
     from airflow.sdk.listener import get_listener_manager
 
-    return XCom is BaseXCom and not get_listener_manager().has_listeners
+    with _loading_plugins:  # once, also where many waits end at once
+        return XCom is BaseXCom and not get_listener_manager().has_listeners
+
+
+def log_result(task: VideoTask, log: Any) -> None:
+    """Log a completed video."""
+    log.info(completed_line(task))
+    if task.video_url is None:
+        log.warning("The API gave no URL for the completed video %s; ask for it again later.", task.id)
+
+
+async def read_xcom(ti: Any, task_id: str, key: str) -> Any:
+    """Return an XCom of another task of the same run, None if there is none.
+
+    :param ti: the task instance, as the trigger has it
+    """
+    from airflow.sdk.execution_time.xcom import XCom
+
+    return await XCom.aget_one(key=key, dag_id=ti.dag_id, task_id=task_id, run_id=ti.run_id, map_index=-1)
 
 
 async def push_result(ti: Any, task: VideoTask) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from importlib import import_module
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -13,13 +13,23 @@ from airflow.triggers.base import BaseTrigger, TaskSuccessEvent, TriggerEvent
 
 from airflow_provider_starvideos.api.flow import Sleep, adrive
 from airflow_provider_starvideos.api.protocol import check_video_id
-from airflow_provider_starvideos.api.waiting import DEFAULT_POLL_INTERVAL, DEFAULT_TIMEOUT, Look, completed_line, watch
-from airflow_provider_starvideos.exceptions import StarVideosConnectionError, StarVideosError
+from airflow_provider_starvideos.api.waiting import DEFAULT_POLL_INTERVAL, DEFAULT_TIMEOUT, Look, watch
+from airflow_provider_starvideos.exceptions import (
+    StarVideosConnectionError,
+    StarVideosError,
+    StarVideosVideoFailedError,
+    StarVideosWaitTimeoutError,
+)
 from airflow_provider_starvideos.triggers import ending, events
+from airflow_provider_starvideos.triggers.rendering import naming
 
 if TYPE_CHECKING:
     from airflow_provider_starvideos.api.models import VideoTask
 
+VIDEO_OR_WAIT_IS_OVER = (StarVideosVideoFailedError, StarVideosWaitTimeoutError)
+NOT_ON_A_WORKER = " in the triggerer (start_from_trigger=False has it rendered on a worker)"
+RENDER_SECONDS = 60.0
+"""How long rendering may take: what asks Airflow for something that a triggerer isn't told gets no answer at all."""
 LAST_LOOK_SECONDS = 60.0
 """How long the last look may take, after the deadline: where the API hangs, a thousand waits queue up for a look."""
 
@@ -36,6 +46,8 @@ class StarVideosTaskTrigger(BaseTrigger):
     :param end_task: end the task here when the video is completed, where this Airflow loses nothing by it
     :param timeout: seconds after the task's start at which the wait has failed, for a task that starts here and so has
         no ``end_time``
+    :param silent_fail: wait on however many looks fail in a row
+    :param xcom: task id and key of the XCom that is the id, for a task that starts here; then ``video_id`` isn't used
     """
 
     def __init__(
@@ -47,6 +59,8 @@ class StarVideosTaskTrigger(BaseTrigger):
         *,
         end_task: bool = False,
         timeout: float = DEFAULT_TIMEOUT,
+        silent_fail: bool = False,
+        xcom: Sequence[str] | None = None,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.video_id = video_id
@@ -55,6 +69,9 @@ class StarVideosTaskTrigger(BaseTrigger):
         self.poll_interval = poll_interval
         self.end_task = end_task
         self.timeout = timeout
+        self.silent_fail = silent_fail
+        self.xcom = xcom
+        self._template_context: Any = None
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Return the class path and the arguments, all of them plain JSON values."""
@@ -67,8 +84,14 @@ class StarVideosTaskTrigger(BaseTrigger):
                 "poll_interval": self.poll_interval,
                 "end_task": self.end_task,
                 "timeout": self.timeout,
+                "silent_fail": self.silent_fail,
+                "xcom": self.xcom,
             },
         )
+
+    def render_template_fields(self, context: Any, jinja_env: Any = None) -> None:
+        """Leave it to ``run``, where an error can be told to the task, and a rendering without end be ended."""
+        self._template_context = context
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Wait, and send the one event: the task's end, the completed video, or why there is none."""
@@ -76,9 +99,10 @@ class StarVideosTaskTrigger(BaseTrigger):
         # loop of every trigger. Not out of sys.modules: there it may be half imported, by another trigger's thread.
         module = await asyncio.to_thread(import_module, "airflow_provider_starvideos.triggers.engine")
         try:
+            await self._render_arguments()
             task = await self._wait(module)
         except StarVideosError as error:
-            yield events.WaitEvent(payload=events.of_error(self.video_id, error))
+            yield events.WaitEvent(payload=events.of_error(str(self.video_id), error))
         else:
             ended = self.end_task and await self._end(task)
             yield TaskSuccessEvent() if ended else events.WaitEvent(payload=events.of_video(task))
@@ -101,16 +125,49 @@ class StarVideosTaskTrigger(BaseTrigger):
                 except TimeoutError as error:
                     raise StarVideosConnectionError("The API didn't answer by the deadline.", sent=True) from error
                 return task
-            if step.notice:
-                self.log.info(step.notice)
+            step.tell(self.log)
             await asyncio.sleep(step.seconds)
             return None
 
         video_id = check_video_id(self.video_id)  # a task that starts here was checked by no worker
         end_time = self._end_time()
-        flow = watch(video_id, poll_interval=self.poll_interval, end_time=end_time)
         async with module.waiting(self.starvideos_conn_id, video_id) as engine:
-            return await adrive(flow, perform)
+            while True:
+                flow = watch(video_id, poll_interval=self.poll_interval, end_time=end_time)
+                try:
+                    return await adrive(flow, perform)
+                except StarVideosError as error:
+                    if not self.silent_fail or error.permanent or isinstance(error, VIDEO_OR_WAIT_IS_OVER):
+                        raise
+                    self.log.warning("%s Waiting on, because of silent_fail.", error)
+                await asyncio.sleep(min(self.poll_interval, max(0.0, end_time - time.time())))
+
+    async def _render_arguments(self) -> None:
+        """Render the arguments of a task that starts here."""
+        if self._template_context is None:
+            return
+        try:
+            async with asyncio.timeout(RENDER_SECONDS):
+                await self._render_fields(self._template_context)
+        except TimeoutError as error:
+            what = f"video_id wasn't rendered within {RENDER_SECONDS:.0f} s{NOT_ON_A_WORKER}."
+            raise StarVideosConnectionError(what, sent=False) from error
+        except StarVideosError:
+            raise
+        except Exception as error:  # the api-server can't be reached, say
+            what = f"video_id can't be rendered{NOT_ON_A_WORKER}: {type(error).__name__}: {error}"
+            raise StarVideosConnectionError(what, sent=False) from error
+
+    async def _render_fields(self, context: Any) -> None:
+        from jinja2 import StrictUndefined
+
+        # As on a worker. The triggerer's own environment renders an undefined name to nothing.
+        environment = self.get_template_env().overlay(undefined=StrictUndefined)
+        for name in self.template_fields:
+            with naming(self, name, NOT_ON_A_WORKER):
+                self._do_render_template_fields(self, (name,), context, environment, set())
+        if self.xcom:
+            self.video_id = await ending.read_xcom(self.task_instance, *self.xcom)
 
     def _end_time(self) -> float:
         if self.end_time is not None:
@@ -120,12 +177,12 @@ class StarVideosTaskTrigger(BaseTrigger):
 
     async def _end(self, task: VideoTask) -> bool:
         """Do what a worker would do for a completed video; tell whether that was possible."""
-        if self.task_instance is None or not ending.process_may_end_tasks():
+        if self.task_instance is None or not await asyncio.to_thread(ending.process_may_end_tasks):
             return False
         try:
             await ending.push_result(self.task_instance, task)
         except Exception as error:  # noqa: BLE001  a worker can do it instead
             self.log.warning("Can't end the task in the triggerer, a worker will: %s", error)
             return False
-        self.log.info(completed_line(task))
+        ending.log_result(task, self.log)
         return True

@@ -63,12 +63,6 @@ def test_every_kind_of_wait_ends_with_the_video(
     assert airflow.xcom("waits", waits, task_id, "actual_duration") == emulator.order(video_id).billed_seconds
 
 
-@pytest.mark.parametrize(("task_id", "legs"), [("deferred", 0), ("started_on_worker", 1), ("called_back", 2)])
-def test_a_sensor_needs_no_more_worker_than_it_must(airflow: AirflowStack, waits: str, task_id: str, legs: int) -> None:
-    """None where nothing of the task wants one; one where it was told to start there; two with a callback."""
-    assert airflow.log("waits", waits, task_id).count("::group::Pre Execute") == legs
-
-
 def test_the_log_tells_the_story(airflow: AirflowStack, emulator: Emulator, waits: str) -> None:
     """Ordered (id, mode, key facts), waiting until when, completed; never the key, nor the result's signature."""
     log = airflow.log("waits", waits, "create_deferred")

@@ -63,17 +63,19 @@ def test_before_airflow_3_3_everything_ends_on_a_worker(monkeypatch: pytest.Monk
 
 
 def test_an_id_and_another_tasks_output_start_in_the_triggerer() -> None:
-    """The output is handed over as the template that it stands for; the dependency stays drawn."""
+    """Of an output, the trigger is told which XCom it is; the dependency stays drawn."""
     with DAG("x"):
         create = StarVideosCreateOperator(task_id="create", prompt="x")
         wait = sensor(create.output, poke_interval=7, timeout=100)
     assert wait.start_from_trigger
     assert wait.start_trigger_args.trigger_kwargs == {
-        "video_id": "{{ ti.xcom_pull(task_ids='create', key='return_value', map_indexes=-1, default='') }}",
+        "video_id": "",
+        "xcom": ["create", "return_value"],
         "starvideos_conn_id": "starvideos_default",
         "poll_interval": 7,
         "timeout": 100,
         "end_task": True,
+        "silent_fail": False,
     }
     assert wait.start_trigger_args.timeout.total_seconds() > 100
     assert wait.upstream_task_ids == {"create"}
@@ -100,6 +102,21 @@ def test_these_start_on_a_worker(options: dict[str, Any]) -> None:
 def test_a_template_starts_in_the_triggerer_if_asked_for() -> None:
     """The author knows that it can be rendered there."""
     assert sensor("{{ params.video_id }}", start_from_trigger=True).start_from_trigger
+
+
+def test_a_template_that_the_triggerer_can_not_render_starts_on_a_worker() -> None:
+    """Without ``map_indexes``, Airflow's triggerer asks its supervisor for something that is never answered."""
+    assert not sensor("{{ ti.xcom_pull('create') }}", start_from_trigger=True).start_from_trigger
+    assert sensor("{{ ti.xcom_pull('create', map_indexes=-1) }}", start_from_trigger=True).start_from_trigger
+
+
+def test_with_an_xcom_backend_ids_are_read_on_a_worker(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It may block the loop of every trigger; an id that stands in the Dag needs no XCom."""
+    monkeypatch.setenv("AIRFLOW__CORE__XCOM_BACKEND", "mine.XCom")
+    with DAG("x"):
+        create = StarVideosCreateOperator(task_id="create", prompt="x")
+        assert not sensor(create.output).start_from_trigger
+    assert sensor("video_1").start_from_trigger
 
 
 def test_mapped_sensors_start_on_a_worker() -> None:

@@ -6,7 +6,6 @@ import json
 from typing import Any
 
 import pytest
-from airflow.sdk.serde import deserialize, serialize
 
 from airflow_provider_starvideos import exceptions
 from airflow_provider_starvideos.api.models import TaskStatus, VideoTask
@@ -22,6 +21,7 @@ from airflow_provider_starvideos.exceptions import (
     StarVideosWaitTimeoutError,
 )
 from airflow_provider_starvideos.triggers import events
+from tests.versions import deserialize, serialize
 
 URL = "https://files.example/v.mp4?signature=SECRET"
 VIDEO = VideoTask("video_1", TaskStatus.COMPLETED, video_url=URL, actual_duration=5.04, created=1_700_000_000)

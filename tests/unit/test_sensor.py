@@ -9,13 +9,13 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from airflow.sdk.exceptions import (
+from airflow.providers.common.compat.sdk import (
     AirflowFailException,
-    AirflowRescheduleException,
     AirflowSensorTimeout,
     AirflowSkipException,
     TaskDeferred,
 )
+from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_3_PLUS
 
 from airflow_provider_starvideos.api.models import TaskStatus, VideoTask
 from airflow_provider_starvideos.emulator import Emulator
@@ -31,6 +31,7 @@ from airflow_provider_starvideos.exceptions import (
 from airflow_provider_starvideos.hooks.starvideos import StarVideosHook
 from airflow_provider_starvideos.sensors.task import StarVideosTaskSensor
 from airflow_provider_starvideos.triggers import events
+from tests.versions import AirflowRescheduleException
 
 SHORT = 0.01
 """Seconds between two pokes."""
@@ -40,8 +41,9 @@ COMPLETED = VideoTask("video_1", TaskStatus.COMPLETED, video_url="https://files.
 class TaskInstance:
     """As much of a task instance as a sensor uses."""
 
-    def __init__(self) -> None:
+    def __init__(self, map_index: int = -1) -> None:
         self.xcoms: dict[str, Any] = {}
+        self.map_index = map_index
 
     def xcom_push(self, key: str, value: Any) -> None:
         self.xcoms[key] = value
@@ -169,6 +171,41 @@ def test_what_can_not_be_an_id_is_never_asked_for(emulator: Emulator) -> None:
         with pytest.raises(AirflowFailException):
             run(sensor(given))
     assert emulator.requests["query"] == 0
+
+
+@pytest.mark.parametrize("make", [sensor, poking], ids=["deferrable", "poke"])
+def test_a_mapped_sensor_without_a_video_is_skipped(
+    make: Callable[..., StarVideosTaskSensor], emulator: Emulator
+) -> None:
+    """The batch operator returns None for a row without a video; anything else that is no id stays an error."""
+    for option in ({}, {"soft_fail": True}, {"never_fail": True}):
+        with pytest.raises(AirflowSkipException, match="no video for this mapped task"):
+            make(None, **option).execute({"ti": TaskInstance(map_index=0)})
+    for given in ("", 5):
+        with pytest.raises(AirflowFailException, match="video_id: must be a StarVideos id"):
+            make(given).execute({"ti": TaskInstance(map_index=0)})
+    assert emulator.requests["query"] == 0
+
+
+@pytest.mark.parametrize("value", [0, -1, 0.0, timedelta(0), timedelta(seconds=-1), "5", None])
+def test_a_sensor_never_looks_without_a_pause(value: Any) -> None:
+    """Refused when the Dag is parsed; ``timeout=0`` is one look, as with Airflow's own sensors."""
+    with pytest.raises(ValueError, match=r"poke_interval must be a positive number of seconds.* \(got "):
+        sensor("video_1", poke_interval=value)
+    assert sensor("video_1", timeout=0).timeout == 0
+
+
+def test_silent_fail_goes_along_to_the_triggerer(video_id: str) -> None:
+    """It means the same there."""
+    for silent in (True, False):
+        with pytest.raises(TaskDeferred) as caught:
+            run(sensor(video_id, silent_fail=silent))
+        assert caught.value.trigger.serialize()[1]["silent_fail"] is silent
+        start = sensor("video_1", silent_fail=silent).start_trigger_args
+        if AIRFLOW_V_3_3_PLUS:
+            assert start.trigger_kwargs["silent_fail"] is silent
+        else:
+            assert start is None, "before Airflow 3.3 every sensor starts on a worker"
 
 
 def test_a_completed_event_is_delivered() -> None:

@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 from airflow.models.trigger import Trigger
-from airflow.sdk.serde import deserialize, serialize
 
 from airflow_provider_starvideos.emulator import Emulator
 from airflow_provider_starvideos.exceptions import (
@@ -25,6 +24,7 @@ from airflow_provider_starvideos.exceptions import (
 from airflow_provider_starvideos.hooks.starvideos import StarVideosHook
 from airflow_provider_starvideos.triggers import engine, events, task
 from airflow_provider_starvideos.triggers.task import StarVideosTaskTrigger
+from tests.versions import deserialize, serialize
 
 SHORT = 0.02
 """Seconds between two looks, so that a test of many takes none."""
@@ -80,9 +80,10 @@ def test_a_trigger_comes_back_from_the_database_as_it_was(store: Callable[[Any],
 def test_no_key_is_among_the_arguments(emulator: Emulator) -> None:
     """They are plain JSON in the metadata database: the connection's id is there, its content isn't."""
     path, kwargs = trigger("video_1").serialize()
-    assert set(kwargs) == {"video_id", "end_time", "starvideos_conn_id", "poll_interval", "end_task", "timeout"}
+    times = {"end_time", "poll_interval", "timeout"}
+    assert set(kwargs) == {"video_id", "xcom", "starvideos_conn_id", "end_task", "silent_fail"} | times
     assert emulator.key not in json.dumps([path, kwargs])
-    assert all(type(value) in (str, float, int, bool) for value in kwargs.values())
+    assert all(type(value) in (str, float, int, bool, type(None)) for value in kwargs.values())
 
 
 async def test_a_completed_video_is_one_event(emulator: Emulator) -> None:

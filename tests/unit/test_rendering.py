@@ -1,0 +1,183 @@
+"""Templates, rendered in the triggerer or on a worker: every problem is told once, by name, and ends the task alike."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import Any
+
+import pytest
+from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
+from jinja2 import StrictUndefined
+from jinja2.sandbox import SandboxedEnvironment
+
+from airflow_provider_starvideos.emulator import Emulator
+from airflow_provider_starvideos.exceptions import StarVideosConnectionError, StarVideosError, StarVideosServerError
+from airflow_provider_starvideos.hooks.starvideos import StarVideosHook
+from airflow_provider_starvideos.sensors.task import StarVideosTaskSensor
+from airflow_provider_starvideos.triggers import ending, events, task
+from airflow_provider_starvideos.triggers.task import StarVideosTaskTrigger
+
+greenback = pytest.importorskip("greenback", reason="this Airflow renders no templates in its triggerer")
+
+
+def starting(video_id: str = "", context: dict[str, Any] | None = None, **options: Any) -> StarVideosTaskTrigger:
+    """Return a trigger as a triggerer has it before ``run``."""
+    found = StarVideosTaskTrigger(video_id, time.time() + 20, poll_interval=0.01, **options)
+    found.template_fields = ("video_id", "starvideos_conn_id")
+    found.render_template_fields(context if context is not None else {"nothing": None})
+    return found
+
+
+async def event_of(trigger: StarVideosTaskTrigger) -> Any:
+    """Run a trigger, and return the payload of its one event."""
+    (payload,) = [event.payload async for event in trigger.run()]
+    return payload
+
+
+async def error_of(trigger: StarVideosTaskTrigger) -> StarVideosError:
+    """Run a trigger that must send an error, and return what the resumed task makes of it."""
+    payload = await event_of(trigger)
+    with pytest.raises(StarVideosError) as caught:
+        events.read(payload)
+    return caught.value
+
+
+@pytest.fixture
+def video_id(emulator: Emulator) -> str:
+    """A completed video."""
+    found = StarVideosHook().create_video(prompt="a red fox").id
+    emulator.finish(found)
+    return found
+
+
+async def test_templates_are_rendered(video_id: str) -> None:
+    """Both, before the first look."""
+    context = {"conf": {"id": video_id}, "where": "starvideos_default"}
+    trigger = starting("{{ conf.id }}", context, starvideos_conn_id="{{ where }}")
+    assert events.read(await event_of(trigger)).id == video_id
+
+
+async def test_an_xcom_is_read(video_id: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The one of the task and key that the Dag names."""
+    asked = []
+
+    async def read_xcom(ti: Any, *which: str) -> str:
+        asked.append(which)
+        return video_id
+
+    monkeypatch.setattr(ending, "read_xcom", read_xcom)
+    assert events.read(await event_of(starting(xcom=["create", "return_value"]))).id == video_id
+    assert asked == [("create", "return_value")]
+
+
+@pytest.mark.parametrize("template", ["{{ nobody }}", "{{ nobody.there }}", "{{ 1 + }}", "video_{{ nobody }}"])
+async def test_what_can_not_be_rendered_is_told_for_good(emulator: Emulator, template: str) -> None:
+    """By name, and with the way out: a worker may know what the triggerer doesn't."""
+    error = await error_of(starting(template))
+    assert error.permanent
+    assert "video_id: can't be rendered in the triggerer (start_from_trigger=False" in str(error)
+    assert emulator.requests["query"] == 0
+
+
+@pytest.mark.parametrize("value", [None, 5, {"id": "video_1"}, ["video_1"], "", "two words", object()], ids=repr)
+async def test_an_xcom_that_is_no_id_is_told_for_good(
+    emulator: Emulator, monkeypatch: pytest.MonkeyPatch, value: Any
+) -> None:
+    """Whatever its type: the event crosses the database, and the task must be able to read it."""
+
+    async def read_xcom(ti: Any, *which: str) -> Any:
+        return value
+
+    monkeypatch.setattr(ending, "read_xcom", read_xcom)
+    error = await error_of(starting(xcom=["create", "return_value"]))
+    assert error.permanent
+    assert "video_id: must be a StarVideos id" in str(error)
+    assert emulator.requests["query"] == 0
+
+
+async def test_none_as_text_is_no_id(emulator: Emulator) -> None:
+    """Jinja makes it of a missing XCom."""
+    assert "(got None)" in str(await error_of(starting("{{ nothing }}")))
+    assert emulator.requests["query"] == 0
+
+
+async def test_a_rendering_without_end_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A template may ask Airflow for something that no triggerer is told; a retry may find it answered."""
+    monkeypatch.setattr(task, "RENDER_SECONDS", 0.1)
+    await greenback.ensure_portal()
+    error = await error_of(starting("{{ ask() }}", {"ask": lambda: greenback.await_(asyncio.Event().wait())}))
+    assert isinstance(error, StarVideosConnectionError)
+    assert not error.permanent
+    assert "video_id wasn't rendered within" in str(error)
+
+
+async def test_an_error_on_the_way_to_a_value_may_be_retried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The api-server that holds the XComs may be back at the next try."""
+
+    async def read_xcom(ti: Any, *which: str) -> Any:
+        raise ConnectionError("no route to the api-server")
+
+    monkeypatch.setattr(ending, "read_xcom", read_xcom)
+    error = await error_of(starting(xcom=["create", "return_value"]))
+    assert not error.permanent
+    assert "no route to the api-server" in str(error)
+
+
+async def test_silent_fail_waits_on_however_many_looks_fail(emulator: Emulator, video_id: str) -> None:
+    """Ten in a row would end the wait otherwise."""
+    emulator.add_fault(on="query", kind="server_error", times=25)
+    assert isinstance(await error_of(starting(video_id)), StarVideosServerError)
+    emulator.clear_faults()
+    emulator.add_fault(on="query", kind="server_error", times=25)
+    assert events.read(await event_of(starting(video_id, silent_fail=True))).id == video_id
+
+
+async def test_silent_fail_ends_with_the_deadline_and_with_what_no_wait_can_mend(emulator: Emulator) -> None:
+    """A failed video, a refused key, the deadline."""
+    video_id = (await StarVideosHook().acreate_video(prompt="a red fox")).id
+    emulator.add_fault(on="query", kind="server_error", times=25)
+    late = starting(video_id, silent_fail=True)
+    late.end_time = time.time() + 0.2
+    assert "wasn't ready at the deadline" in str(await error_of(late))
+    emulator.clear_faults()
+    emulator.finish(video_id, "failed", "content policy")
+    assert "content policy" in str(await error_of(starting(video_id, silent_fail=True)))
+    emulator.add_fault(on="query", kind="status", status=401)
+    assert (await error_of(starting(video_id, silent_fail=True))).permanent
+
+
+def broken() -> str:
+    """Fail as an api-server that can't be reached."""
+    raise ConnectionError("no route to the api-server")
+
+
+def rendered(template: str, **options: Any) -> StarVideosTaskSensor:
+    """Return a sensor as a worker renders it."""
+    waiting = StarVideosTaskSensor(task_id="wait", video_id=template, **options)
+    waiting.render_template_fields({"broken": broken, "nothing": None}, SandboxedEnvironment(undefined=StrictUndefined))  # type: ignore[typeddict-unknown-key]
+    return waiting
+
+
+@pytest.mark.parametrize(
+    "template", ["{{ nobody }}", "{{ nobody.there }}", "{{ 1 + }}", "{{ {}['x'].y }}", "{{ 1 + '' }}"]
+)
+def test_a_template_that_can_not_be_rendered_fails_for_good_and_is_named(template: str) -> None:
+    """A retry would render it no better. ``soft_fail`` skips, as with every other failure."""
+    with pytest.raises(AirflowFailException, match=r"video_id: can't be rendered: \w+Error: .* \(got "):
+        rendered(template)
+    with pytest.raises(AirflowSkipException):
+        rendered(template, soft_fail=True)
+
+
+def test_an_error_on_the_way_to_a_value_may_be_retried_on_a_worker() -> None:
+    """The api-server that holds XComs and Variables may be back at the next try."""
+    with pytest.raises(ConnectionError):
+        rendered("{{ broken() }}")
+
+
+def test_none_as_text_is_no_id_on_a_worker() -> None:
+    """Jinja makes the text "None" of a missing XCom, which would pass for an id."""
+    assert rendered("{{ nothing }}").video_id is None
+    assert rendered("None").video_id == "None"
+    assert rendered("video_{{ 1 }}").video_id == "video_1"
