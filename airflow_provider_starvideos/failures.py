@@ -11,6 +11,7 @@ from contextlib import contextmanager
 
 from airflow.providers.common.compat.sdk import AirflowFailException, AirflowSensorTimeout
 
+from airflow_provider_starvideos import metrics
 from airflow_provider_starvideos.exceptions import (
     StarVideosError,
     StarVideosVideoFailedError,
@@ -19,24 +20,29 @@ from airflow_provider_starvideos.exceptions import (
 
 
 @contextmanager
-def operator_failures() -> Iterator[None]:
-    """Let an operator's permanent errors fail the task at once."""
+def operator_failures(conn_id: str | None = None) -> Iterator[None]:
+    """Let an operator's permanent errors fail the task at once.
+
+    :param conn_id: Airflow connection, for the metric of failed videos
+    """
     try:
         yield
     except StarVideosError as error:
+        if conn_id and isinstance(error, StarVideosVideoFailedError):
+            metrics.count("failed", conn_id)
         if error.permanent:
             raise AirflowFailException(str(error)) from error
         raise
 
 
 @contextmanager
-def sensor_failures() -> Iterator[None]:
+def sensor_failures(conn_id: str) -> Iterator[None]:
     """Let a sensor's errors end it as Airflow's users expect of a sensor.
 
     A deadline is ``AirflowSensorTimeout``. A failed video can't be mended by waiting again, so it isn't retried.
     """
     try:
-        with operator_failures():
+        with operator_failures(conn_id):
             yield
     except StarVideosVideoFailedError as error:
         raise AirflowFailException(str(error)) from error

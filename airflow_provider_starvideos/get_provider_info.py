@@ -25,12 +25,39 @@ def get_provider_info() -> dict[str, Any]:
         "operators": [
             {
                 "integration-name": "StarVideos",
-                "python-modules": [f"{PACKAGE}.operators.{name}" for name in ("create", "download")],
+                "python-modules": [f"{PACKAGE}.operators.{name}" for name in ("create", "batch", "download")],
             }
         ],
         "sensors": [{"integration-name": "StarVideos", "python-modules": [f"{PACKAGE}.sensors.task"]}],
         "hooks": [{"integration-name": "StarVideos", "python-modules": [f"{PACKAGE}.hooks.starvideos"]}],
-        "triggers": [{"integration-name": "StarVideos", "python-modules": [f"{PACKAGE}.triggers.task"]}],
+        "triggers": [
+            {
+                "integration-name": "StarVideos",
+                "python-modules": [f"{PACKAGE}.triggers.{name}" for name in ("task", "batch")],
+            }
+        ],
+        "task-decorators": [
+            {"name": f"starvideos_{name}", "class-name": f"{PACKAGE}.decorators.{name}.starvideos_{name}_task"}
+            for name in ("create", "batch")
+        ],
+        "extra-links": [f"{PACKAGE}.links.StarVideos{name}Link" for name in ("Video", "SavedFile")],
+        "config": {
+            "starvideos": {
+                "description": "Videos in Airflow's UI.",
+                "options": {
+                    "media_folders": {
+                        "description": (
+                            "Absolute paths of folders, separated by commas, whose videos the api-server may read from "
+                            "its disks and show. Whoever may read a Dag sees the videos that its runs have saved there."
+                        ),
+                        "version_added": "0.2.0",
+                        "type": "string",
+                        "example": "/data/videos,/mnt/share/videos",
+                        "default": "",
+                    }
+                },
+            }
+        },
         "connection-types": [
             {
                 "connection-type": "starvideos",

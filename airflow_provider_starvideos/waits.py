@@ -79,11 +79,11 @@ def defer(
     raise AssertionError("defer() always raises")
 
 
-def push_result(context: Context, task: VideoTask, log: Any) -> None:
-    """Log a completed video and push its XComs ``video_url`` and ``actual_duration``."""
-    from airflow_provider_starvideos.triggers.ending import log_result
+def push_result(operator: Any, context: Context, task: VideoTask) -> None:
+    """Tell of a completed video, and push its XComs ``video_url`` and ``actual_duration``."""
+    from airflow_provider_starvideos.triggers.ending import tell_result
 
-    log_result(task, log)
+    tell_result(operator.starvideos_conn_id, task, operator.log)
     context["ti"].xcom_push(key="video_url", value=task.video_url)
     context["ti"].xcom_push(key="actual_duration", value=task.actual_duration)
 

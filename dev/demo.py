@@ -9,9 +9,11 @@ import shutil
 import sqlite3
 import sys
 import time
+import webbrowser
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from dev.airflow_runs import RUN_ENDED, wait_until
 from dev.airflow_stack import AirflowStack
@@ -117,7 +119,8 @@ def demo(folder: Path, timeout: float, *, keep: bool) -> int:
             ),
             "STARVIDEOS_EXAMPLE_INPUTS": f"{server['url']}/samples",
         }
-        with AirflowStack(folder / "airflow", ROOT / "example_dags", env) as airflow:
+        config = {"starvideos.media_folders": str(folder)}  # what its gallery may show
+        with AirflowStack(folder / "airflow", ROOT / "example_dags", env, config) as airflow:
             print(f"Airflow              {airflow.url}/dags/{DAG_ID}")
             run_id, state = run_pipeline(airflow, database, timeout)
             show_tasks(airflow, run_id)
@@ -126,14 +129,21 @@ def demo(folder: Path, timeout: float, *, keep: bool) -> int:
             else:
                 show_failures(airflow, run_id)
             if keep:
-                wait_for_ctrl_c(airflow, server)
+                wait_for_ctrl_c(gallery(airflow, run_id), server)
     print(f"\n{DAG_ID}: {state}")
     return 0 if state == "success" else 1
 
 
-def wait_for_ctrl_c(airflow: AirflowStack, server: dict[str, Any]) -> None:
-    """Leave everything running until the user has seen enough."""
-    print(f"\nAirflow    {airflow.url}/dags/{DAG_ID}\nStarVideos {server['url']}/\nCtrl-C ends both.", flush=True)
+def gallery(airflow: AirflowStack, run_id: str) -> str:
+    """Return the address of the run's videos in Airflow's UI."""
+    return f"{airflow.url}/dags/{DAG_ID}/runs/{quote(run_id, safe='')}/plugin/starvideos-run"
+
+
+def wait_for_ctrl_c(page: str, server: dict[str, Any]) -> None:
+    """Show the page, and leave everything running until the user has seen enough."""
+    print(f"\nThe videos {page}\nStarVideos {server['url']}/\nCtrl-C ends both.", flush=True)
+    if sys.stdout.isatty() and (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
+        webbrowser.open(page)
     with contextlib.suppress(KeyboardInterrupt):
         while True:
             time.sleep(3600)

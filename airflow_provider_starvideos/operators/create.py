@@ -105,7 +105,7 @@ class StarVideosCreateOperator(BaseOperator):
 
         :return: the video's id
         """
-        with operator_failures():
+        with operator_failures(self.starvideos_conn_id):
             task = self._order(context)
             if not self.wait_for_completion:
                 return task.id
@@ -119,7 +119,7 @@ class StarVideosCreateOperator(BaseOperator):
         """
         from airflow_provider_starvideos.triggers import events
 
-        with operator_failures():
+        with operator_failures(self.starvideos_conn_id):
             task = events.read(event)
         if self.durable:
             from airflow_provider_starvideos.hooks.starvideos import StarVideosHook
@@ -188,5 +188,5 @@ class StarVideosCreateOperator(BaseOperator):
 
     def _deliver(self, context: Context, task: VideoTask) -> str:
         self._video_id = task.id
-        push_result(context, task, self.log)
+        push_result(self, context, task)
         return task.id

@@ -88,7 +88,7 @@ class StarVideosDownloadOperator(BaseOperator):
         """
         from airflow_provider_starvideos.hooks.starvideos import StarVideosHook
 
-        with _failures():
+        with _failures(self.starvideos_conn_id):
             self.video_id = usable_video_id(self.video_id, context)
             if not self.wait_for_completion:
                 return self._save(context)
@@ -109,7 +109,7 @@ class StarVideosDownloadOperator(BaseOperator):
         """
         from airflow_provider_starvideos.triggers import events
 
-        with _failures():
+        with _failures(self.starvideos_conn_id):
             self.video_id = events.read(event).id
             return self._save(context)
 
@@ -153,10 +153,10 @@ class StarVideosDownloadOperator(BaseOperator):
 
 
 @contextmanager
-def _failures() -> Iterator[None]:
+def _failures(conn_id: str) -> Iterator[None]:
     """Let what a retry can't mend fail the task at once: a video that failed stays failed, too."""
     try:
-        with operator_failures():
+        with operator_failures(conn_id):
             yield
     except StarVideosVideoFailedError as error:
         raise AirflowFailException(str(error)) from error

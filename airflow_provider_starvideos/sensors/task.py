@@ -104,7 +104,7 @@ class StarVideosTaskSensor(BaseSensorOperator):
 
         :return: the video's id once it is completed, else False
         """
-        with self._explained(), sensor_failures():
+        with self._explained(), sensor_failures(self.starvideos_conn_id):
             task = self._look(context)
         return PokeReturnValue(True, self._deliver(context, task)) if task else False
 
@@ -116,7 +116,7 @@ class StarVideosTaskSensor(BaseSensorOperator):
         """
         from airflow_provider_starvideos.triggers import events
 
-        with self._softened(), self._explained(), sensor_failures():
+        with self._softened(), self._explained(), sensor_failures(self.starvideos_conn_id):
             task = events.read(event)
         return self._deliver(context, task)
 
@@ -125,7 +125,7 @@ class StarVideosTaskSensor(BaseSensorOperator):
     ) -> None:
         """Render one field after the other, so that the error of one that can't be rendered names it."""
         for name in template_fields:
-            with self._softened(), sensor_failures(), naming(parent, name):
+            with self._softened(), sensor_failures(self.starvideos_conn_id), naming(parent, name):
                 super()._do_render_template_fields(parent, (name,), context, jinja_env, seen_oids)
 
     def _look(self, context: Context) -> VideoTask | None:
@@ -146,7 +146,7 @@ class StarVideosTaskSensor(BaseSensorOperator):
         return outcome
 
     def _deliver(self, context: Context, task: VideoTask) -> str:
-        push_result(context, task, self.log)
+        push_result(self, context, task)
         return task.id
 
     @contextmanager

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.common.compat.sdk import BaseOperator
 from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_3_PLUS
 
+from airflow_provider_starvideos import metrics
 from airflow_provider_starvideos.api.waiting import completed_line
 
 if TYPE_CHECKING:
@@ -62,9 +63,13 @@ def process_may_end_tasks() -> bool:
         return XCom is BaseXCom and not get_listener_manager().has_listeners
 
 
-def log_result(task: VideoTask, log: Any) -> None:
-    """Log a completed video."""
+def tell_result(conn_id: str, task: VideoTask, log: Any) -> None:
+    """Tell the log and the metrics of a completed video.
+
+    Not to be called on an event loop: the first metric reads files.
+    """
     log.info(completed_line(task))
+    metrics.completed(conn_id, task.created)
     if task.video_url is None:
         log.warning("The API gave no URL for the completed video %s; ask for it again later.", task.id)
 

@@ -184,5 +184,5 @@ class StarVideosTaskTrigger(BaseTrigger):
         except Exception as error:  # noqa: BLE001  a worker can do it instead
             self.log.warning("Can't end the task in the triggerer, a worker will: %s", error)
             return False
-        ending.log_result(task, self.log)
+        await asyncio.to_thread(ending.tell_result, self.starvideos_conn_id, task, self.log)
         return True

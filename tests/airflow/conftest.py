@@ -4,8 +4,11 @@ Keep ``__init__.py`` out of this folder: as a package it would be importable as 
 """
 
 import json
+import socketserver
+import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,6 +18,27 @@ from dev.airflow_stack import AirflowStack
 HERE = Path(__file__).parent
 KEY = "key-of-the-tests-that-must-show-up-nowhere"
 VIDEO_SECONDS = 3
+
+
+class MetricsServer(socketserver.UDPServer):
+    """Keeps the lines that it gets."""
+
+    max_packet_size = 65536
+
+    def __init__(self, *args: Any) -> None:
+        self.lines: list[str] = []
+        super().__init__(*args)
+
+    def named(self, name: str) -> list[str]:
+        """Return the lines of a metric."""
+        return [line for line in self.lines if f"starvideos.{name}," in line or f"starvideos.{name}:" in line]
+
+
+class MetricsHandler(socketserver.BaseRequestHandler):
+    """One packet of lines."""
+
+    def handle(self) -> None:
+        self.server.lines += self.request[0].decode().splitlines()  # type: ignore[attr-defined]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -37,9 +61,29 @@ def emulator() -> Iterator[Emulator]:
 
 
 @pytest.fixture(scope="session")
-def airflow(emulator: Emulator, tmp_path_factory: pytest.TempPathFactory) -> Iterator[AirflowStack]:
+def metrics() -> Iterator[MetricsServer]:
+    """A StatsD server that keeps what Airflow sends of this provider's metrics."""
+    with MetricsServer(("127.0.0.1", 0), MetricsHandler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join()
+
+
+@pytest.fixture(scope="session")
+def airflow(
+    emulator: Emulator, metrics: MetricsServer, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[AirflowStack]:
     """An Airflow with the Dags of ``tests/airflow/dags``, and a connection to the emulator."""
     connection = {"conn_type": "starvideos", "host": emulator.base_url, "password": emulator.key}
     env = {"AIRFLOW_CONN_STARVIDEOS_DEFAULT": json.dumps(connection)}
-    with AirflowStack(tmp_path_factory.mktemp("airflow"), HERE / "dags", env) as airflow:
+    config = {
+        "metrics.statsd_on": "True",
+        "metrics.statsd_host": "127.0.0.1",
+        "metrics.statsd_port": str(metrics.server_address[1]),
+        "metrics.statsd_influxdb_enabled": "True",  # tags are shown
+        "metrics.metrics_allow_list": "starvideos",
+    }
+    with AirflowStack(tmp_path_factory.mktemp("airflow"), HERE / "dags", env, config) as airflow:
         yield airflow

@@ -1,8 +1,11 @@
 """Order and wait on a real Airflow: every kind of wait, good and bad ends, and a triggerer that dies in between."""
 
+from typing import Any
+
 import pytest
 
 from airflow_provider_starvideos.emulator import Emulator
+from dev.airflow_runs import wait_until
 from dev.airflow_stack import AirflowStack
 
 
@@ -137,3 +140,20 @@ def test_a_wait_outlives_its_triggerer(airflow: AirflowStack, emulator: Emulator
     assert states["wait"] == ("success", 1)
     assert states["late"] == ("failed", 1), "a sensor's timeout isn't retried"
     assert states["late_soft"] == ("skipped", 1)
+
+
+def test_metrics_tell_of_orders_and_waits(
+    airflow: AirflowStack, emulator: Emulator, metrics: Any, waits: str, failing: str
+) -> None:
+    """Airflow's StatsD gets them from workers and from the triggerer, tagged, and without the key."""
+    wanted = {
+        "ordered": "connection=starvideos_default,mode=text",
+        "completed": "connection=starvideos_default",
+        "seconds": "connection=starvideos_default",
+        "failed": "connection=starvideos_default",
+        "polls": "connection=starvideos_default",
+    }
+    for name, tags in wanted.items():
+        lines = wait_until(lambda name=name: metrics.named(name), f"the metric {name}", timeout=60)
+        assert any(f",{tags}:" in line for line in lines), lines
+    assert emulator.key not in "".join(metrics.lines)

@@ -5,12 +5,19 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_3_PLUS
 from airflow.sdk import DAG, Asset, task_group
 
 from airflow_provider_starvideos.operators.create import StarVideosCreateOperator
+from airflow_provider_starvideos.sensors import start
 from airflow_provider_starvideos.sensors.task import StarVideosTaskSensor
 from airflow_provider_starvideos.triggers import ending
 from airflow_provider_starvideos.triggers.ending import task_may_end_in_triggerer
+
+needs_3_3 = pytest.mark.skipif(
+    not AIRFLOW_V_3_3_PLUS,
+    reason="before Airflow 3.3 all of it is done on a worker; test_before_airflow_3_3_everything_… shows that",
+)
 
 
 def sensor(video_id: Any = "video_1", **options: Any) -> StarVideosTaskSensor:
@@ -39,6 +46,7 @@ WANTS_A_WORKER: list[dict[str, Any]] = [
 ]
 
 
+@needs_3_3
 def test_a_plain_sensor_ends_in_the_triggerer() -> None:
     """Nothing is lost by it."""
     assert task_may_end_in_triggerer(sensor())
@@ -57,11 +65,15 @@ def test_a_subclass_with_a_hook_of_its_own_keeps_the_worker() -> None:
 
 
 def test_before_airflow_3_3_everything_ends_on_a_worker(monkeypatch: pytest.MonkeyPatch) -> None:
-    """There is no way yet to push XComs from a trigger."""
+    """There is no way yet to push XComs from a trigger, nor to render its arguments: a sensor starts there, too."""
     monkeypatch.setattr(ending, "AIRFLOW_V_3_3_PLUS", False)
+    monkeypatch.setattr(start, "AIRFLOW_V_3_3_PLUS", False)
     assert not task_may_end_in_triggerer(sensor())
+    assert not sensor().start_from_trigger
+    assert not sensor("{{ params.video_id }}", start_from_trigger=True).start_from_trigger
 
 
+@needs_3_3
 def test_an_id_and_another_tasks_output_start_in_the_triggerer() -> None:
     """Of an output, the trigger is told which XCom it is; the dependency stays drawn."""
     with DAG("x"):
@@ -99,17 +111,20 @@ def test_these_start_on_a_worker(options: dict[str, Any]) -> None:
     assert wait.start_trigger_args is None
 
 
+@needs_3_3
 def test_a_template_starts_in_the_triggerer_if_asked_for() -> None:
     """The author knows that it can be rendered there."""
     assert sensor("{{ params.video_id }}", start_from_trigger=True).start_from_trigger
 
 
+@needs_3_3
 def test_a_template_that_the_triggerer_can_not_render_starts_on_a_worker() -> None:
     """Without ``map_indexes``, Airflow's triggerer asks its supervisor for something that is never answered."""
     assert not sensor("{{ ti.xcom_pull('create') }}", start_from_trigger=True).start_from_trigger
     assert sensor("{{ ti.xcom_pull('create', map_indexes=-1) }}", start_from_trigger=True).start_from_trigger
 
 
+@needs_3_3
 def test_with_an_xcom_backend_ids_are_read_on_a_worker(monkeypatch: pytest.MonkeyPatch) -> None:
     """It may block the loop of every trigger; an id that stands in the Dag needs no XCom."""
     monkeypatch.setenv("AIRFLOW__CORE__XCOM_BACKEND", "mine.XCom")

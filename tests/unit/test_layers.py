@@ -31,7 +31,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "metrics": {"api"},
     "hooks": WITH_HOOK | {"lazy", "storage"},  # storage: only when a file is asked for, see below
     "storage": WITH_HOOK,
-    "failures": {"exceptions"},
+    "failures": {"exceptions", "metrics"},
     "retry_policy": {"exceptions"},
     "ledger": WITH_HOOK,
     "lineage": CORE | {"storage"},

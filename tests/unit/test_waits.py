@@ -19,6 +19,13 @@ URL = "https://files.example/v.mp4?signature=SECRET"
 COMPLETED = VideoTask("video_1", TaskStatus.COMPLETED, video_url=URL)
 
 
+class Operator:
+    """As much of an operator as is used."""
+
+    starvideos_conn_id = "studio"
+    log = logging.getLogger("test")
+
+
 class TaskInstance:
     """As much of a task instance as is used."""
 
@@ -47,8 +54,8 @@ def test_a_completed_video_is_one_line_in_the_log(monkeypatch: pytest.MonkeyPatc
 def test_a_result_is_pushed_and_logged(caplog: pytest.LogCaptureFixture) -> None:
     """Both XComs, always, so that nobody waits for one that never comes."""
     caplog.set_level(logging.INFO)
-    log, ti = logging.getLogger("test"), TaskInstance()
-    push_result({"ti": ti}, replace(COMPLETED, actual_duration=5.0), log)  # type: ignore[typeddict-item]
+    ti = TaskInstance()
+    push_result(Operator(), {"ti": ti}, replace(COMPLETED, actual_duration=5.0))  # type: ignore[typeddict-item]
     assert ti.xcoms == {"video_url": URL, "actual_duration": 5.0}
     assert [record.levelname for record in caplog.records] == ["INFO"]
     assert "SECRET" not in caplog.text
@@ -57,8 +64,8 @@ def test_a_result_is_pushed_and_logged(caplog: pytest.LogCaptureFixture) -> None
 def test_a_completed_video_without_a_url_is_warned_of(caplog: pytest.LogCaptureFixture) -> None:
     """It is completed all the same; the API may give the URL later."""
     caplog.set_level(logging.INFO)
-    log, ti = logging.getLogger("test"), TaskInstance()
-    push_result({"ti": ti}, replace(COMPLETED, video_url=None), log)  # type: ignore[typeddict-item]
+    ti = TaskInstance()
+    push_result(Operator(), {"ti": ti}, replace(COMPLETED, video_url=None))  # type: ignore[typeddict-item]
     assert ti.xcoms == {"video_url": None, "actual_duration": None}
     assert [record.levelname for record in caplog.records] == ["INFO", "WARNING"]
 

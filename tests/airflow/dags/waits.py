@@ -21,7 +21,10 @@ with DAG("waits", default_args={"retries": 2, "retry_delay": 1}):
     StarVideosTaskSensor(task_id="called_back", video_id=create.output, on_success_callback=print, **QUICK)
     StarVideosTaskSensor(task_id="started_on_worker", video_id=create.output, start_from_trigger=False, **QUICK)
     StarVideosTaskSensor(task_id="poked", video_id=create.output, deferrable=False, **QUICK)
-    StarVideosTaskSensor(task_id="rescheduled", video_id=create.output, deferrable=False, mode="reschedule", **QUICK)
+    # Slower: where its time comes before Airflow's scheduler has noted the end of the last poke, it costs a try.
+    StarVideosTaskSensor(
+        task_id="rescheduled", video_id=create.output, deferrable=False, mode="reschedule", poke_interval=8
+    )
     StarVideosCreateOperator(task_id="create_deferred", prompt="one", wait_for_completion=True, poll_interval=1)
     StarVideosCreateOperator(
         task_id="create_blocking", prompt="one", wait_for_completion=True, deferrable=False, poll_interval=1

@@ -1,0 +1,47 @@
+"""Who may see what: Airflow's own rules, asked for every route. Apps of plugins aren't protected otherwise."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from airflow.api_fastapi.app import get_auth_manager
+from airflow.api_fastapi.auth.managers.models.resource_details import DagAccessEntity, DagDetails
+from airflow.api_fastapi.core_api.security import GetUserDep, get_user, requires_access_dag
+from airflow.models.dag import DagModel
+from fastapi import Depends
+
+ENTITIES = (DagAccessEntity.RUN, DagAccessEntity.TASK_INSTANCE, DagAccessEntity.XCOM)
+"""What is shown of a Dag is read from these; who may not read one of them sees nothing."""
+
+LOGGED_IN = [Depends(get_user)]
+"""For a route that shows nothing of any Dag."""
+
+READS_DAG = [Depends(requires_access_dag("GET", entity)) for entity in ENTITIES]
+"""For a route with ``{dag_id}`` in its path."""
+
+User = GetUserDep
+
+
+def readable_dags(user: Any) -> set[str]:
+    """Return the Dags that a user may read, by the rule for Dags alone."""
+    return set(get_auth_manager().get_authorized_dag_ids(user=user, method="GET"))
+
+
+def fully_readable(user: Any, dag_ids: Iterable[str]) -> set[str]:
+    """Return those Dags of which a user may read all that is shown here."""
+    manager = get_auth_manager()
+    return {
+        dag_id
+        for dag_id in set(dag_ids)
+        if all(
+            manager.is_authorized_dag(method="GET", access_entity=entity, details=_details(dag_id), user=user)
+            for entity in ENTITIES
+        )
+    }
+
+
+def _details(dag_id: str) -> DagDetails:
+    if "team_name" in DagDetails.__dataclass_fields__:  # Airflow 3.2+
+        return DagDetails(id=dag_id, team_name=DagModel.get_team_name(dag_id))
+    return DagDetails(id=dag_id)

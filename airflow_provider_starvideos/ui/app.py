@@ -1,0 +1,162 @@
+"""The app's routes. Each names who may use it; everything else here is about what is sent."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+from typing import Annotated, Any
+
+from airflow.api_fastapi.common.db.common import SessionDep
+from fastapi import FastAPI, HTTPException, Query, Request
+from fastapi.responses import Response
+
+from airflow_provider_starvideos.ui import facts, telling
+from airflow_provider_starvideos.ui.access import LOGGED_IN, READS_DAG, User
+from airflow_provider_starvideos.ui.asking import ask
+from airflow_provider_starvideos.ui.headers import StrictHeaders
+from airflow_provider_starvideos.ui.media import ORDERS, UnavailableError, Wanted, conn_id_of, respond
+from airflow_provider_starvideos.ui.recent import recent_runs
+from airflow_provider_starvideos.ui.videos import Run, Status, Video, find, load
+
+MOST_PER_PAGE = 48
+TYPES = {"css": "text/css", "js": "text/javascript", "svg": "image/svg+xml", "html": "text/html"}
+STATIC = files(__package__).joinpath("static")
+ASSETS = {each.name: each.read_bytes() for each in STATIC.iterdir() if each.name.rpartition(".")[2] in TYPES}
+"""All of them are small, and nothing else is ever read for a request: no path comes from outside."""
+PAGE = ASSETS.pop("page.html").decode()
+
+RunId = Annotated[str, Query(max_length=250)]
+TaskId = Annotated[str, Query(max_length=250)]
+MapIndex = Annotated[str, Query(max_length=20)]
+"""Text: Airflow leaves ``{MAP_INDEX}`` as it is in the tab of a task that isn't mapped."""
+Row = Annotated[int, Query(ge=0, le=10_000_000)]
+
+
+def build_app() -> Any:
+    """Return the app, with neither documentation nor schema: those would be open to everybody."""
+    app = FastAPI(title="StarVideos", docs_url=None, redoc_url=None, openapi_url=None)
+    app.get("/", dependencies=LOGGED_IN)(recent_page)
+    app.get("/static/{name}", dependencies=LOGGED_IN)(static)
+    app.get("/api/recent")(recent)
+    app.get("/dags/{dag_id}/gallery", dependencies=READS_DAG)(dag_page)
+    app.get("/dags/{dag_id}/video", dependencies=READS_DAG)(dag_page)
+    app.get("/dags/{dag_id}/play", dependencies=READS_DAG)(play)
+    app.get("/api/dags/{dag_id}/videos", dependencies=READS_DAG)(videos)
+    app.get("/api/dags/{dag_id}/video", dependencies=READS_DAG)(video)
+    app.get("/api/dags/{dag_id}/outcome", dependencies=READS_DAG)(outcome)
+    return StrictHeaders(app)
+
+
+def recent_page() -> Response:
+    """The page over recent runs."""
+    return _page("./")
+
+
+def dag_page() -> Response:
+    """The gallery of a run, and the tab of a task: what they show, they ask for."""
+    return _page("../../")
+
+
+def _page(root: str) -> Response:
+    return Response(PAGE.replace("{root}", root), media_type="text/html", headers={"Cache-Control": "no-store"})
+
+
+def static(name: str) -> Response:
+    """A stylesheet, script or icon."""
+    if name not in ASSETS:
+        raise HTTPException(404, "Not found")
+    kind = TYPES[name.rpartition(".")[2]]
+    return Response(ASSETS[name], media_type=kind, headers={"Cache-Control": "private, max-age=300"})
+
+
+def recent(session: SessionDep, user: User, before: Annotated[int | None, Query(ge=0)] = None) -> dict[str, Any]:
+    """The latest runs of the Dags that the user may read."""
+    return recent_runs(session, user, before)
+
+
+def videos(
+    session: SessionDep,
+    dag_id: str,
+    run_id: RunId,
+    task_id: TaskId | None = None,
+    map_index: MapIndex = "",
+    status: Status | None = None,
+    offset: Annotated[int, Query(ge=0)] = 0,
+    limit: Annotated[int, Query(ge=1, le=MOST_PER_PAGE)] = 24,
+) -> dict[str, Any]:
+    """A page of a run's videos, or of one task's."""
+    run = _run(session, dag_id, run_id)
+    if task_id is not None:
+        index = _index(map_index)
+        run.videos = [
+            each
+            for each in run.videos
+            if any(task.task_id == task_id and index in (-1, task.map_index) for task in each.tasks)
+        ]
+    shown = [each for each in run.videos if status in (None, each.status)]
+    page = shown[offset : offset + limit]
+    facts.add_rendered(session, dag_id, run_id, [task for each in page for task in each.tasks])
+    return telling.overview(run) | {"shown": len(shown), "videos": [telling.summary(each) for each in page]}
+
+
+def video(
+    session: SessionDep, dag_id: str, run_id: RunId, task_id: TaskId, map_index: MapIndex = "", row: Row = 0
+) -> dict[str, Any]:
+    """All that is known of one video. One that isn't ready or has failed is asked for at the API."""
+    found = _video(session, dag_id, run_id, task_id, map_index, row)
+    answer = None
+    if found.video_id and found.status in (Status.MAKING, Status.FAILED):
+        ended = found.status is Status.FAILED
+        answer = ask(conn_id_of(session, dag_id, found), found.video_id, ended=ended)
+    return telling.details(found, answer)
+
+
+def outcome(
+    session: SessionDep, dag_id: str, run_id: RunId, task_id: TaskId, map_index: MapIndex = "", row: Row = 0
+) -> dict[str, Any]:
+    """What became of a video, as the API says: for one that failed, or that no task of the run waits for."""
+    told = video(session, dag_id, run_id, task_id, map_index, row)
+    return {name: told[name] for name in ("status", "error")}
+
+
+def play(
+    request: Request,
+    session: SessionDep,
+    dag_id: str,
+    run_id: RunId,
+    task_id: TaskId,
+    map_index: MapIndex = "",
+    row: Row = 0,
+    source: Annotated[str, Query(pattern=f"^({'|'.join(ORDERS)})$")] = "any",
+) -> Response:
+    """The video itself, or a redirect to where it can be fetched."""
+    found = _video(session, dag_id, run_id, task_id, map_index, row)
+    wanted = Wanted(
+        found, conn_id_of(session, dag_id, found), {name.lower(): value for name, value in request.headers.items()}
+    )
+    session.close()  # a connection of the database isn't held for as long as the video is sent
+    try:
+        return respond(wanted, source)
+    except UnavailableError as failure:
+        raise HTTPException(404, str(failure)) from failure
+
+
+def _run(session: SessionDep, dag_id: str, run_id: str) -> Run:
+    run = load(session, dag_id, run_id)
+    if run is None:
+        raise HTTPException(404, "There is no such run.")
+    return run
+
+
+def _video(session: SessionDep, dag_id: str, run_id: str, task_id: str, map_index: str, row: int) -> Video:
+    found = find(_run(session, dag_id, run_id), task_id, _index(map_index), row)
+    if found is None:
+        raise HTTPException(404, "This task has no StarVideos video.")
+    facts.add_rendered(session, dag_id, run_id, found.tasks)
+    return found
+
+
+def _index(map_index: str) -> int:
+    try:
+        return int(map_index)
+    except ValueError:
+        return -1

@@ -1,0 +1,95 @@
+"""Asking the API about a video, on behalf of those who look at it: seldom, briefly, and few at a time."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import OrderedDict
+from dataclasses import dataclass, replace
+from typing import Any, NoReturn
+
+from airflow_provider_starvideos.api import calls
+from airflow_provider_starvideos.api.flow import Sleep, drive
+from airflow_provider_starvideos.api.models import VideoTask
+from airflow_provider_starvideos.exceptions import StarVideosConnectionError, StarVideosError
+from airflow_provider_starvideos.hooks.starvideos import StarVideosHook
+from airflow_provider_starvideos.transports.sync import SyncTransport
+
+ANSWER_SECONDS = 10.0
+AT_ONCE = 4
+"""Of the api-server's threads; more would let a slow API hold up Airflow itself."""
+KEPT = 2000
+LEAST_SECONDS = 5.0
+"""Between two questions about one video, whatever is known of it."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the API said, or why it said nothing."""
+
+    at: float
+    video: VideoTask | None
+    error: str | None
+
+    @property
+    def keep_seconds(self) -> float:
+        """How long it is good enough; the vendor recommends 30 seconds between two looks."""
+        if self.video is None or not self.is_final:
+            return 30.0
+        return 300.0 if self.video.is_completed else 3600.0
+
+    @property
+    def is_final(self) -> bool:
+        """It won't change, but for the URL."""
+        return self.video is not None and (self.video.is_completed or self.video.is_failed)
+
+
+_answers: OrderedDict[tuple[str, str], Answer] = OrderedDict()
+_lock = threading.Lock()
+_slots = threading.BoundedSemaphore(AT_ONCE)
+
+
+def ask(conn_id: str, video_id: str, *, ended: bool = False) -> Answer:
+    """Return what the API says of a video, as of now or of a moment ago. Doesn't raise: an error is an answer.
+
+    :param ended: Airflow knows that the video is completed or failed, so an answer from before that is of no use
+    """
+    key = (conn_id, video_id)
+    with _lock:
+        known = _answers.get(key)
+    if known and time.monotonic() - known.at < (known.keep_seconds if known.is_final or not ended else LEAST_SECONDS):
+        return known
+    if not _slots.acquire(timeout=ANSWER_SECONDS):
+        return Answer(time.monotonic(), None, "Too many are asking the API at the same time; try again.")
+    try:
+        answer = _asked(conn_id, video_id)
+    finally:
+        _slots.release()
+    with _lock:
+        _answers[key] = answer
+        _answers.move_to_end(key)
+        while len(_answers) > KEPT:
+            _answers.popitem(last=False)
+    return answer
+
+
+def _asked(conn_id: str, video_id: str) -> Answer:
+    try:
+        endpoint = StarVideosHook(conn_id).get_conn()
+        brief = replace(endpoint, timeout=min(endpoint.timeout, ANSWER_SECONDS), connect_timeout=5.0)
+        with SyncTransport() as transport:
+
+            def perform(step: Any) -> Any:
+                return _no_second_attempt(step) if isinstance(step, Sleep) else transport.perform(step)
+
+            video = drive(calls.query(brief, video_id, max_retries=0), perform)
+    except StarVideosError as error:
+        return Answer(time.monotonic(), None, str(error))
+    except Exception as error:  # noqa: BLE001  a secrets backend's own, say; its text may hold anything
+        return Answer(time.monotonic(), None, f"The connection {conn_id!r} can't be used: {type(error).__name__}.")
+    return Answer(time.monotonic(), video, None)
+
+
+def _no_second_attempt(step: Sleep) -> NoReturn:
+    """Nobody waits for one here."""
+    raise StarVideosConnectionError(step.notice or "The API has no answer at the moment.", sent=True)

@@ -1,0 +1,154 @@
+"""Where a video is played from: the saved file, else a fresh temporary URL. The key stays in the api-server."""
+
+from __future__ import annotations
+
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from threading import Lock
+from typing import Any
+
+from fastapi.responses import RedirectResponse, Response
+from sqlalchemy.orm import Session
+
+from airflow_provider_starvideos.api.validation import is_http_url
+from airflow_provider_starvideos.hooks.connection import DEFAULT_CONN_ID
+from airflow_provider_starvideos.ui import facts
+from airflow_provider_starvideos.ui.asking import Answer, ask
+from airflow_provider_starvideos.ui.places import NotAllowedError, belongs, is_allowed, local_path
+from airflow_provider_starvideos.ui.ranges import file_response
+from airflow_provider_starvideos.ui.videos import Status, Video
+
+SIGNED_SECONDS = 3600
+SIGNED_KEPT_SECONDS = 1200.0
+SIGNED_KEPT = 2000
+NO_TRACE = {"Cache-Control": "no-store", "Referrer-Policy": "no-referrer"}
+
+
+class UnavailableError(Exception):
+    """The video can't be played from there; the message says why, for the user."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """A video, and what is needed to serve it.
+
+    :param headers: the request's ``Range`` and the like, in lower case
+    """
+
+    video: Video
+    conn_id: str
+    headers: Mapping[str, str]
+
+
+def conn_id_of(session: Session, dag_id: str, video: Video) -> str:
+    """Return the connection of a video's tasks; of its tasks the rendered fields are looked up before."""
+    for task in video.tasks:
+        if isinstance(conn_id := task.rendered.get("starvideos_conn_id"), str) and conn_id:
+            return conn_id
+    # A task that started in the triggerer has no rendered fields.
+    conn_id = facts.declared(session, dag_id, video.task.task_id, "starvideos_conn_id")
+    return conn_id if isinstance(conn_id, str) and conn_id and "{" not in conn_id else DEFAULT_CONN_ID
+
+
+def playable_file(video: Video) -> bool:
+    """Tell whether the saved file may be played at all, without looking whether it is still there."""
+    if video.saved is None:
+        return False
+    uri, _ = video.saved
+    path = local_path(uri)
+    return _is_where_it_belongs(video) and (path is None or is_allowed(path))
+
+
+def respond(wanted: Wanted, order: str) -> Response:
+    """Return the video, or a redirect to it.
+
+    :param order: which source first, a key of ``ORDERS``
+    :raises UnavailableError: with the reason of each source
+    """
+    reasons = []
+    for source in ORDERS[order]:
+        try:
+            return source(wanted)
+        except UnavailableError as error:
+            reasons.append(str(error))
+    raise UnavailableError(" ".join(dict.fromkeys(reasons)))
+
+
+def _is_where_it_belongs(video: Video) -> bool:
+    if video.saved is None:
+        return False
+    uri, task = video.saved
+    if not task.rendered:  # Airflow keeps them for the latest runs only
+        return local_path(uri) is not None
+    return belongs(uri, task.rendered.get("destination"), None if video.row else video.video_id)
+
+
+def _saved(wanted: Wanted) -> Response:
+    if wanted.video.saved is None:
+        raise UnavailableError("The run has saved no file of it.")
+    uri, task = wanted.video.saved
+    if not _is_where_it_belongs(wanted.video):
+        raise UnavailableError("The saved file isn't where its task was told to put it, so it isn't read.")
+    path = local_path(uri)
+    try:
+        if path is not None:
+            return file_response(path, wanted.headers)
+        return RedirectResponse(_signed(uri, task.rendered.get("storage_conn_id")), headers=NO_TRACE)
+    except NotAllowedError as error:
+        raise UnavailableError(f"The saved file can't be read by the api-server: {error}.") from error
+    except FileNotFoundError as error:
+        raise UnavailableError("The saved file is no longer there.") from error
+
+
+_urls: OrderedDict[tuple[str, str | None], tuple[float, str]] = OrderedDict()
+_lock = Lock()
+
+
+def _signed(uri: str, conn_id: Any) -> str:
+    key = (uri, conn_id if isinstance(conn_id, str) and conn_id else None)
+    with _lock:
+        made, url = _urls.get(key, (0.0, ""))
+    if url and time.monotonic() - made < SIGNED_KEPT_SECONDS:
+        return url
+    from airflow.providers.common.compat.sdk import ObjectStoragePath
+
+    try:
+        url = str(ObjectStoragePath(uri, conn_id=key[1]).sign(expiration=SIGNED_SECONDS))
+    except NotImplementedError as error:
+        raise UnavailableError("The saved file's store can't presign URLs.") from error
+    except Exception as error:
+        raise UnavailableError(f"The saved file's store can't be asked: {type(error).__name__}.") from error
+    if not is_http_url(url):
+        raise UnavailableError("The saved file's store gives no http(s) URL.")
+    with _lock:
+        _urls[key] = (time.monotonic(), url)
+        while len(_urls) > SIGNED_KEPT:
+            _urls.popitem(last=False)
+    return url
+
+
+def _temporary(wanted: Wanted) -> Response:
+    if wanted.video.video_id is None or wanted.video.status not in (Status.COMPLETED, Status.MAKING):
+        raise UnavailableError("There is no video.")
+    answer = ask(wanted.conn_id, wanted.video.video_id, ended=wanted.video.status is Status.COMPLETED)
+    if answer.video is None:
+        raise UnavailableError(f"The API gave no URL: {answer.error}")
+    if not answer.video.video_url or not is_http_url(answer.video.video_url):
+        raise UnavailableError(_why_no_url(answer))
+    return RedirectResponse(answer.video.video_url, headers=NO_TRACE)
+
+
+def _why_no_url(answer: Answer) -> str:
+    video = answer.video
+    if video is not None and video.is_failed:
+        return f"The video failed: {video.error or 'the API gave no reason'}"
+    return f"The API has no URL for it; it is {video.status if video else 'unknown'}."
+
+
+ORDERS: Mapping[str, tuple[Callable[[Wanted], Response], ...]] = {
+    "any": (_saved, _temporary),
+    "temporary": (_temporary, _saved),
+    "saved": (_saved,),
+}

@@ -1,0 +1,144 @@
+// What all views share. Texts of prompts, errors and names come from outside: they only ever become text nodes.
+
+export const root = document.documentElement.dataset.root;
+
+// Airflow 3.1 puts a run's id into the address as it is: there, a plus is a plus, and no space.
+const plain = (text) => {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+};
+export const query = new Map(
+  location.search.slice(1).split("&").map((pair) => [pair.split("=", 1)[0], plain(pair.slice(pair.indexOf("=") + 1))]),
+);
+export const asQuery = (parameters) =>
+  Object.entries(parameters)
+    .filter(([, value]) => value !== null && value !== undefined)
+    .map(([name, value]) => `${name}=${encodeURIComponent(value)}`)
+    .join("&");
+
+export const dagId = decodeURIComponent(location.pathname.match(/\/dags\/([^/]+)\//)?.[1] ?? "");
+
+const LABELS = {
+  pending: "Not ordered yet",
+  making: "In progress",
+  completed: "Completed",
+  failed: "Failed",
+  none: "Not made",
+};
+
+export const label = (status) => LABELS[status] ?? status;
+
+export function el(tag, properties = {}, ...children) {
+  const element = document.createElement(tag);
+  for (const [name, value] of Object.entries(properties)) {
+    if (value === null || value === undefined || value === false) continue;
+    if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
+    else if (name in element) element[name] = value;
+    else element.setAttribute(name, value === true ? "" : value);
+  }
+  element.append(...children.filter((child) => child !== null && child !== undefined));
+  return element;
+}
+
+export class AnswerError extends Error {
+  constructor(status, message) {
+    super(message);
+    this.status = status;
+  }
+}
+
+export async function api(path, parameters = {}) {
+  const answer = await fetch(`${root}api/${path}?${asQuery(parameters)}`, { headers: { Accept: "application/json" } });
+  const body = await answer.json().catch(() => ({}));
+  if (!answer.ok) throw new AnswerError(answer.status, problemOf(answer.status, body.detail));
+  return body;
+}
+
+function problemOf(status, detail) {
+  if (status === 401) return "You aren't logged in any more. Load Airflow's page again.";
+  if (status === 403) return "You may not read this Dag's runs.";
+  return typeof detail === "string" ? detail : `Airflow's api-server answered with status ${status}.`;
+}
+
+// Where a video of a run is: its task, its map index, and its row in a batch.
+export const placeOf = (video) => ({
+  run_id: query.get("run_id"),
+  task_id: video.task_id,
+  map_index: video.map_index,
+  row: video.row,
+});
+
+export const pageUrl = (page, parameters, dag = dagId) =>
+  `${root}dags/${encodeURIComponent(dag)}/${page}?${asQuery(parameters)}`;
+
+export const nameOf = (video) =>
+  video.name ?? `${video.task_id}${video.map_index >= 0 ? ` [${video.map_index}]` : ""}${video.row ? ` · row ${video.row}` : ""}`;
+
+export const badge = (status) => el("span", { className: `badge ${status}` }, label(status));
+
+export const seconds = (value) => (value === null || value === undefined ? null : `${Math.round(value * 10) / 10} s`);
+
+export function moment(text) {
+  const when = new Date(text);
+  if (!text || Number.isNaN(when.getTime())) return null;
+  return el("time", { dateTime: when.toISOString() }, when.toLocaleString());
+}
+
+export function say(text) {
+  const live = document.getElementById("live");
+  if (live.textContent !== text) live.textContent = text;
+}
+
+export function show(...children) {
+  const main = document.getElementById("main");
+  main.replaceChildren(...children.filter(Boolean));
+  main.setAttribute("aria-busy", "false");
+}
+
+export const note = (text, kind = "note") => el("p", { className: kind, role: kind === "problem" ? "alert" : null }, text);
+
+// Calls `look` again and again for as long as it answers true and somebody looks at the page.
+export function refresh(look, milliseconds = 5000) {
+  const again = async () => {
+    if (document.hidden) return setTimeout(again, milliseconds);
+    let more = true;
+    try {
+      more = await look();
+    } catch (error) {
+      say(error.message);
+    }
+    return more ? setTimeout(again, milliseconds) : null;
+  };
+  setTimeout(again, milliseconds);
+}
+
+// Airflow's theme, where its page around this one can be asked; else the browser's.
+export function followTheme() {
+  const dark = matchMedia("(prefers-color-scheme: dark)");
+  const outer = outerPage();
+  const apply = () => {
+    const names = outer?.classList;
+    const isDark = names?.contains("dark") || (!names?.contains("light") && dark.matches);
+    const page = document.documentElement;
+    page.dataset.theme = isDark ? "dark" : "light";
+    if (!outer) return;
+    const [body, html] = [parent.document.body, outer].map((element) => parent.getComputedStyle(element));
+    const background = [body, html].map((one) => one.backgroundColor).find((color) => !color.endsWith(", 0)"));
+    if (background) page.style.setProperty("--bg", background);
+    page.style.setProperty("--font", body.fontFamily);
+  };
+  dark.addEventListener("change", apply);
+  if (outer) new MutationObserver(apply).observe(outer, { attributeFilter: ["class"] });
+  apply();
+}
+
+function outerPage() {
+  try {
+    return parent === window ? null : parent.document.documentElement;
+  } catch {
+    return null;
+  }
+}

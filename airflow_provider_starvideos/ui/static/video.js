@@ -1,0 +1,125 @@
+// One video: the player, and all that is known of it.
+
+import { api, badge, dagId, el, label, moment, nameOf, note, pageUrl, placeOf, query, refresh, root, say, seconds, show } from "./common.js";
+
+const path = `dags/${encodeURIComponent(dagId)}`;
+const CHANGING = ["status", "api_status", "error", "id", "saved", "preview"];
+
+export async function showVideo(place) {
+  let told = await api(`${path}/video`, place);
+  render(told);
+  const look = async () => {
+    const now = await api(`${path}/video`, place);
+    if (CHANGING.some((name) => now[name] !== told[name])) render(now);
+    told = now;
+    return !now.final;
+  };
+  if (!told.final) refresh(look);
+}
+
+function render(video) {
+  say(`Video ${label(video.status)}`);
+  show(
+    query.get("from") === "gallery" ? el("a", { className: "back", href: galleryUrl() }, "← All videos of the run") : null,
+    el("div", { className: "video" }, el("div", { className: "stage" }, ...stage(video)), facts(video)),
+  );
+}
+
+function galleryUrl() {
+  return pageUrl("gallery", { run_id: query.get("run_id") });
+}
+
+function stage(video) {
+  if (video.status !== "completed") return [waiting(video)];
+  const source = pageUrl("play", placeOf(video));
+  const problem = el("p", { className: "problem", role: "alert", hidden: true });
+  const player = el("video", { controls: true, playsInline: true, preload: "metadata", src: source, ariaLabel: video.prompt ?? "Video" });
+  player.addEventListener("error", async () => {
+    problem.textContent = await whyNot(source);
+    problem.hidden = false;
+  });
+  return [player, problem];
+}
+
+// The player only says that it couldn't; the route says why.
+async function whyNot(source) {
+  const answer = await fetch(source, { redirect: "manual", headers: { Range: "bytes=0-0" } }).catch(() => null);
+  if (answer === null) return "The video can't be played: Airflow's api-server doesn't answer.";
+  if (answer.type === "opaqueredirect") return "The video can't be played: its host didn't give it. A temporary URL may have expired.";
+  const body = await answer.json().catch(() => ({}));
+  return `The video can't be played. ${typeof body.detail === "string" ? body.detail : ""}`;
+}
+
+const WAITING = {
+  pending: "It hasn't been ordered yet.",
+  making: "It is being made. This page shows it when it is there.",
+  failed: "There is no video.",
+  none: "The task didn't run, so there is no video.",
+};
+
+function waiting(video) {
+  const box = el("div", { className: "waiting" }, badge(video.status), el("p", {}, WAITING[video.status]));
+  if (video.api_status && video.status === "making") box.append(el("p", { className: "quiet" }, `The API says: ${video.api_status}`));
+  if (video.api_problem && video.status === "making") box.append(el("p", { className: "quiet" }, video.api_problem));
+  return box;
+}
+
+function facts(video) {
+  const waited = video.ordered_at && video.completed_at ? (new Date(video.completed_at) - new Date(video.ordered_at)) / 1000 : null;
+  const rows = [
+    ["Status", badge(video.status)],
+    ["Error", video.error && el("pre", { className: "error" }, video.error)],
+    ["Prompt", video.prompt && el("p", { className: "whole" }, video.prompt)],
+    ["Mode", video.mode],
+    ["Parameters", parameters(video)],
+    ["Inputs", inputs(video)],
+    ["Ordered", moment(video.ordered_at)],
+    ["Completed", moment(video.completed_at)],
+    ["Waited", seconds(waited)],
+    ["Length", seconds(video.duration)],
+    ["Video id", video.id && el("code", {}, video.id)],
+    ["Saved to", video.saved && el("code", {}, video.saved)],
+    ["Size", video.size_bytes && `${video.size_bytes.toLocaleString()} bytes`],
+    ["SHA-256", video.sha256 && el("code", {}, video.sha256)],
+    ["Tasks", tasks(video)],
+  ];
+  const list = el("dl", {});
+  for (const [name, value] of rows) if (value) list.append(el("dt", {}, name), el("dd", {}, value));
+  return el("section", { className: "facts", ariaLabel: "About the video" }, el("h1", {}, nameOf(video)), list, download(video));
+}
+
+function parameters(video) {
+  const names = { duration: (value) => `${value} s`, ratio: (value) => value, model: (value) => value };
+  return Object.entries(video.parameters).map(([name, value]) => names[name](value)).join(" · ");
+}
+
+function download(video) {
+  if (video.status !== "completed") return null;
+  const href = pageUrl("play", placeOf(video));
+  return el("p", {}, el("a", { href, download: `${video.id ?? "video"}.mp4` }, "Download"));
+}
+
+function inputs(video) {
+  if (!video.inputs.length) return null;
+  return el("ul", { className: "inputs" }, ...video.inputs.map((input) => el("li", {}, picture(input), input.kind, " ", el("code", {}, input.url))));
+}
+
+function picture(input) {
+  if (!input.is_web || input.kind === "reference video") return null;
+  const image = el("img", { loading: "lazy", referrerPolicy: "no-referrer", alt: "", width: 72, height: 72, src: input.url });
+  image.addEventListener("error", () => image.remove());
+  return image;
+}
+
+// Inside of Airflow's page a frame may not lead it elsewhere.
+function tasks(video) {
+  const base = new URL(root, location.href).pathname.replace(/starvideos\/$/, "");
+  const one = (task) => {
+    const text = `${task.task_id}${task.map_index >= 0 ? ` [${task.map_index}]` : ""}: ${task.state ?? "no state yet"}`;
+    if (parent !== window) return el("li", {}, text);
+    const mapped = task.map_index >= 0 ? `/mapped/${task.map_index}` : "";
+    const parts = [dagId, "runs", query.get("run_id"), "tasks", task.task_id].map(encodeURIComponent).join("/");
+    return el("li", {}, el("a", { href: `${base}dags/${parts}${mapped}` }, text));
+  };
+  return el("ul", {}, ...video.tasks.map(one));
+}

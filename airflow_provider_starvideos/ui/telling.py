@@ -1,0 +1,143 @@
+"""What the browser is told of videos, as JSON. Never a URL that is a secret: inputs are shown without signatures."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Any
+
+from airflow_provider_starvideos.api.urls import unsigned
+from airflow_provider_starvideos.api.validation import as_list, derive_mode, is_http_url
+from airflow_provider_starvideos.ui.asking import Answer
+from airflow_provider_starvideos.ui.facts import Kind
+from airflow_provider_starvideos.ui.media import playable_file
+from airflow_provider_starvideos.ui.videos import Run, Status, Video
+
+WIRE_NAMES = {"referenceImages": "reference_images", "referenceVideos": "reference_videos"}
+"""A batch's manifest has the requests as they went over the wire."""
+PARAMETERS = ("duration", "ratio", "model")
+NO_ORDER = "The task failed before a video was ordered. Its log says why."
+NO_REASON = "The task failed. Its log says why."
+
+
+def counts(videos: Iterable[Video]) -> dict[str, int]:
+    """Return how many videos there are of each status."""
+    found = dict.fromkeys(Status, 0)
+    for video in videos:
+        found[video.status] += 1
+    return {str(status): count for status, count in found.items()}
+
+
+def summary(video: Video) -> dict[str, Any]:
+    """Return what a card of the gallery shows."""
+    given = _given(video)
+    return {
+        "task_id": video.task.task_id,
+        "map_index": video.task.map_index,
+        "row": video.row,
+        "name": _text(video.told.get("name")),
+        "id": video.video_id,
+        "status": str(video.status),
+        "prompt": _text(given.get("prompt")),
+        "duration": _number(video.duration),
+        "ratio": _text(given.get("ratio")),
+        "error": _text(video.told.get("error")),
+        "preview": playable_file(video),
+    }
+
+
+def details(video: Video, answer: Answer | None) -> dict[str, Any]:
+    """Return what the tab of a task shows.
+
+    :param answer: what the API says of it, if it was asked
+    """
+    given = _given(video)
+    inputs = _inputs(given)
+    counted = [kind for kind, _ in inputs]
+    mode = derive_mode(
+        images=counted.count("reference image"),
+        videos=counted.count("reference video"),
+        frames=bool({"first frame", "last frame"} & set(counted)),
+    )
+    asked = answer.video if answer else None
+    status = video.status
+    if status is Status.MAKING and asked:
+        status = Status.COMPLETED if asked.is_completed else Status.FAILED if asked.is_failed else status
+    told = {
+        "mode": str(mode) if given else None,
+        "parameters": {name: _text(given.get(name)) for name in PARAMETERS if given.get(name) not in (None, "")},
+        "inputs": [{"kind": kind, "url": url, "is_web": is_http_url(url)} for kind, url in inputs],
+        "status": str(status),
+        "api_status": asked.status if asked else None,
+        "api_problem": answer.error if answer else None,
+        "ordered_at": _when(video.ordered_at),
+        "completed_at": _when(video.completed_at),
+        "duration": _number(video.duration) or (asked.actual_duration if asked else None),
+        "error": _error(video, answer),
+        "saved": video.saved[0] if video.saved else None,
+        "size_bytes": _number(video.size_bytes),
+        "sha256": _text(video.sha256),
+        "final": status not in (Status.PENDING, Status.MAKING),
+        "tasks": [
+            {"task_id": task.task_id, "map_index": task.map_index, "kind": str(task.kind), "state": task.state}
+            for task in video.tasks
+        ],
+    }
+    return summary(video) | told
+
+
+def overview(run: Run) -> dict[str, Any]:
+    """Return what is told of a run as a whole."""
+    batches = [
+        {"task_id": task.task_id, "map_index": task.map_index, "counts": task.value("counts")}
+        for task in {video.task.key: video.task for video in run.videos}.values()
+        if task.kind is Kind.BATCH and isinstance(task.value("counts"), dict)
+    ]
+    return {
+        "state": run.state,
+        "counts": counts(run.videos),
+        "total": len(run.videos),
+        "batches": batches,
+        "problems": run.problems,
+    }
+
+
+def _given(video: Video) -> Mapping[str, Any]:
+    """Return the arguments of the order, by the operator's names."""
+    if video.row:
+        request = video.told.get("request")
+        given = request if isinstance(request, dict) else {}
+        return {WIRE_NAMES.get(str(name), str(name)): value for name, value in given.items()}
+    return next((task.rendered for task in video.tasks if task.kind is Kind.ORDER), {})
+
+
+def _inputs(given: Mapping[str, Any]) -> list[tuple[str, str]]:
+    found = [
+        *(("reference image", one) for one in as_list(given.get("reference_images")) or ()),
+        ("first frame", given.get("first_image")),
+        ("last frame", given.get("last_image")),
+        *(("reference video", one) for one in as_list(given.get("reference_videos")) or ()),
+    ]
+    return [(kind, unsigned(value)) for kind, value in found if isinstance(value, str) and value.strip()]
+
+
+def _error(video: Video, answer: Answer | None) -> str | None:
+    if told := _text(video.told.get("error")):
+        return told
+    if answer and answer.video and answer.video.is_failed:
+        return answer.video.error or "The video failed; the API gave no reason."
+    if video.status is Status.FAILED:
+        return NO_REASON if video.video_id else NO_ORDER
+    return None
+
+
+def _text(value: Any) -> str | None:
+    return None if value is None or value == "" else str(value)
+
+
+def _number(value: Any) -> int | float | None:
+    return value if isinstance(value, int | float) and not isinstance(value, bool) else None
+
+
+def _when(value: datetime | str | None) -> str | None:
+    return value.isoformat() if isinstance(value, datetime) else _text(value)

@@ -1,0 +1,268 @@
+"""The UI in a browser, inside of a running Airflow's own pages: it plays, filters, pages, refreshes, and stays calm."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import quote, urlencode
+
+import pytest
+from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_1_PLUS
+from playwright.sync_api import Browser, FrameLocator, Locator, Page, expect, sync_playwright
+
+from tests.ui.conftest import CHROMIUM_OPTIONS, RUN, Site
+
+pytestmark = [
+    pytest.mark.real_airflow,
+    pytest.mark.skipif(not AIRFLOW_V_3_1_PLUS, reason="Airflow 3.0 shows no views of plugins"),
+]
+
+MOVES = """async video => {
+    const was = video.currentTime;
+    await new Promise(go => setTimeout(go, 400));
+    return video.currentTime - was;
+}"""
+HARMLESS = ("allow-scripts and allow-same-origin", "status of 404", "HydrateFallback")
+"""Airflow's own frames; and the answer for a task without videos."""
+
+
+@pytest.fixture(scope="module")
+def browser(chromium: str) -> Iterator[Browser]:
+    """Debian's Chromium, which has the codec."""
+    with sync_playwright() as playwright:
+        running = playwright.chromium.launch(executable_path=chromium, args=CHROMIUM_OPTIONS)
+        yield running
+        running.close()
+
+
+@pytest.fixture
+def page(browser: Browser, site: Site) -> Iterator[Page]:
+    """A logged-in user's window; whatever the browser complains about fails the test, a broken policy above all."""
+    context = browser.new_context(viewport={"width": 1280, "height": 900}, color_scheme="light")
+    context.add_cookies([{"name": "_token", "value": site.token("victor"), "url": site.url}])
+    opened = context.new_page()
+    complaints: list[str] = []
+    opened.on(
+        "console", lambda message: complaints.append(message.text) if message.type in ("error", "warning") else None
+    )
+    opened.on("pageerror", lambda error: complaints.append(str(error)))
+    yield opened
+    context.close()
+    assert [text for text in complaints if not any(known in text for known in HARMLESS)] == []
+
+
+def run_path(dag_id: str, run_id: str = RUN) -> str:
+    """Return the path of a run's page in Airflow."""
+    return f"/dags/{dag_id}/runs/{quote(run_id, safe='')}"
+
+
+def in_airflow(page: Page, site: Site, path: str, tab: str) -> FrameLocator:
+    """Open a page of Airflow and one of its tabs, by a click as a user does; return what is in it."""
+    page.goto(f"{site.url}{path}")
+    page.get_by_role("link", name=tab, exact=True).click()
+    return page.frame_locator("iframe")
+
+
+def open_video(
+    page: Page, site: Site, dag_id: str, task_id: str, map_index: Any = "{MAP_INDEX}", run_id: str = RUN
+) -> None:
+    """Open what is in the tab of a task, by itself: Airflow's page around it takes seconds to load."""
+    asked = urlencode({"run_id": run_id, "task_id": task_id, "map_index": map_index})
+    page.goto(f"{site.url}/starvideos/dags/{dag_id}/video?{asked}")
+
+
+def open_gallery(page: Page, site: Site, dag_id: str) -> None:
+    """Open what is in the tab of a run, by itself."""
+    page.goto(f"{site.url}/starvideos/dags/{dag_id}/gallery?{urlencode({'run_id': RUN})}")
+
+
+def plays(video: Locator) -> bool:
+    """Tell whether a video shows pictures that move."""
+    expect(video).to_have_js_property("paused", False)
+    video.evaluate("video => new Promise(go => video.readyState > 2 ? go() : video.addEventListener('canplay', go))")
+    return video.evaluate("video => video.videoWidth") > 0 and video.evaluate(MOVES) > 0
+
+
+def test_the_tab_of_a_task_plays_the_saved_file(page: Page, site: Site) -> None:
+    """Inside of Airflow's page, of a task that ended in the triggerer; the api-server streams the file."""
+    frame = in_airflow(page, site, f"{run_path('ui_saved')}/tasks/wait", "Video")
+    video = frame.locator("video")
+    expect(video).to_have_js_property("readyState", 4, timeout=15_000)
+    assert "/play?" in video.evaluate("video => video.currentSrc")
+    video.evaluate("video => { video.muted = true; return video.play() }")
+    assert plays(video)
+
+
+def test_the_tab_of_a_mapped_task_plays_the_temporary_url(page: Page, site: Site) -> None:
+    """Inside of Airflow's page, where nothing was saved: redirected to a fresh URL of the API's."""
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    frame = in_airflow(page, site, f"{run_path('ui_mapped')}/tasks/create/mapped/0", "Video")
+    expect(frame.locator("video")).to_have_js_property("readyState", 4, timeout=15_000)
+    frame.locator("video").evaluate("video => { video.muted = true; return video.play() }")
+    assert plays(frame.locator("video"))
+    assert [url for url in asked if url.startswith(site.emulator.url)]
+
+
+def test_it_tells_what_there_is_to_know(page: Page, site: Site) -> None:
+    """Prompt, mode, parameters, inputs without signatures, times, id, place; a hostile prompt is text and no more."""
+    open_video(page, site, "ui_saved", "create")
+    facts = page.get_by_role("region", name="About the video")
+    expect(facts).to_contain_text("<script>document.title='broken'</script>")
+    video_id = site.get(f"/api/dags/ui_saved/video?{urlencode({'run_id': RUN, 'task_id': 'create'})}").json["id"]
+    for text in (
+        "Completed",
+        "image reference",
+        "4 s · 16:9",
+        "cat.png",
+        "Ordered",
+        "Waited",
+        video_id,
+        f"{video_id}.mp4",
+    ):
+        expect(facts).to_contain_text(text)
+    expect(facts).not_to_contain_text("Signature")
+    expect(facts.locator("img")).to_have_js_property("complete", True)
+    assert facts.locator("img").evaluate("image => image.naturalWidth") > 0
+    assert page.locator("script").count() == 1
+    assert page.title() == "StarVideos"
+
+
+def test_a_failed_video_says_why(page: Page, site: Site) -> None:
+    """The API's own words, as text; and where nothing was ordered, where to look."""
+    open_video(page, site, "ui_mapped", "wait", 1)
+    expect(page.locator("dd .error")).to_have_text("the prompt was refused <b>here</b>")
+    open_video(page, site, "ui_mapped", "refused")
+    expect(page.locator("dd .error")).to_contain_text("before a video was ordered")
+    open_video(page, site, "ui_other", "nothing")
+    expect(page.locator("main")).to_contain_text("no StarVideos video")
+
+
+def test_the_gallery_filters_and_plays_under_the_pointer(page: Page, site: Site) -> None:
+    """Every video of the run, mapped ones too; failures with messages; the pointer starts one and stops it again."""
+    open_gallery(page, site, "ui_mapped")
+    expect(page.locator(".card")).to_have_count(5)
+    card, video = page.locator(".card").first, page.locator(".card video").first
+    card.hover()
+    assert plays(video)
+    page.mouse.move(2, 2)
+    expect(video).to_have_js_property("paused", True)
+    page.get_by_role("button", name="Failed").click()
+    expect(page.locator(".card")).to_have_count(2)
+    expect(page.locator(".card .error").first).to_have_text("the prompt was refused <b>here</b>")
+    expect(page.locator(".card .error").last).to_contain_text("Its log says why")
+    expect(page.get_by_role("button", name="Failed")).to_have_attribute("aria-pressed", "true")
+
+
+def test_the_keyboard_and_a_screen_reader_get_as_far(page: Page, site: Site) -> None:
+    """Cards are links with a name; the focus plays; Enter opens; a status is told; the way back is a link."""
+    open_gallery(page, site, "ui_mapped")
+    expect(page.get_by_role("status")).to_contain_text("3 of 5 completed")
+    page.get_by_role("button", name="Failed").focus()
+    page.keyboard.press("Tab")
+    lamp = page.get_by_role("link", name="a lamp")
+    expect(lamp).to_be_focused()
+    assert plays(lamp.locator("video"))
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("region", name="About the video")).to_contain_text("a lamp")
+    page.get_by_role("link", name="All videos of the run").click()
+    expect(page.get_by_role("link", name="a boat")).to_be_visible()
+
+
+def test_a_thousand_videos_stay_usable(page: Page, site: Site) -> None:
+    """A page at a time, within a second; what isn't looked at isn't loaded; numbers and filters go over all of them."""
+    played: list[str] = []
+    page.on("request", lambda request: played.append(request.url) if "/play?" in request.url else None)
+    open_gallery(page, site, "ui_batch")
+    expect(page.get_by_role("button", name="All")).to_have_text("All 1003")
+    expect(page.locator(".card")).to_have_count(24)
+    assert 0 < len(set(played)) < 24, "only what is in sight"
+    began = time.monotonic()
+    page.get_by_role("button", name="Last").click()
+    expect(page.get_by_text("prompt of row 1000", exact=False).or_(page.get_by_text("third"))).not_to_have_count(0)
+    assert time.monotonic() - began < 2
+    page.get_by_role("button", name="Failed").click()
+    expect(page.locator(".pager")).to_contain_text("1–24 of 101")
+    expect(page.locator(".card .error").first).to_have_text("the prompt was refused")
+    page.get_by_role("button", name="Completed").click()
+    page.get_by_role("link", name="prompt of row 1 product-1 ").click()
+    facts = page.get_by_role("region", name="About the video")
+    for text in ("product-1", "prompt of row 1", "125 s", "video.mp4"):
+        expect(facts).to_contain_text(text)
+    open_video(page, site, "ui_batch", "ids")
+    expect(page.locator(".card")).to_have_count(3)
+    expect(page.locator(".card").nth(1)).to_contain_text("Failed")
+
+
+def test_a_video_that_is_being_made_is_followed(page: Page, site: Site) -> None:
+    """The page says that it is in progress, and shows the video when it is there, without being loaded again."""
+    site.emulator.update(seconds="hold")
+    try:
+        run_id = site.stack.trigger("ui_secret", run_id="held")
+        order = site.emulator.wait_for("accepted", contains="a secret", since=site.emulator.seq)
+        open_video(page, site, "ui_secret", "create", run_id=run_id)
+        expect(page.locator(".waiting")).to_contain_text("In progress", timeout=15_000)
+        page.locator("main").evaluate("main => { main.dataset.same = 'page' }")
+        site.emulator.finish(str(order["id"]))
+        assert site.stack.wait_for_run("ui_secret", run_id) == "success"
+        expect(page.locator("video")).to_have_js_property("readyState", 4, timeout=20_000)
+        assert page.locator("main").get_attribute("data-same") == "page"
+    finally:
+        site.emulator.update(seconds=2)
+
+
+def test_it_has_airflows_theme(page: Page, site: Site) -> None:
+    """Airflow's own choice, not the browser's, also when it is changed: its background, on which text can be read."""
+    frame = in_airflow(page, site, run_path("ui_mapped"), "Videos")
+    expect(frame.locator(".card")).to_have_count(5)
+    background = "element => getComputedStyle(element).backgroundColor"
+    for theme, other in (("light", "dark"), ("dark", "light")):
+        page.locator("html").evaluate(f"page => page.classList.replace('{other}', '{theme}')")
+        expect(frame.locator(":root")).to_have_attribute("data-theme", theme)
+        expect(frame.locator("body")).to_have_css("background-color", page.locator("html").evaluate(background))
+        for selector in (".prompt", ".quiet", ".badge", ".error"):
+            assert contrast(frame.locator(selector).first, frame.locator(".card").first) >= 4.5, (theme, selector)
+
+
+def contrast(text: Locator, behind: Locator) -> float:
+    """Return the contrast of a text to what is behind it (WCAG 2); 4.5 is the least for small text."""
+
+    def luminance(colour: list[float]) -> float:
+        linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in colour]
+        return sum(part * weight for part, weight in zip(linear, (0.2126, 0.7152, 0.0722), strict=True))
+
+    painted: Any = (
+        "(element, name) => { const pen = document.createElement('canvas').getContext('2d'); "
+        "pen.fillStyle = getComputedStyle(element)[name]; pen.fillRect(0, 0, 1, 1); "
+        "return [...pen.getImageData(0, 0, 1, 1).data].slice(0, 3).map(part => part / 255) }"
+    )
+    light, dark = sorted(
+        (luminance(text.evaluate(painted, "color")), luminance(behind.evaluate(painted, "backgroundColor"))),
+        reverse=True,
+    )
+    return (light + 0.05) / (dark + 0.05)
+
+
+def test_a_video_that_no_task_waits_for_is_asked_for(page: Page, site: Site) -> None:
+    """Airflow knows only that it was ordered; the gallery of the ended run finds out, and plays it."""
+    open_gallery(page, site, "ui_ways")
+    link = page.get_by_role("link", name="a prompt out of a function")
+    expect(link.locator("video")).to_be_attached(timeout=15_000)
+    link.hover()
+    assert plays(link.locator("video"))
+
+
+def test_a_run_is_found_as_airflow_3_1_names_it(page: Page, site: Site) -> None:
+    """It doesn't quote the run's id: a plus in an address is a plus, and not a space."""
+    assert "+" in RUN
+    page.goto(f"{site.url}/starvideos/dags/ui_mapped/gallery?run_id={RUN}")
+    expect(page.locator(".card")).to_have_count(5)
+
+
+def test_recent_runs_lead_to_their_galleries(page: Page, site: Site) -> None:
+    """The page in Airflow's navigation."""
+    page.goto(f"{site.url}/plugin/starvideos")
+    frame = page.frame_locator("iframe")
+    frame.get_by_role("link", name="ui_mapped").click()
+    expect(frame.get_by_role("link", name="a lamp")).to_be_visible()
