@@ -8,12 +8,16 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from airflow.providers.common.compat.sdk import DecoratedOperator, task_decorator_factory
 
 from airflow_provider_starvideos.api.models import REQUEST_FIELDS
+from airflow_provider_starvideos.api.urls import unsigned
 from airflow_provider_starvideos.decorators.function import FromFunction
 from airflow_provider_starvideos.failures import operator_failures
 from airflow_provider_starvideos.operators.create import StarVideosCreateOperator
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context, TaskDecorator
+
+
+REQUEST_KEY = "request"
 
 
 class StarVideosCreateDecoratedOperator(FromFunction, StarVideosCreateOperator):
@@ -40,7 +44,25 @@ class StarVideosCreateDecoratedOperator(FromFunction, StarVideosCreateOperator):
         """
         with operator_failures():
             self._take(self.call(context))
+        if self.wait_for_completion and self.deferrable:
+            # The process that goes on after the wait doesn't call the function, and what was ordered is to be seen.
+            context["ti"].xcom_push(
+                key=REQUEST_KEY, value={name: _shown(getattr(self, name)) for name in REQUEST_FIELDS}
+            )
         return StarVideosCreateOperator.execute(self, context)
+
+    def execute_complete(self, context: Context, event: Any = None) -> str:
+        """Take the trigger's event.
+
+        :param event: as ``triggers.events`` writes it
+        :return: the video's id
+        """
+        ti = context["ti"]
+        index = ti.map_index if ti.map_index is not None else -1
+        request = ti.xcom_pull(task_ids=ti.task_id, key=REQUEST_KEY, map_indexes=index)
+        for name in REQUEST_FIELDS:
+            setattr(self, name, (request or {}).get(name))
+        return StarVideosCreateOperator.execute_complete(self, context, event)
 
     def _take(self, returned: Any) -> None:
         from airflow_provider_starvideos.api.validation import shown
@@ -56,6 +78,13 @@ class StarVideosCreateDecoratedOperator(FromFunction, StarVideosCreateOperator):
             raise StarVideosValidationError([Problem(shown(name), rule, shown(request[name])) for name in unknown])
         for name, value in request.items():
             setattr(self, name, value)
+
+
+def _shown(value: Any) -> Any:
+    """Return a request argument for an XCom: the URL of an input may be signed, and that is a secret."""
+    if isinstance(value, str):
+        return unsigned(value) if "://" in value else value
+    return [_shown(one) for one in value] if isinstance(value, list | tuple) else value
 
 
 def starvideos_create_task(python_callable: Callable[..., Any] | None = None, **kwargs: Any) -> TaskDecorator:

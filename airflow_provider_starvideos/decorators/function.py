@@ -37,15 +37,6 @@ class FromFunction(DecoratedOperator):
             python_callable=python_callable, op_args=op_args, op_kwargs=op_kwargs, multiple_outputs=False, **kwargs
         )
 
-    def execute_complete(self, context: Context, event: Any = None) -> Any:
-        """Go on after a wait. What was ordered isn't known to this process, and stays as it was rendered.
-
-        :param event: the trigger's
-        :return: what the operator returns
-        """
-        self.overwrite_rtif_after_execution = False
-        return super().execute_complete(context, event)  # type: ignore[misc]
-
     def call(self, context: Context) -> Any:
         """Call the function with its arguments, and with what it asks for of the context.
 
