@@ -17,7 +17,7 @@ ARGS ?=
 export PYTHON VENV CONSTRAINTS
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-fast crash-matrix bench bench-peers check format venv constraints clean
+.PHONY: help demo test test-fast crash-matrix bench bench-peers check format venv constraints clean matrix test-dist stranger docs dist
 
 help: ## List the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "%-12s %s\n", $$1, $$2}'
@@ -29,7 +29,16 @@ test: $(READY) ## Run all tests, those on a real Airflow too (ARGS="…" goes to
 	@$(RUN) pytest $(ARGS)
 
 test-fast: $(READY) ## Run the tests that need no Airflow processes
-	@$(RUN) pytest -m "not real_airflow" $(ARGS)
+	@$(RUN) pytest -m "not real_airflow and not crash_matrix and not dist" $(ARGS)
+
+matrix: $(READY) ## Run the tests on every supported Airflow and Python (ARGS="--fast", "--only 3.0 lowest", "-- -x")
+	@$(RUN) dev.matrix $(ARGS)
+
+test-dist: dist ## Install what dist has into an empty environment, and look at it from Airflow
+	@$(RUN) pytest -m dist tests/release $(ARGS)
+
+stranger: dist ## Follow the README in an empty folder with nothing but Python, with pip and with uv
+	@sh dev/stranger.sh
 
 crash-matrix: $(READY) ## Run the whole crash matrix, and write its table into docs/reliability.md
 	@$(RUN) dev.crash_matrix
@@ -53,6 +62,16 @@ check: $(READY) ## Lint, check the formatting and the types
 format: $(READY) ## Format the code and repair what the linter can
 	@$(RUN) ruff check --fix
 	@$(RUN) ruff format
+
+docs: $(READY) ## Build the documentation into build/docs; a warning is an error
+	@$(RUN) dev.layers
+	@$(RUN) sphinx -W --keep-going -q -b html docs build/docs
+	@echo "build/docs/index.html"
+
+dist: $(READY) ## Build the sdist and the wheel into dist/
+	@rm -rf dist
+	@$(RUN) build --no-isolation . >build/dist.log 2>&1 || { cat build/dist.log; exit 1; }
+	@ls dist
 
 venv: $(READY) ## Build the environment in $(VENV) (PYTHON=… picks the interpreter)
 

@@ -1,4 +1,7 @@
-"""`make crash-matrix`: run the whole crash matrix on a real Airflow, and write what was measured into the docs."""
+"""`make crash-matrix`: run the whole crash matrix on a real Airflow, and write what was measured into the docs.
+
+Arguments go to pytest. With ``-k batch``, say, only batches run, and only their table is written.
+"""
 
 import json
 import subprocess
@@ -10,21 +13,49 @@ from typing import Any
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "build" / "crash-matrix.jsonl"
 DOCS = ROOT / "docs" / "reliability.md"
-BEGIN, END = "<!-- crash matrix: begin -->", "<!-- crash matrix: end -->"
 FOLDER = "tests/airflow/crash"
-TESTS = (f"{FOLDER}/test_crash_matrix.py", f"{FOLDER}/test_crash_fast.py::test_retry_policy")
+TESTS = (
+    f"{FOLDER}/test_crash_matrix.py",
+    f"{FOLDER}/test_crash_fast.py::test_retry_policy",
+    f"{FOLDER}/test_crash_batch.py",
+)
 WAITS = ("none", "deferred", "blocking")
 
 
-def measured() -> list[dict[str, Any]]:
-    """Return the rows of the last run; of rows that differ by the wait only, the first names all waits."""
+BATCH = {
+    "what": "what happened",
+    "rows": "rows",
+    "billed": "billed",
+    "twice": "billed twice",
+    "delivered": "delivered",
+    "unconfirmed": "unconfirmed, listed",
+    "failed": "failed",
+    "lost": "lost",
+    "tries": "tries",
+    "state": "the task",
+    "told": "told",
+}
+"""The columns of the batches' table."""
+
+
+def measured() -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Return the last run's rows, and its batches; of rows that differ by the wait only, the first names all waits."""
     rows: dict[tuple[object, ...], dict[str, Any]] = {}
+    batches: list[dict[str, Any]] = []
     for line in RESULTS.read_text().splitlines():
         row = json.loads(line)
+        if "rows" in row:
+            batches.append(row)
+            continue
         facts = tuple(row[name] for name in ("what", "billed", "delivered", "told", "tries"))
         waits = rows.setdefault(facts, {**row, "waits": set()})["waits"]
         waits.add(row["wait"])
-    return list(rows.values())
+    return list(rows.values()), batches
+
+
+def told(row: dict[str, Any]) -> str:
+    """Return what the user was told, for a cell."""
+    return str(row["told"]).replace("|", "\\|").strip()
 
 
 def table(rows: list[dict[str, Any]]) -> str:
@@ -32,17 +63,25 @@ def table(rows: list[dict[str, Any]]) -> str:
     lines = ["| what happened | waiting | billed | delivered | tries | told |", "| --- | --- | --: | --: | --: | --- |"]
     for row in rows:
         waits = ", ".join(wait for wait in WAITS if wait in row["waits"])
-        told = row["told"].replace("|", "\\|").strip()
-        cells = [row["what"], waits, row["billed"], row["delivered"], row["tries"], told]
+        cells = [row["what"], waits, row["billed"], row["delivered"], row["tries"], told(row)]
         lines.append(f"| {' | '.join(str(cell) for cell in cells)} |")
     return "\n".join(lines)
 
 
-def write(text: str) -> None:
-    """Put the table between its marks."""
-    before, _, rest = DOCS.read_text().partition(BEGIN)
-    _, _, after = rest.partition(END)
-    DOCS.write_text(f"{before}{BEGIN}\n{text}\n{END}{after}")
+def batch_table(batches: list[dict[str, Any]]) -> str:
+    """Return the batches as a Markdown table."""
+    kinds = ["--:" if isinstance(batches[0][name], int) else "---" for name in BATCH]
+    lines = [f"| {' | '.join(BATCH.values())} |", f"| {' | '.join(kinds)} |"]
+    lines += [f"| {' | '.join(str(row[name]) for name in BATCH if name != 'told')} | {told(row)} |" for row in batches]
+    return "\n".join(lines)
+
+
+def write(name: str, text: str) -> None:
+    """Put a table between its marks."""
+    begin, end = f"<!-- {name}: begin -->", f"<!-- {name}: end -->"
+    before, _, rest = DOCS.read_text().partition(begin)
+    _, _, after = rest.partition(end)
+    DOCS.write_text(f"{before}{begin}\n{text}\n{end}{after}")
 
 
 def main() -> int:
@@ -52,8 +91,11 @@ def main() -> int:
     argv = [sys.executable, "-m", "pytest", *TESTS, "-m", "crash_matrix or real_airflow", *sys.argv[1:]]
     code = subprocess.run(argv, cwd=ROOT, check=False).returncode
     if code == 0:
-        rows = measured()
-        write(table(rows))
+        rows, batches = measured()
+        if rows:
+            write("crash matrix", table(rows))
+        if batches:
+            write("batches", batch_table(batches))
         count = len(RESULTS.read_text().splitlines())
         print(f"{count} rows in {time.monotonic() - began:.0f} s; written to {DOCS.relative_to(ROOT)}")
     return code

@@ -9,17 +9,17 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_starvideos.batch import report
 from airflow_provider_starvideos.batch.book import Book
 from airflow_provider_starvideos.batch.decisions import apply_decision
 from airflow_provider_starvideos.batch.entries import MEANINGS, Entry, RowState
+from airflow_provider_starvideos.batch.plan import Outcome, Plan
 from airflow_provider_starvideos.batch.report import ROWS_IN_MESSAGE, Ending
 from airflow_provider_starvideos.batch.rows import Row, digest_of
 from airflow_provider_starvideos.batch.submitting import Halt, Submission
-from airflow_provider_starvideos.batch.waiting import Outcome, Plan
 from airflow_provider_starvideos.exceptions import StarVideosRequestsChangedError
 
 if TYPE_CHECKING:
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from airflow_provider_starvideos.hooks.starvideos import StarVideosHook
 
 ENDED = "the task ended before the answer was on record (its log may name the video)"
+CLOCK_SECONDS = 5.0
+"""How far a triggerer's clock may be ahead of a worker's."""
 SHARE_OF_PLACES = 4
 """Places are filled up when a quarter of them is free: a leg on a worker for each would cost more than it brings."""
 
@@ -77,6 +79,7 @@ class Batch:
         self._stopping = stopping
         self._halt: Halt | None = None
         self._blocked_since: float | None = None
+        self._lost_in_a_row = 0
         self._ends: dict[str, float] = {}
 
     # -- the beginning of a leg
@@ -89,35 +92,38 @@ class Batch:
         """
         self._tell_of_others()
         found = list(self._known())
-        for _, entry in found:
-            if entry.state == RowState.SENDING:
-                entry.become(RowState.UNCONFIRMED, ENDED)
-            elif again := MEANINGS[entry.state].again:
-                entry.become(again)
-            elif entry.state == RowState.FAILED and self._options.retry_failed:
-                self._log.info(
-                    "Video %s of an earlier try failed (%s); ordering a new one.", entry.video_id, entry.error
-                )
-                entry.become(RowState.OPEN)
-            if entry.state == RowState.UNCONFIRMED and self._options.resubmit:
-                self._log.warning("An earlier try's order may have been accepted. It is sent again, as asked for.")
-                entry.become(RowState.OPEN)
-            if entry.state == RowState.ORDERED and entry.video_id:
-                self._ends[entry.video_id] = time.time() + self._options.timeout
+        unknown = [(row, entry) for row, entry in found if entry.state == RowState.UNKNOWN]
+        before = Counter(self._begin_with(row, entry) for row, entry in found)
         if found:
-            states = Counter(MEANINGS[entry.state].text for _, entry in found)
-            self._log.info("Found of an earlier try: %s.", ", ".join(f"{n} {text}" for text, n in states.items()))
+            self._log.info("Found of an earlier try: %s.", ", ".join(f"{n} {text}" for text, n in before.items()))
         self.book.begin(digest_of(self.rows))
         self.book.touch(entry for _, entry in found)
         self.book.commit()
         doubtful = [(row, entry) for row, entry in found if entry.state == RowState.UNCONFIRMED]
-        apply_decision(self._hook, self.book, doubtful, self._log)
+        apply_decision(self._hook, self.book, doubtful, unknown, self._log)
+        self._ends = {entry.video_id or "": time.time() + self._options.timeout for entry in self._ordered()}
+
+    def _begin_with(self, row: Row, entry: Entry) -> str:
+        """Put a row where this try goes on with it, and say where that is."""
+        if entry.state == RowState.SENDING:
+            entry.become(RowState.UNCONFIRMED, ENDED)
+        elif entry.state == RowState.FAILED and self._options.retry_failed:
+            failed = "Row %d: video %s of an earlier try failed (%s); ordering a new one."
+            self._log.info(failed, row.number, entry.video_id, entry.error)
+            entry.become(RowState.OPEN)
+        elif again := MEANINGS[entry.state].again:
+            entry.become(again)
+        if entry.state == RowState.UNCONFIRMED and self._options.resubmit:
+            resent = "Row %d: an earlier try's order may have been accepted. It is sent again, as asked for."
+            self._log.warning(resent, row.number)
+            entry.become(RowState.OPEN)
+        return MEANINGS[entry.state].text
 
     def resume(self, outcomes: Mapping[str, Outcome], ends: Mapping[str, float], carry: Mapping[str, Any]) -> None:
-        """Go on after a wait.
+        """Go on after a wait of this very try.
 
         :param outcomes: how videos ended, by id
-        :param ends: epoch seconds at which the wait for each video has failed
+        :param ends: epoch seconds at which the wait for each video has failed, of those that go on
         :param carry: what ``carry`` returned before the wait
         :raises StarVideosRequestsChangedError: the requests aren't those that this try began with
         """
@@ -129,8 +135,9 @@ class Batch:
             )
         self._ends = dict(ends)
         self._blocked_since = carry.get("blocked_since")
-        stopped = carry.get("stopped")
-        self._halt = Halt(stopped["why"], permanent=stopped["permanent"]) if stopped else None
+        self._lost_in_a_row = carry.get("lost_in_a_row", 0)
+        self._halt = Halt(**carry["halt"]) if carry.get("halt") else None
+        self.end_pause()
         self.take(outcomes)
 
     def take(self, outcomes: Mapping[str, Outcome]) -> None:
@@ -141,7 +148,8 @@ class Batch:
             if outcome is None or entry.state != RowState.ORDERED:
                 continue
             entry.become(outcome.state, outcome.error)
-            entry.duration, entry.completed_at = outcome.duration, outcome.seen_at
+            if outcome.state in (RowState.COMPLETED, RowState.FAILED):
+                entry.duration, entry.completed_at = outcome.duration, outcome.seen_at
             changed.append(entry)
             if outcome.state != RowState.COMPLETED:
                 text = MEANINGS[outcome.state].text
@@ -167,9 +175,12 @@ class Batch:
             self.book,
             self._log,
             concurrency=self._options.max_submit_concurrency,
+            lost_in_a_row=self._lost_in_a_row,
+            blocked_since=self._blocked_since,
             stopping=self._stopping,
         )
         self._halt = submission.run(open_rows, places)
+        self._lost_in_a_row = submission.lost_in_a_row
         for entry in self._ordered():
             if entry.video_id and entry.video_id not in self._ends:
                 self._ends[entry.video_id] = (entry.sent_at or time.time()) + self._options.timeout
@@ -206,15 +217,16 @@ class Batch:
 
     def carry(self) -> dict[str, Any]:
         """Return what the leg after a wait must know, as JSON."""
-        stopped = self._halt and self._halt.resume_at is None
         return {
             "blocked_since": self._blocked_since,
-            "stopped": {"why": self._halt.why, "permanent": self._halt.permanent} if self._halt and stopped else None,
+            "lost_in_a_row": self._lost_in_a_row,
+            "halt": asdict(self._halt) if self._halt else None,
         }
 
     def end_pause(self) -> None:
-        """Go on ordering: the pause that the API asked for is over."""
-        if self._halt and self._halt.resume_at is not None:
+        """Go on ordering, if the pause that the API asked for is over."""
+        until = self._halt.resume_at if self._halt else None
+        if until is not None and time.time() >= until - CLOCK_SECONDS:
             self._halt = None
 
     # -- its end
@@ -234,7 +246,14 @@ class Batch:
 
     def check(self, where: str) -> None:
         """Fail the batch if too many rows have no video; see ``report.check``."""
-        ending = Ending(self._halt, self._options.max_failures, self._options.retry_failed, bool(self._saving))
+        options = self._options
+        ending = Ending(
+            self._halt,
+            options.max_failures,
+            retry_failed=options.retry_failed,
+            resubmit=options.resubmit,
+            saves=bool(self._saving),
+        )
         report.check(self.results(), ending, self.book.reference, where, self._log)
 
     # -- looks at the book

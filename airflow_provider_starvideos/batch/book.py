@@ -1,7 +1,7 @@
 """The record of a batch: which rows were ordered, and what became of them, over all tries of one task instance.
 
 Entries stand in shards of a fixed number of rows, one object each in the store, so that a thousand rows take a few
-dozen small objects and a change rewrites one of them. The head says how many there are.
+dozen small objects and a change rewrites one of them. The head says how many there are, and of how many rows each.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from airflow_provider_starvideos.batch.entries import Entry
 from airflow_provider_starvideos.exceptions import StarVideosRecordError
 from airflow_provider_starvideos.ledger.stores import Store
 
-SHARD_ROWS = 64
+SHARD_ROWS = 48
 WRITE_ATTEMPTS = 5
 WRITE_DELAY = 2.0
 """Ids that were paid for are worth a few attempts to keep them, seconds apart."""
@@ -38,6 +38,7 @@ class Book:
         self._where: dict[str, int] = {}
         self._dirty: set[int] = set()
         self._shards = 0
+        self._shard_rows = SHARD_ROWS
         self.digest = ""
         self.reference = ""
         self.writes = 0
@@ -45,22 +46,28 @@ class Book:
     def load(self) -> None:
         """Read what earlier legs and tries left.
 
-        :raises StarVideosRecordError: it can't be read
+        :raises StarVideosRecordError: it can't be read, or a part of it is missing
         """
         head = self._read("head")
         if head is None:
             self.reference = secrets.token_hex(6)
             return
         try:
-            self.digest, self.reference, self._shards = head["digest"], head["reference"], head["shards"]
+            self.digest, self.reference = head["digest"], head["reference"]
+            self._shards, self._shard_rows = int(head["shards"]), int(head["shard_rows"])
             for number in range(self._shards):
-                # A shard that was announced and never written has no rows.
-                for value in self._read(str(number)) or ():
-                    self._add(Entry.from_json(value), number)
-        except (TypeError, KeyError, ValueError) as error:
+                self._load_shard(number)
+        except (TypeError, KeyError, ValueError, ArithmeticError) as error:
             raise StarVideosRecordError(
                 f"The record of this batch can't be read ({error!r}), so nothing was ordered."
             ) from error
+
+    def _load_shard(self, number: int) -> None:
+        # The last shards may have been announced, and never written.
+        for value in self._read(str(number)) or ():
+            if len(self._order) // self._shard_rows != number:
+                raise ValueError(f"a part before part {number} is missing")
+            self._add(Entry.from_json(value))
 
     def get(self, key: str) -> Entry | None:
         """Return a row's entry, if it has one."""
@@ -72,23 +79,23 @@ class Book:
 
     def open(self, key: str) -> Entry:
         """Return a row's entry; a new one if it has none."""
-        entry = self._entries.get(key)
-        if entry is None:
-            shard = len(self._order) // SHARD_ROWS
-            entry = Entry(key)
-            self._add(entry, shard)
-        return entry
+        return self._entries.get(key) or self._add(Entry(key))
 
     def touch(self, entries: Iterable[Entry]) -> None:
         """Note that entries have changed, for the next ``commit``."""
         self._dirty.update(self._where[entry.key] for entry in entries)
 
+    def spreads(self, entries: Iterable[Entry]) -> bool:
+        """Tell whether a commit of these entries, with all that is noted already, is more than one write."""
+        return len(self._dirty | {self._where[entry.key] for entry in entries}) > 1
+
     def begin(self, digest: str) -> None:
-        """Note what this try orders.
+        """Note what this try orders. Another reference goes with other rows: decisions name rows by their numbers.
 
         :param digest: of its rows
         """
         if self.digest != digest:
+            self.reference = secrets.token_hex(6) if self.digest else self.reference
             self.digest = digest
             self._write_head()
 
@@ -104,10 +111,9 @@ class Book:
         """
         needed = max(self._dirty, default=-1) + 1
         if needed > self._shards:
-            self._shards = needed
-            self._write_head()
+            self._write_head(needed)
         for number in sorted(self._dirty):
-            rows = self._order[number * SHARD_ROWS : (number + 1) * SHARD_ROWS]
+            rows = self._order[number * self._shard_rows : (number + 1) * self._shard_rows]
             self._write(str(number), {"rows": [entry.to_json() for entry in rows]})
             self._dirty.discard(number)
 
@@ -135,13 +141,22 @@ class Book:
             self._store(str(number)).delete()
         self._store("head").delete()
 
-    def _add(self, entry: Entry, shard: int) -> None:
-        self._entries[entry.key] = entry
+    def _add(self, entry: Entry) -> Entry:
+        self._where[entry.key] = len(self._order) // self._shard_rows
         self._order.append(entry)
-        self._where[entry.key] = shard
+        self._entries[entry.key] = entry
+        return entry
 
-    def _write_head(self) -> None:
-        self._write("head", {"shards": self._shards, "digest": self.digest, "reference": self.reference})
+    def _write_head(self, shards: int | None = None) -> None:
+        shards = self._shards if shards is None else shards
+        head = {
+            "shards": shards,
+            "shard_rows": self._shard_rows,
+            "digest": self.digest,
+            "reference": self.reference,
+        }
+        self._write("head", head)
+        self._shards = shards  # not before: a shard that isn't announced is never read
 
     def _write(self, name: str, value: dict[str, Any]) -> None:
         try:

@@ -9,13 +9,14 @@ from enum import StrEnum
 from typing import Any
 
 MAX_ERROR_BYTES = 400
-"""Of an error on record: 64 rows of them fit well into the 64 KB that Airflow's state store wants for a value."""
+"""Of an error on record: a shard of rows with one each fits well into the 64 KB that Airflow's state store wants."""
 
 
 class RowState(StrEnum):
     """Where a row stands."""
 
     OPEN = "open"
+    NOT_SENT = "not_sent"
     SENDING = "sending"
     UNCONFIRMED = "unconfirmed"
     REJECTED = "rejected"
@@ -47,11 +48,12 @@ class Meaning:
 
 MEANINGS: Mapping[RowState, Meaning] = {
     RowState.OPEN: Meaning("not ordered", retry_helps=True),
+    RowState.NOT_SENT: Meaning("not ordered: its inputs can't be read", retry_helps=True, again=RowState.OPEN),
     RowState.SENDING: Meaning("being ordered", again=RowState.UNCONFIRMED),
     RowState.UNCONFIRMED: Meaning("unconfirmed: perhaps ordered and billed"),
     RowState.REJECTED: Meaning("refused by the API, not billed", again=RowState.OPEN),
     RowState.ORDERED: Meaning("ordered", retry_helps=True),
-    RowState.COMPLETED: Meaning("completed", video=True),
+    RowState.COMPLETED: Meaning("completed", video=True, retry_helps=True),
     RowState.FAILED: Meaning("failed"),
     RowState.TIMED_OUT: Meaning("not ready in time, it goes on", retry_helps=True, again=RowState.ORDERED),
     RowState.UNKNOWN: Meaning("ordered, but the API doesn't know it", again=RowState.ORDERED),

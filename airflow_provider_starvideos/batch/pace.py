@@ -12,14 +12,15 @@ class Pace:
     """The pace of one batch's orders.
 
     :param most: orders at once, at most
+    :param blocked_since: since when the API takes no order, if it took none before
     """
 
-    def __init__(self, most: int) -> None:
+    def __init__(self, most: int, blocked_since: float | None = None) -> None:
         self._most = most
         self._allowed = float(most)
         self._paused_until = 0.0
         self._refusals = 0
-        self.blocked_since: float | None = None
+        self.blocked_since = blocked_since
 
     def room(self, running: int, now: float) -> int:
         """Return how many more orders may go out.

@@ -23,12 +23,14 @@ class Ending:
     :param halt: why ordering ended early, if it did
     :param max_failures: rows without a video that are allowed: a number, or a share as a float
     :param retry_failed: the next try orders rows anew whose video failed
+    :param resubmit: the next try orders rows again that are unconfirmed
     :param saves: a video counts only when it is saved
     """
 
     halt: Halt | None
     max_failures: int | float
     retry_failed: bool
+    resubmit: bool
     saves: bool
 
     def is_done(self, entry: Entry) -> bool:
@@ -44,10 +46,8 @@ class Ending:
         """Return the error that says whether a retry helps."""
         if self.halt and self.halt.permanent:
             return StarVideosBatchFinalError
-        helps = any(
-            MEANINGS[entry.state].retry_helps or (entry.state == RowState.FAILED and self.retry_failed)
-            for _, entry in bad
-        )
+        asked = {RowState.FAILED: self.retry_failed, RowState.UNCONFIRMED: self.resubmit}
+        helps = any(MEANINGS[entry.state].retry_helps or asked.get(entry.state) for _, entry in bad)
         return StarVideosBatchError if helps else StarVideosBatchFinalError
 
 
@@ -65,26 +65,27 @@ def check(results: Sequence[tuple[Row, Entry]], ending: Ending, reference: str, 
     bad = [(row, entry) for row, entry in results if not ending.is_done(entry)]
     if not bad:
         return
-    text = " ".join(part for part in _parts(bad, len(results), ending, reference, where) if part)
+    text = " ".join(part for part in _parts(bad, len(results), ending, where) if part)
+    doubt = any(entry.state in (RowState.UNCONFIRMED, RowState.UNKNOWN) for _, entry in bad)
     if not ending.allows(len(bad), len(results)):
-        raise ending.kind(bad)(f"{text} At most {ending.max_failures} may be without (max_failures).")
-    log.warning("%s At most %s may be without (max_failures), so the task succeeds.", text, ending.max_failures)
+        limit = f"At most {ending.max_failures} may be without (max_failures)."
+        how = [how_to_decide(reference)] if doubt and not ending.resubmit else []
+        raise ending.kind(bad)(" ".join([text, limit, *how]))
+    # The record ends with the task's success, so nobody must be told to clear it for some rows.
+    allowed = "At most %s may be without (max_failures), so the task succeeds. Cleared, it would order all rows anew."
+    log.warning(f"%s {allowed}", text, ending.max_failures)  # noqa: G004  one message
 
 
-def _parts(
-    bad: Sequence[tuple[Row, Entry]], rows: int, ending: Ending, reference: str, where: str
-) -> Sequence[str | None]:
+def _parts(bad: Sequence[tuple[Row, Entry]], rows: int, ending: Ending, where: str) -> Sequence[str | None]:
     states = Counter(MEANINGS[entry.state].text for _, entry in bad)
     facts = "; ".join(f"{number} {text}" for text, number in states.most_common())
     told = [f"row {row.number}{_named(entry)}: {entry.error}" for row, entry in bad if entry.error]
     more = f"; and {len(told) - ROWS_IN_MESSAGE} more" if len(told) > ROWS_IN_MESSAGE else ""
-    doubtful = any(entry.state == RowState.UNCONFIRMED for _, entry in bad)
     return (
         f"{len(bad)} of {rows} rows have no video as asked for: {facts}.",
         f"Ordering ended early: {ending.halt.why}" if ending.halt else None,
         "; ".join(told[:ROWS_IN_MESSAGE]) + more + "." if told else None,
         where,
-        how_to_decide(reference) if doubtful else None,
     )
 
 

@@ -49,23 +49,34 @@ def read_rows(given: Sequence[Any], defaults: Mapping[str, Any], base_url: str) 
     if not given or len(given) > MAX_ROWS:
         raise StarVideosValidationError([Problem("requests", f"must have 1 to {MAX_ROWS} rows", str(len(given)))])
     problems: list[Problem] = []
-    rows: list[Row] = []
-    seen: Counter[str] = Counter()
+    checked: list[tuple[int, VideoRequest, str | None]] = []
     names: dict[str, int] = {}
     for number, one in enumerate(given, 1):
+        wrong: list[Problem] = []
+        fields = _fields(one, defaults, wrong)
+        name = _name(fields.pop("name", None), number, names, wrong)
         try:
-            fields = _fields(one, defaults)
-            name = _name(fields.pop("name", None), number, names)
-            request = build_request(**fields)
+            if fields or not wrong:
+                checked.append((number, build_request(**fields), name))
         except StarVideosValidationError as error:
-            problems += [Problem(f"row {number}: {each.field}", each.rule, each.value) for each in error.problems]
-            continue
-        digest = request.fingerprint(base_url)
-        seen[digest] += 1  # two equal rows are two videos
-        rows.append(Row(number, request, f"{digest}.{seen[digest]}", name))
+            wrong += error.problems
+        problems += [Problem(f"row {number}: {each.field}", each.rule, each.value) for each in wrong]
     if problems:
         raise StarVideosValidationError(problems)
-    return rows
+    return _keyed(checked, base_url)
+
+
+def _keyed(checked: Sequence[tuple[int, VideoRequest, str | None]], base_url: str) -> list[Row]:
+    """Give each row its key. Two equal rows are two videos, told apart by their names, else by their order."""
+    digests = [request.fingerprint(base_url) for _, request, _ in checked]
+    seen: Counter[str] = Counter()
+    rows: list[Row] = []
+    for digest, (number, request, name) in sorted(
+        zip(digests, checked, strict=True), key=lambda one: (one[1][2] or "", one[1][0])
+    ):
+        seen[digest] += 1
+        rows.append(Row(number, request, f"{digest}.{seen[digest]}", name))
+    return sorted(rows, key=lambda row: row.number)
 
 
 def digest_of(rows: Sequence[Row]) -> str:
@@ -73,18 +84,17 @@ def digest_of(rows: Sequence[Row]) -> str:
     return hashlib.sha256(" ".join(row.key for row in rows).encode()).hexdigest()[:32]
 
 
-def _fields(one: Any, defaults: Mapping[str, Any]) -> dict[str, Any]:
+def _fields(one: Any, defaults: Mapping[str, Any], wrong: list[Problem]) -> dict[str, Any]:
+    """Return a row's request arguments, with the defaults that apply; none if it isn't a row at all."""
     if isinstance(one, str):
         one = {"prompt": one}
     if not isinstance(one, Mapping):
-        raise StarVideosValidationError(
-            [Problem("request", "must be an object of request fields, or a prompt", shown(one))]
-        )
+        wrong.append(Problem("request", "must be an object of request fields, or a prompt", shown(one)))
+        return {}
     known = (*REQUEST_FIELDS, "name")
     unknown = [name for name, value in one.items() if name not in known and _given(value)]
-    if unknown:
-        rule = f"isn't a field of a request; they are {', '.join(known)}"
-        raise StarVideosValidationError([Problem(str(name)[:80], rule, shown(one[name])) for name in unknown])
+    rule = f"isn't a field of a request; they are {', '.join(known)}"
+    wrong += [Problem(str(name)[:80], rule, shown(one[name])) for name in unknown]
     given = {name: value for name, value in one.items() if name in known and _given(value)}
     apply = {name: value for name, value in defaults.items() if _given(value) and name not in given}
     if given.get("reference_videos") or apply.get("reference_videos"):
@@ -93,16 +103,17 @@ def _fields(one: Any, defaults: Mapping[str, Any]) -> dict[str, Any]:
     return apply | given
 
 
-def _name(value: Any, number: int, names: dict[str, int]) -> str | None:
+def _name(value: Any, number: int, names: dict[str, int], wrong: list[Problem]) -> str | None:
     if value is None:
         return None
     text = str(value).strip()
     if not NAME.fullmatch(text):
         rule = "must be a file's name without its ending (letters, digits and . _ -)"
-        raise StarVideosValidationError([Problem("name", rule, shown(value))])
-    if text in names:
-        raise StarVideosValidationError([Problem("name", f"must be unique, row {names[text]} has it", shown(value))])
-    names[text] = number
+        wrong.append(Problem("name", rule, shown(value)))
+    elif text in names:
+        wrong.append(Problem("name", f"must be unique, row {names[text]} has it", shown(value)))
+    else:
+        names[text] = number
     return text
 
 

@@ -125,18 +125,19 @@ class Saving:
     def _took(self, row: Row, entry: Entry, future: Future[SavedVideo]) -> None:
         try:
             saved = future.result()
-        except StarVideosError as error:
+        except Exception as error:  # noqa: BLE001  whatever it is, it is about this row: the others go on
             self._failed(row, entry, error)
             return
         entry.become(RowState.SAVED)
         entry.uri, entry.size_bytes, entry.sha256 = saved.uri, saved.size_bytes, saved.sha256
         self._book.touch([entry])
 
-    def _failed(self, row: Row, entry: Entry, error: StarVideosError) -> None:
-        state = RowState.UNSAVABLE if error.permanent else RowState.NOT_SAVED
+    def _failed(self, row: Row, entry: Entry, error: Exception) -> None:
+        permanent = isinstance(error, StarVideosError) and error.permanent
+        state = RowState.UNSAVABLE if permanent else RowState.NOT_SAVED
         if isinstance(error, StarVideosVideoFailedError):
             state = RowState.FAILED
-        entry.become(state, str(error))
+        entry.become(state, str(error) if isinstance(error, StarVideosError) else f"{type(error).__name__}: {error}")
         self._book.touch([entry])
         self._log.error("Row %d, video %s: %s", row.number, entry.video_id, error)
 

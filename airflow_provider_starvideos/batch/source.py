@@ -56,7 +56,8 @@ def _bytes(uri: str, storage_conn_id: str | None) -> bytes:
     from airflow.providers.common.compat.sdk import ObjectStoragePath
 
     try:
-        path: Any = ObjectStoragePath(uri, conn_id=storage_conn_id)
+        given = {"conn_id": storage_conn_id} if storage_conn_id else {}  # None: a connection, on Airflow 3.0
+        path: Any = ObjectStoragePath(uri, **given)
         with path.open("rb") as file:
             data = bytes(file.read(MAX_FILE_BYTES + 1))
     except FileNotFoundError as error:
@@ -71,7 +72,8 @@ def _bytes(uri: str, storage_conn_id: str | None) -> bytes:
 
 def _json_lines(text: str, uri: str) -> list[Any]:
     rows, problems = [], []
-    for number, line in enumerate(text.splitlines(), 1):
+    # Not splitlines: JSON's strings may hold other characters that it takes for the end of a line.
+    for number, line in enumerate(text.split("\n"), 1):
         if not line.strip():
             continue
         try:
@@ -88,13 +90,16 @@ def _csv(text: str, uri: str) -> list[Any]:
     problems: list[Problem] = []
     rows: list[Any] = []
     try:
+        head = [name.strip() for name in reader.fieldnames or ()]
+        twice = sorted({name for name in head if head.count(name) > 1})
+        problems += [Problem("head", "must name a column once", shown(name)) for name in twice]
         for row in reader:
             extra = row.pop(None, None)
             if extra:
                 problems.append(Problem(f"line {reader.line_num}", "has more cells than the head", shown(extra)))
             rows.append({str(name).strip(): value for name, value in row.items()})
     except csv.Error as error:
-        problems.append(Problem(f"line {reader.line_num}", f"must be CSV ({error})", shown(uri)))
+        problems.append(Problem(f"line {reader.reader.line_num}", f"must be CSV ({error})", shown(uri)))
     if problems:
         raise StarVideosValidationError(problems)
     return rows

@@ -61,11 +61,12 @@ class Halt:
 
 @dataclass
 class _Posting:
-    """An order that is out. ``outcome`` is set by the thread that sends it, once."""
+    """An order that is out, once it was ``handed`` to a thread, which sets ``outcome``, once."""
 
     row: Row
     entry: Entry
     sent_at: float
+    handed: bool = False
     outcome: VideoTask | BaseException | None = None
 
 
@@ -77,6 +78,8 @@ class Submission:
     :param book: the record
     :param log: a logger
     :param concurrency: orders at once, at most
+    :param lost_in_a_row: orders without a readable answer, before this
+    :param blocked_since: epoch seconds since when the API takes no order, before this
     :param stopping: tells that no more may be sent
     :param sleep: how to wait
     """
@@ -89,6 +92,8 @@ class Submission:
         log: Any,
         *,
         concurrency: int,
+        lost_in_a_row: int = 0,
+        blocked_since: float | None = None,
         stopping: Callable[[], bool] = lambda: False,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
@@ -101,10 +106,11 @@ class Submission:
         self._concurrency = concurrency
         self._stopping = stopping
         self._sleep = sleep
-        self._pace = Pace(concurrency)
+        self._pace = Pace(concurrency, blocked_since)
         self._out: dict[str, _Posting] = {}
         self._answered: queue.SimpleQueue[None] = queue.SimpleQueue()
-        self._lost_in_a_row = 0
+        self.lost_in_a_row = lost_in_a_row
+        self._places = 0
         self._halt: Halt | None = None
         self._last_refusal = ""
 
@@ -116,34 +122,35 @@ class Submission:
         :return: why it ended early; None: all rows are ordered, or no place is left
         :raises StarVideosRecordError: the record can't be written; nothing more was sent
         """
-        waiting = deque(rows)
+        waiting, self._places = deque(rows), places
         pool = ThreadPoolExecutor(self._concurrency, thread_name_prefix="starvideos-order")
         try:
-            while self._goes_on(waiting, places):
-                chosen = self._choose(waiting, places)
-                places -= len(chosen)
-                self._send(pool, chosen)
-                refused = self._gather()
-                waiting.extendleft(reversed(refused))
-                places += len(refused)
+            while self._goes_on(waiting):
+                self._send(pool, self._choose(waiting))
+                waiting.extendleft(reversed(self._gather()))
         finally:
             self._finish(pool)
         return self._halt
 
     def _finish(self, pool: ThreadPoolExecutor) -> None:
         """Wait for what is out, and put it on record. Also where a signal ends the task, between any two lines."""
-        pool.shutdown(wait=True)
-        self._take_answers()
-        for posting in self._out.values():
-            posting.entry.become(RowState.OPEN)  # was noted, and never handed to a thread
-        self._book.commit_surely()
+        all_ended = False
+        try:
+            pool.shutdown(wait=True)
+            all_ended = True
+        finally:  # a second signal may end the waiting
+            self._take_answers()
+            for posting in self._out.values():
+                if all_ended or not posting.handed:
+                    posting.entry.become(RowState.OPEN)  # was noted, and not sent
+                    self._book.touch([posting.entry])
+            self._book.commit_surely()
 
-    def _goes_on(self, waiting: deque[Row], places: int) -> bool:
+    def _goes_on(self, waiting: deque[Row]) -> bool:
         if self._out:
             return True
-        if self._halt is None and self._stopping():
-            self._halt = Halt("the task is being ended")
-        if self._halt or not waiting or places <= 0:
+        self._note_stop()
+        if self._halt or not waiting or self._places <= 0:
             return False
         pause = self._pace.pause_left(time.time())
         blocked = self._pace.blocked_since
@@ -153,11 +160,16 @@ class Submission:
             return False
         return True
 
-    def _choose(self, waiting: deque[Row], places: int) -> list[tuple[Row, VideoRequest]]:
-        """Take the next rows that may go out, with their stored inputs signed."""
+    def _note_stop(self) -> None:
         if self._halt is None and self._stopping():
-            self._halt = Halt("the task is being ended")
-        room = 0 if self._halt else min(places, self._pace.room(len(self._out), time.time()))
+            # Where Airflow goes on with the task elsewhere (its machine is taken away), ordering goes on at once.
+            self._halt = Halt("the task's process is being ended", resume_at=time.time())
+            self._log.warning("Ordering pauses: %s.", self._halt.why)
+
+    def _choose(self, waiting: deque[Row]) -> list[tuple[Row, VideoRequest]]:
+        """Take the next rows that may go out, with their stored inputs signed."""
+        self._note_stop()
+        room = 0 if self._halt else min(self._places, self._pace.room(len(self._out), time.time()))
         chosen: list[tuple[Row, VideoRequest]] = []
         while waiting and len(chosen) < room:
             row = waiting.popleft()
@@ -165,27 +177,32 @@ class Submission:
             try:
                 signed = self._hook.with_signed_inputs(row.request, self._presign_endpoint)
             except StarVideosError as error:
-                entry.become(RowState.REJECTED if error.permanent else RowState.OPEN, str(error))
+                entry.become(RowState.REJECTED if error.permanent else RowState.NOT_SENT, str(error))
                 self._book.touch([entry])
                 self._log.error("Row %d isn't ordered: %s", row.number, error)
                 continue
             chosen.append((row, signed))
         if not chosen and not self._out and waiting and not self._halt:
+            self._book.commit_surely()  # before it sleeps: ids may be among it
             self._sleep(min(self._pace.pause_left(time.time()), LONGEST_INLINE_WAIT))
         return chosen
 
     def _send(self, pool: ThreadPoolExecutor, chosen: Sequence[tuple[Row, VideoRequest]]) -> None:
-        if not chosen:
-            return
         now = time.time()
         postings = [_Posting(row, self._book.open(row.key), now) for row, _ in chosen]
+        if not postings or self._book.spreads(posting.entry for posting in postings):
+            # Outcomes first, where one write can't hold both: else a crash in between would add up their doubts.
+            self._book.commit_surely()
+        # First of all, so that ``_finish`` finds them, whatever happens in between.
+        self._out.update({posting.row.key: posting for posting in postings})
         for posting in postings:
             posting.entry.become(RowState.SENDING)
             posting.entry.sent_at, posting.entry.video_id = now, None
-        self._out.update({posting.row.key: posting for posting in postings})
         self._book.touch(posting.entry for posting in postings)
-        self._book.commit()
+        self._book.commit_surely()
+        self._places -= len(postings)
         for posting, (_, request) in zip(postings, chosen, strict=True):
+            posting.handed = True
             pool.submit(self._post, posting, request)
 
     def _post(self, posting: _Posting, request: VideoRequest) -> None:
@@ -199,7 +216,11 @@ class Submission:
         """Wait for outcomes, take those that come at about the same time, and return the rows to send again."""
         if not self._out:
             return []
-        self._answered.get()
+        try:
+            # Not longer than a pause that the API asked for: others may go out then, though these hang.
+            self._answered.get(timeout=self._pace.pause_left(time.time()) or None)
+        except queue.Empty:
+            return []
         until, enough = time.monotonic() + GATHER_SECONDS, max(1, len(self._out) // 2)
         while sum(posting.outcome is not None for posting in self._out.values()) < enough:
             try:
@@ -228,7 +249,7 @@ class Submission:
         if isinstance(outcome, VideoTask):
             entry.become(RowState.ORDERED)
             entry.video_id = outcome.id
-            self._lost_in_a_row = 0
+            self.lost_in_a_row = 0
             self._pace.accepted()
             return False
         if isinstance(outcome, StarVideosError) and was_not_accepted(outcome):
@@ -239,13 +260,16 @@ class Submission:
         entry.become(RowState.UNCONFIRMED, what)
         doubt = "Row %d may or may not have been ordered (and billed), and isn't sent again: %s"
         self._log.error(doubt, posting.row.number, what)
-        self._lost_in_a_row += 1
-        if self._lost_in_a_row >= MAX_LOST_IN_A_ROW:
-            self._stop(Halt(f"{self._lost_in_a_row} orders in a row had no readable answer, the last: {what}"))
+        self._places += 1
+        self.lost_in_a_row += 1
+        if self.lost_in_a_row >= MAX_LOST_IN_A_ROW:
+            why = f"{self.lost_in_a_row} orders in a row had no readable answer, the last: {what}"
+            self._stop(Halt(why, permanent=True))  # each try would lose as many more: a person looks first
         return False
 
     def _refused(self, posting: _Posting, error: StarVideosError) -> bool:
         entry = posting.entry
+        self._places += 1
         if isinstance(error, TRY_LATER):
             asked = error.retry_after if isinstance(error, StarVideosAPIError) else None
             now = time.time()

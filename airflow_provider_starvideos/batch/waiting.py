@@ -11,77 +11,27 @@ import random
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import asdict, dataclass
 from typing import Any
 
+from airflow_provider_starvideos.api.calls import query
 from airflow_provider_starvideos.api.flow import Sleep
 from airflow_provider_starvideos.api.models import VideoTask
+from airflow_provider_starvideos.api.protocol import Endpoint
 from airflow_provider_starvideos.api.waiting import Wait
 from airflow_provider_starvideos.batch.entries import RowState
+from airflow_provider_starvideos.batch.plan import Outcome, Plan
 from airflow_provider_starvideos.exceptions import (
     StarVideosError,
     StarVideosNotFoundError,
     StarVideosVideoFailedError,
     StarVideosWaitTimeoutError,
 )
+from airflow_provider_starvideos.transports.aio import AioTransport
 
 LOOKS_AT_ONCE = 20
+ALONE_INTERVALS = 3
+"""A video that can't be looked at, while another was within so many intervals, has a problem of its own."""
 PROGRESS_SECONDS = 60.0
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What to wait for, and until when. All values are plain JSON.
-
-    :param videos: the API's ids, each with the epoch seconds at which its wait has failed
-    :param poll_interval: seconds between two looks at a video
-    :param enough: number of videos whose end ends the wait: there is something to do then; None: all of them
-    :param resume_at: epoch seconds at which the wait ends, and not before: orders can go on then
-    :param save_after: seconds after the first completed video at which the wait ends, for the saving of what is there
-    :param rows: of the batch in all, for the progress in the log
-    :param done: of them that had ended before
-    """
-
-    videos: dict[str, float]
-    poll_interval: float
-    enough: int | None = None
-    resume_at: float | None = None
-    save_after: float | None = None
-    rows: int = 0
-    done: int = 0
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the plan as a JSON object."""
-        return asdict(self)
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """How one video ended. Holds no URL: it is asked for anew when the video is saved.
-
-    :param state: ``completed``, ``failed``, ``timed_out`` or ``unknown``
-    :param error: why, if it isn't completed
-    :param duration: seconds of the completed video
-    :param seen_at: epoch seconds
-    """
-
-    state: RowState
-    error: str | None = None
-    duration: float | None = None
-    seen_at: float | None = None
-
-    def to_json(self) -> list[Any]:
-        """Return the outcome as a short JSON list: a thousand of them cross the database."""
-        return [str(self.state), self.error, self.duration, self.seen_at]
-
-    @classmethod
-    def from_json(cls, value: Any) -> Outcome:
-        """Read an outcome.
-
-        :raises ValueError: it isn't one
-        """
-        state, error, duration, seen_at = value
-        return cls(RowState(state), error, duration, seen_at)
 
 
 ENDS: Mapping[type[StarVideosError], RowState] = {
@@ -104,7 +54,9 @@ class BatchWait:
         self._plan = plan
         self._look = look
         self._log = log
-        self._outcomes: dict[str, Outcome] = {}
+        self.outcomes: dict[str, Outcome] = {}
+        self._failed_looks: Counter[str] = Counter()
+        self._last_answer = 0.0
         self._statuses: dict[str, str] = {}
         self._first_completed: float | None = None
         self._changed = asyncio.Event()
@@ -113,15 +65,16 @@ class BatchWait:
         # Not at once: videos that were just ordered aren't ready, and a restart must not bring a burst.
         self._due = [(now + plan.poll_interval * random.random(), video_id) for video_id in plan.videos]
         heapq.heapify(self._due)
-        self._waits = {
-            video_id: Wait(video_id, poll_interval=plan.poll_interval, end_time=end_time, chance=random.random)
-            for video_id, end_time in plan.videos.items()
-        }
+        self._waits = {video_id: self._new_wait(video_id) for video_id in plan.videos}
+
+    def _new_wait(self, video_id: str) -> Wait:
+        plan = self._plan
+        return Wait(video_id, poll_interval=plan.poll_interval, end_time=plan.videos[video_id], chance=random.random)
 
     async def run(self) -> dict[str, Outcome]:
         """Wait as the plan says.
 
-        :return: how videos ended, by id; those that aren't in it go on
+        :return: how videos ended, by id, as in ``outcomes``; those that aren't in it go on
         :raises StarVideosError: it can't be told, for a reason that concerns all of them
         """
         places = asyncio.Semaphore(LOOKS_AT_ONCE)
@@ -142,14 +95,14 @@ class BatchWait:
                     task.cancel()
         except BaseExceptionGroup as errors:
             raise _first(errors) from None
-        return self._outcomes
+        return self.outcomes
 
     def _over(self) -> bool:
         until = self._until()
         if until is not None and time.time() >= until:
             return True
         enough = len(self._waits) if self._plan.enough is None else min(self._plan.enough, len(self._waits))
-        return self._plan.resume_at is None and len(self._outcomes) >= enough
+        return self._plan.resume_at is None and len(self.outcomes) >= enough
 
     def _until(self) -> float | None:
         """When the wait ends whatever comes; None: never."""
@@ -182,8 +135,9 @@ class BatchWait:
             except StarVideosError as error:
                 if isinstance(error, StarVideosNotFoundError) and error.names_video:
                     raise
-                step = wait.failed(error, time.time())
+                step = self._failed(video_id, wait, error)
             else:
+                self._last_answer = time.time()
                 self._statuses[video_id] = task.status
                 outcome = wait.saw(task, time.time())
                 if isinstance(outcome, VideoTask):
@@ -199,12 +153,24 @@ class BatchWait:
         if step is not None:
             self._again(video_id, step)
 
+    def _failed(self, video_id: str, wait: Wait, error: StarVideosError) -> Sleep:
+        self._failed_looks[str(error)] += 1
+        try:
+            return wait.failed(error, time.time())
+        except StarVideosError as last:
+            # One video that can't be looked at must not end the wait for all others: its deadline is for that.
+            alone = time.time() - self._last_answer < ALONE_INTERVALS * self._plan.poll_interval
+            if last is not error or error.permanent or not alone:
+                raise
+        self._waits[video_id] = self._new_wait(video_id)
+        return Sleep(self._plan.poll_interval)
+
     def _again(self, video_id: str, step: Sleep) -> None:
         heapq.heappush(self._due, (time.time() + step.seconds, video_id))
         self._changed.set()
 
     def _end(self, video_id: str, outcome: Outcome) -> None:
-        self._outcomes[video_id] = outcome
+        self.outcomes[video_id] = outcome
         self._statuses.pop(video_id, None)
         self._changed.set()
 
@@ -215,19 +181,47 @@ class BatchWait:
 
     def progress(self) -> str:
         """Return where the batch stands, in one line."""
-        ended = Counter(str(one.state) for one in self._outcomes.values())
+        ended = Counter(str(one.state) for one in self.outcomes.values())
         known = Counter(self._statuses.values())
-        known["waiting"] = len(self._waits) - len(self._outcomes) - known.total()
+        known["waiting"] = len(self._waits) - len(self.outcomes) - known.total()
         facts = [f"{number} {name}" for name, number in (ended + known).items()]
         minutes = max(time.time() - self._began, 1.0) / 60
-        rate = len(self._outcomes) / minutes
-        left = len(self._waits) - len(self._outcomes)
+        rate = len(self.outcomes) / minutes
+        if self._failed_looks:
+            error, times = self._failed_looks.most_common(1)[0]
+            facts.append(f"{self._failed_looks.total()} looks failed meanwhile, {times} of them: {error}")
+            self._failed_looks.clear()
+        left = len(self._waits) - len(self.outcomes)
         end = time.strftime("%H:%M UTC", time.gmtime(time.time() + left / rate * 60)) if rate else "not known yet"
-        done = self._plan.done + len(self._outcomes)
+        done = self._plan.done + len(self.outcomes)
         return (
             f"StarVideos batch: {done} of {self._plan.rows} rows have ended; of those waited for now: "
             f"{', '.join(facts) or 'none'}; {rate:.1f} a minute, estimated end {end}."
         )
+
+
+def wait_here(plan: Plan, endpoint: Endpoint, log: Any) -> tuple[Mapping[str, Outcome], StarVideosError | None]:
+    """Wait on a worker.
+
+    :param plan: what to wait for
+    :param endpoint: the API's
+    :param log: a logger
+    :return: how videos ended, and why the wait ended early, if it did
+    """
+
+    async def wait() -> tuple[Mapping[str, Outcome], StarVideosError | None]:
+        async with AioTransport(notify=log.info) as transport:
+
+            async def look(video_id: str) -> VideoTask:
+                return await transport.run(query(endpoint, video_id, max_retries=0))
+
+            batch_wait = BatchWait(plan, look, log)
+            try:
+                return await batch_wait.run(), None
+            except StarVideosError as error:
+                return batch_wait.outcomes, error
+
+    return asyncio.run(wait())
 
 
 def _first(errors: BaseException) -> BaseException:

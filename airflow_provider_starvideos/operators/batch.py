@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NoReturn
 
 from airflow.providers.common.compat.sdk import BaseOperator
 
 from airflow_provider_starvideos.api.models import REQUEST_FIELDS
 from airflow_provider_starvideos.api.waiting import DEFAULT_POLL_INTERVAL, DEFAULT_TIMEOUT
+from airflow_provider_starvideos.batch.arguments import choice, failures_allowed, whole
+from airflow_provider_starvideos.exceptions import StarVideosBatchError, StarVideosError
 from airflow_provider_starvideos.failures import operator_failures
 from airflow_provider_starvideos.waits import BACKSTOP_SECONDS, positive_seconds
 
@@ -19,8 +20,8 @@ if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
     from airflow_provider_starvideos.batch.batch import Batch
+    from airflow_provider_starvideos.batch.plan import Plan
     from airflow_provider_starvideos.batch.saving import FixedHook, Saving
-    from airflow_provider_starvideos.batch.waiting import Outcome, Plan
 
 ON_UNCONFIRMED = ("fail", "resubmit")
 IF_EXISTS = ("overwrite", "skip", "error")
@@ -107,13 +108,13 @@ class StarVideosBatchOperator(BaseOperator):
         super().__init__(**kwargs)
         self.requests = requests
         self.destination = destination
-        self.max_submit_concurrency = _whole("max_submit_concurrency", max_submit_concurrency, MAX_AT_ONCE)
-        self.max_in_flight = _whole("max_in_flight", max_in_flight, 100_000)
-        self.max_failures = _failures_allowed(max_failures)
+        self.max_submit_concurrency = whole("max_submit_concurrency", max_submit_concurrency, MAX_AT_ONCE)
+        self.max_in_flight = whole("max_in_flight", max_in_flight, 100_000)
+        self.max_failures = failures_allowed(max_failures)
         self.retry_failed = retry_failed
-        self.on_unconfirmed = _choice("on_unconfirmed", on_unconfirmed, ON_UNCONFIRMED)
-        self.if_exists = _choice("if_exists", if_exists, IF_EXISTS)
-        self.max_save_concurrency = _whole("max_save_concurrency", max_save_concurrency, MAX_AT_ONCE)
+        self.on_unconfirmed = choice("on_unconfirmed", on_unconfirmed, ON_UNCONFIRMED)
+        self.if_exists = choice("if_exists", if_exists, IF_EXISTS)
+        self.max_save_concurrency = whole("max_save_concurrency", max_save_concurrency, MAX_AT_ONCE)
         self.save_interval = positive_seconds("save_interval", save_interval)
         self.storage_conn_id = storage_conn_id
         self.starvideos_conn_id = starvideos_conn_id
@@ -146,12 +147,17 @@ class StarVideosBatchOperator(BaseOperator):
         :param event: as ``triggers.batch`` writes it
         :return: the manifest's URI, or the ids
         """
-        from airflow_provider_starvideos.triggers.batch import read
+        from airflow_provider_starvideos.triggers.batch import error_of, read
 
         with operator_failures():
             outcomes, ends, carry = read(event)
             batch = self._batch(context)
+            if carry.pop("try_number", None) != context["ti"].try_number:
+                batch.begin()  # Airflow gives a cleared task the event of its try before
+                return self._go_on(context, batch)
             batch.resume(outcomes, ends, carry)
+            if error := error_of(event):
+                self._give_up(context, batch, error)
             return self._go_on(context, batch)
 
     def on_kill(self) -> None:
@@ -160,6 +166,8 @@ class StarVideosBatchOperator(BaseOperator):
         self.log.warning("StarVideos videos that were ordered can't be stopped: they go on, and are billed.")
 
     def _go_on(self, context: Context, batch: Batch) -> Any:
+        from airflow_provider_starvideos.batch.waiting import wait_here
+
         while True:
             batch.order()
             batch.save()
@@ -170,36 +178,23 @@ class StarVideosBatchOperator(BaseOperator):
                 "Waiting for %d StarVideos videos; %d of %d rows have ended.", len(plan.videos), plan.done, plan.rows
             )
             if self.deferrable:
-                self._defer(plan, batch)
-            batch.take(self._wait(plan))
+                self._defer(context, plan, batch)
+            if self._stopping:
+                raise StarVideosBatchError("The task's process is being ended. What was ordered stays on record.")
+            outcomes, error = wait_here(plan, self._hook().get_conn(), self.log)
+            batch.take(outcomes)
+            if error:
+                self._give_up(context, batch, error)
             batch.end_pause()
 
-    def _defer(self, plan: Plan, batch: Batch) -> None:
+    def _defer(self, context: Context, plan: Plan, batch: Batch) -> None:
         from airflow_provider_starvideos.triggers.batch import StarVideosBatchTrigger
 
-        trigger = StarVideosBatchTrigger(plan.to_json(), self.starvideos_conn_id, batch.carry())
+        carry = batch.carry() | {"try_number": context["ti"].try_number}
+        trigger = StarVideosBatchTrigger(plan.to_json(), self.starvideos_conn_id, carry)
         longest = max((*plan.videos.values(), plan.resume_at or 0.0))
         timeout = timedelta(seconds=longest - time.time() + BACKSTOP_SECONDS)
         self.defer(trigger=trigger, method_name="execute_complete", timeout=timeout)
-
-    def _wait(self, plan: Plan) -> Mapping[str, Outcome]:
-        """Wait here, on the worker."""
-        from airflow_provider_starvideos.api.calls import query
-        from airflow_provider_starvideos.api.models import VideoTask
-        from airflow_provider_starvideos.batch.waiting import BatchWait
-        from airflow_provider_starvideos.transports.aio import AioTransport
-
-        endpoint = self._hook().get_conn()
-
-        async def wait() -> Mapping[str, Outcome]:
-            async with AioTransport(notify=self.log.info) as transport:
-
-                async def look(video_id: str) -> VideoTask:
-                    return await transport.run(query(endpoint, video_id, max_retries=0))
-
-                return await BatchWait(plan, look, self.log).run()
-
-        return asyncio.run(wait())
 
     def _finish(self, context: Context, batch: Batch) -> Any:
         ti = context["ti"]
@@ -209,13 +204,27 @@ class StarVideosBatchOperator(BaseOperator):
         if not self.destination:
             batch.check("Completed videos stay, and a retry doesn't order them again.")
             return batch.ids()
+        uri = self._write_manifest(context, batch)
+        batch.check(f"Saved videos stay; the manifest {uri} tells of every row.")
+        return uri
+
+    def _give_up(self, context: Context, batch: Batch, error: StarVideosError) -> NoReturn:
+        """End the task where nothing can be told of its videos any more; the manifest tells how far they came."""
+        if self.destination:
+            try:
+                self._write_manifest(context, batch)
+            except StarVideosError as another:
+                self.log.warning("The manifest can't be written: %s", another)
+        raise error
+
+    def _write_manifest(self, context: Context, batch: Batch) -> str:
         from airflow_provider_starvideos.batch import manifest
 
+        ti = context["ti"]
         index = ti.map_index if ti.map_index is not None and ti.map_index >= 0 else None
         stem = "manifest" if index is None else f"manifest_{index}"
-        uri = manifest.write(batch.results(), self.destination, stem, self.storage_conn_id)
+        uri = manifest.write(batch.results(), str(self.destination), stem, self.storage_conn_id)
         ti.xcom_push(key="manifest", value=uri)
-        batch.check(f"Saved videos stay; the manifest {uri} tells of every row.")
         return uri
 
     def _batch(self, context: Context) -> Batch:
@@ -271,25 +280,3 @@ class StarVideosBatchOperator(BaseOperator):
             limits=Limits(),
             concurrency=self.max_save_concurrency,
         )
-
-
-def _whole(name: str, value: Any, most: int) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= most:
-        raise ValueError(f"{name} must be a whole number from 1 to {most} (got {value!r})")
-    return value
-
-
-def _choice(name: str, value: Any, allowed: Sequence[str]) -> str:
-    if value not in allowed:
-        raise ValueError(f"{name} must be one of {tuple(allowed)} (got {value!r})")
-    return str(value)
-
-
-def _failures_allowed(value: Any) -> int | float:
-    share = isinstance(value, float) and 0 <= value <= 1
-    if isinstance(value, bool) or not (share or (isinstance(value, int) and value >= 0)):
-        raise ValueError(
-            f"max_failures must be a number of rows, or a share from 0.0 to 1.0 as a float (got {value!r})"
-        )
-    number: int | float = value
-    return number

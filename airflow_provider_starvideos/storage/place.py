@@ -78,7 +78,7 @@ class Destination:
             self.uri = f"file://{self._local}"
             return
         try:
-            path = ObjectStoragePath(text, conn_id=conn_id)
+            path = ObjectStoragePath(text, **({"conn_id": conn_id} if conn_id else {}))  # None: a connection, on 3.0
             self._fs: Any = path.fs
         except (ValueError, ImportError) as error:
             rule = f"must be in a storage that this Airflow has the provider of ({error})"

@@ -16,7 +16,7 @@ from airflow_provider_starvideos.triggers import events
 
 if TYPE_CHECKING:
     from airflow_provider_starvideos.api.models import VideoTask
-    from airflow_provider_starvideos.batch.waiting import Outcome
+    from airflow_provider_starvideos.batch.plan import Outcome
 
 
 ENDED = "ended"
@@ -65,8 +65,9 @@ class StarVideosBatchTrigger(BaseTrigger):
         # Imported late, in a thread, as the trigger of a single video does.
         engine_module = await asyncio.to_thread(import_module, "airflow_provider_starvideos.triggers.engine")
         waiting_module = await asyncio.to_thread(import_module, "airflow_provider_starvideos.batch.waiting")
-        began, plan = time.monotonic(), waiting_module.Plan(**self.plan)
-        event: dict[str, Any] = {"status": ENDED, "carry": self.carry, "videos": plan.videos}
+        began, plan = time.monotonic(), waiting_module.Plan.from_json(self.plan)
+        event: dict[str, Any] = {"status": ENDED, "carry": self.carry}
+        outcomes: dict[str, Outcome] = {}
         try:
             async with AsyncExitStack() as stack:
                 engine: Any = None
@@ -78,34 +79,46 @@ class StarVideosBatchTrigger(BaseTrigger):
                     task: VideoTask = await engine.look(video_id, max_age)
                     return task
 
-                outcomes = await waiting_module.BatchWait(plan, look, self.log).run()
-            event["outcomes"] = {video_id: outcome.to_json() for video_id, outcome in outcomes.items()}
+                wait = waiting_module.BatchWait(plan, look, self.log)
+                outcomes = wait.outcomes
+                await wait.run()
         except StarVideosError as error:
             event |= events.of_error("", error)
+        event["outcomes"] = {video_id: outcome.to_json() for video_id, outcome in outcomes.items()}
+        event["ends"] = {video_id: end for video_id, end in plan.videos.items() if video_id not in outcomes}
         await asyncio.sleep(max(0.0, SETTLE_SECONDS - (time.monotonic() - began)))
         yield BatchEvent(payload=event)
 
     async def on_kill(self) -> None:
         """Say that the videos go on: a user cleared or marked the task while it waited (Airflow 3.3+)."""
-        self.log.warning(
-            "%d StarVideos videos are no longer waited for. They can't be stopped: they go on, and are billed.",
-            len(self.plan.get("videos", ())),
-        )
+        what = "StarVideos videos are no longer waited for. They can't be stopped: they go on, and are billed."
+        self.log.warning(what)
 
 
 def read(event: Any) -> tuple[dict[str, Outcome], dict[str, float], dict[str, Any]]:
-    """Return what an event tells: how videos ended, by id; their deadlines; and what the trigger was given to carry.
+    """Return what an event tells: how videos ended, by id; the deadlines of the others; and what it carries.
 
     :param event: as the resumed task got it
-    :raises StarVideosError: the error that the event tells of; or that it can't be read
+    :raises StarVideosError: it can't be read
     """
-    from airflow_provider_starvideos.batch.waiting import Outcome
+    from airflow_provider_starvideos.batch.plan import Outcome
 
-    if isinstance(event, Mapping) and event.get("status") == ENDED:
-        try:
-            outcomes = {name: Outcome.from_json(one) for name, one in event["outcomes"].items()}
-            return outcomes, dict(event["videos"]), dict(event["carry"])
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise StarVideosError(f"The trigger sent an event that can't be read: {error!r}") from error
-    events.read(event)
-    raise StarVideosError("The trigger sent an event that isn't a batch's.")
+    try:
+        outcomes = {name: Outcome.from_json(one) for name, one in event["outcomes"].items()}
+        return outcomes, dict(event["ends"]), dict(event["carry"])
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise StarVideosError(f"The trigger sent an event that can't be read: {error!r}") from error
+
+
+def error_of(event: Mapping[str, Any]) -> StarVideosError | None:
+    """Return why the wait ended early; None: it didn't.
+
+    :param event: as the resumed task got it
+    """
+    if event.get("status") == ENDED:
+        return None
+    try:
+        events.read(event)
+    except StarVideosError as error:
+        return error
+    return StarVideosError("The trigger sent an event that isn't a batch's.")

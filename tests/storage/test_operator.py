@@ -30,12 +30,14 @@ class FakeTI:
         self.xcoms[key] = value
 
 
-class Events(dict[Any, Any]):
-    """Makes an event for each outlet that is asked for."""
+class Events:
+    """Makes an event for each outlet that is asked for; as in Airflow 3.0, an asset can't be a dict's key."""
 
-    def __missing__(self, key: Any) -> Any:
-        self[key] = type("Event", (), {"extra": {}})()
-        return self[key]
+    def __init__(self) -> None:
+        self.by_name: dict[str, Any] = {}
+
+    def __getitem__(self, asset: Asset) -> Any:
+        return self.by_name.setdefault(asset.name, type("Event", (), {"extra": {}})())
 
 
 @pytest.fixture

@@ -1,0 +1,40 @@
+"""Checks of the batch operator's own arguments, made when its Dag is parsed; they import nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+
+def whole(name: str, value: Any, most: int) -> int:
+    """Return a whole number from 1 to ``most``.
+
+    :raises ValueError: it isn't one
+    """
+    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= most:
+        raise ValueError(f"{name} must be a whole number from 1 to {most} (got {value!r})")
+    return value
+
+
+def choice(name: str, value: Any, allowed: Sequence[str]) -> str:
+    """Return one of a few words.
+
+    :raises ValueError: it isn't one of them
+    """
+    if value not in allowed:
+        raise ValueError(f"{name} must be one of {tuple(allowed)} (got {value!r})")
+    return str(value)
+
+
+def failures_allowed(value: Any) -> int | float:
+    """Return how many rows may end without a video: a number, or a share as a float.
+
+    :raises ValueError: it is neither
+    """
+    share = isinstance(value, float) and 0 <= value <= 1
+    if isinstance(value, bool) or not (share or (isinstance(value, int) and value >= 0)):
+        raise ValueError(
+            f"max_failures must be a number of rows, or a share from 0.0 to 1.0 as a float (got {value!r})"
+        )
+    number: int | float = value
+    return number

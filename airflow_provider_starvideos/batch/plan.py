@@ -1,0 +1,79 @@
+"""What crosses Airflow's database between ordering and waiting: what to wait for, and what came of it."""
+
+from __future__ import annotations
+
+import base64
+import json
+import math
+import zlib
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from airflow_provider_starvideos.batch.entries import RowState
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to wait for, and until when.
+
+    :param videos: the API's ids, each with the epoch seconds at which its wait has failed
+    :param poll_interval: seconds between two looks at a video
+    :param enough: number of videos whose end ends the wait: there is something to do then; None: all of them
+    :param resume_at: epoch seconds at which the wait ends, and not before: orders can go on then
+    :param save_after: seconds after the first completed video at which the wait ends, for the saving of what is there
+    :param rows: of the batch in all, for the progress in the log
+    :param done: of them that had ended before
+    """
+
+    videos: dict[str, float]
+    poll_interval: float
+    enough: int | None = None
+    resume_at: float | None = None
+    save_after: float | None = None
+    rows: int = 0
+    done: int = 0
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the plan as a JSON object, with its videos packed: MySQL keeps 64 KB of a trigger's arguments."""
+        ends: dict[int, list[str]] = {}
+        for video_id, end_time in self.videos.items():
+            ends.setdefault(math.ceil(end_time), []).append(video_id)
+        packed = base64.b85encode(zlib.compress(json.dumps(ends).encode(), 9)).decode()
+        return asdict(self) | {"videos": packed}
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Plan:
+        """Read a plan."""
+        ends = json.loads(zlib.decompress(base64.b85decode(value["videos"])))
+        videos = {video_id: float(end_time) for end_time, ids in ends.items() for video_id in ids}
+        return cls(**{**value, "videos": videos})
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How one video ended. Holds no URL: it is asked for anew when the video is saved.
+
+    :param state: ``completed``, ``failed``, ``timed_out`` or ``unknown``
+    :param error: why, if it isn't completed
+    :param duration: seconds of the completed video
+    :param seen_at: epoch seconds
+    """
+
+    state: RowState
+    error: str | None = None
+    duration: float | None = None
+    seen_at: float | None = None
+
+    def to_json(self) -> list[Any]:
+        """Return the outcome as a short JSON list: a thousand of them cross the database."""
+        return [str(self.state), self.error, self.duration, self.seen_at]
+
+    @classmethod
+    def from_json(cls, value: Any) -> Outcome:
+        """Read an outcome.
+
+        :raises ValueError: it isn't one
+        """
+        state, error, duration, seen_at = value
+        return cls(RowState(state), error, duration, seen_at)

@@ -1,0 +1,126 @@
+"""What a thousand videos cost a whole Airflow: in one task, and beside it as mapped orders and mapped waits.
+
+    python -m benchmarks.airflow_batch [--videos 1000] [--mapped 100]
+
+Both run in turns on the same real Airflow, with the same local StarVideos, whose videos take about as long. CPU is that
+of all Airflow processes, those that have ended too, less what the idle Airflow took just before. The mapped figures are
+measured for ``--mapped`` videos and multiplied. Exits with 1 where a target is missed.
+"""
+
+import argparse
+import json
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+from airflow_provider_starvideos.emulator import Emulator
+from benchmarks.airflow_legs import KEY, LEG, SETTLE_SECONDS, cpu_seconds, idle_rate
+from dev.airflow_stack import AirflowStack
+
+DAGS = Path(__file__).parent / "dags_batch"
+INTERVAL = 10.0
+VIDEO_SECONDS = (20.0, 40.0)
+MAX_CPU = 0.05
+"""CPU seconds a video, all told."""
+PATIENCE_SECONDS = 1200
+
+
+class Figures(NamedTuple):
+    """What one way took.
+
+    :param videos: made
+    :param wall: seconds
+    :param cpu: seconds above idle
+    :param legs: on a worker
+    :param posts: orders sent
+    :param gets: looks
+    """
+
+    videos: int
+    wall: float
+    cpu: float
+    legs: int
+    posts: int
+    gets: int
+
+
+def measured(airflow: AirflowStack, emulator: Emulator, dag_id: str, idle: float) -> Figures:
+    """Run a Dag to its end."""
+    airflow.wait_for_dag(dag_id)
+    emulator.reset()
+    cpu, began = cpu_seconds(airflow), time.monotonic()
+    run_id = airflow.trigger(dag_id)
+    if airflow.wait_for_run(dag_id, run_id, timeout=PATIENCE_SECONDS) != "success":
+        raise RuntimeError(f"{dag_id} failed:\n{airflow.summary(dag_id, run_id)}")
+    wall = time.monotonic() - began
+    time.sleep(SETTLE_SECONDS)
+    cpu = cpu_seconds(airflow) - cpu - idle * (time.monotonic() - began)
+    folder = airflow.logs_dir / f"dag_id={dag_id}" / f"run_id={run_id}"
+    legs = sum(file.read_text(errors="replace").count(LEG) for file in folder.rglob("attempt=*.log"))
+    requests = emulator.requests
+    return Figures(emulator.billed.videos, wall, cpu, legs, requests["create"], requests["query"])
+
+
+def run(videos: int, mapped: int) -> tuple[Figures, Figures, Figures]:
+    """Measure a batch, one of ten rows, and mapped tasks."""
+    with tempfile.TemporaryDirectory() as folder, Emulator(seconds=VIDEO_SECONDS, key=KEY) as emulator:
+        file = Path(folder) / "requests.jsonl"
+        file.write_text("".join(f"{json.dumps({'prompt': f'batch {number}'})}\n" for number in range(videos)))
+        connection = {"conn_type": "starvideos", "host": emulator.base_url, "password": KEY}
+        env = {
+            "AIRFLOW_CONN_STARVIDEOS_DEFAULT": json.dumps(connection),
+            "BATCH_REQUESTS": str(file),
+            "BATCH_SMALL": json.dumps([f"small {number}" for number in range(10)]),
+            "BATCH_INTERVAL": str(INTERVAL),
+            "BATCH_MAPPED": str(mapped),
+        }
+        with AirflowStack(Path(folder) / "airflow", DAGS, env) as airflow:
+            airflow.wait_for_dag("bench_batch")
+            idle = idle_rate(airflow)
+            small = measured(airflow, emulator, "bench_small", idle)
+            many = measured(airflow, emulator, "bench_batch", idle)
+            return many, small, measured(airflow, emulator, "bench_mapped", idle)
+
+
+def told(name: str, one: Figures, times: float = 1) -> str:
+    """Return a line of figures."""
+    each = one.cpu / one.videos
+    return (
+        f"{name}: {one.wall * times:.0f} s, {one.cpu * times:.1f} CPU s above idle ({each:.3f} a video), "
+        f"{one.legs * times:.0f} legs on a worker, {one.posts * times:.0f} POSTs, {one.gets * times:.0f} GETs"
+    )
+
+
+def main() -> int:
+    """Measure, and compare with the targets."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--videos", type=int, default=1000)
+    parser.add_argument("--mapped", type=int, default=100)
+    args = parser.parse_args()
+    many, small, mapped = run(args.videos, args.mapped)
+    print(f"videos take {VIDEO_SECONDS[0]:g} to {VIDEO_SECONDS[1]:g} s, a look every {INTERVAL:g} s")
+    print(told(f"batch of {many.videos}", many))
+    print(told(f"batch of {small.videos}", small))
+    print(told(f"mapped create and sensor, {mapped.videos}", mapped))
+    times = many.videos / mapped.videos
+    print(told(f"mapped, extrapolated to {many.videos}", mapped, times))
+    print(f"batch / mapped, CPU a video: {many.cpu / many.videos / (mapped.cpu / mapped.videos):.3f}")
+    missed = [
+        text
+        for text, holds in {
+            f"CPU seconds a video at most {MAX_CPU}": many.cpu / many.videos <= MAX_CPU,
+            f"as many legs for {many.videos} as for {small.videos}": many.legs == small.legs,
+            "one GET a video and interval at most": many.gets <= many.videos * (many.wall / INTERVAL + 1),
+            "one POST a video": many.posts == many.videos,
+        }.items()
+        if not holds
+    ]
+    for text in missed:
+        print(f"MISSED: {text}")
+    return int(bool(missed))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

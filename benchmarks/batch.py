@@ -1,0 +1,127 @@
+"""What a batch costs its own process: CPU of reading, checking and recording 10 to 10,000 rows, and memory.
+
+``python -m benchmarks.batch``. Each size in a process of its own. No network: what orders and looks cost is measured by
+``benchmarks.airflow_batch``. Exits with 1 where the cost of a row grows with their number, or memory is too large.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+SIZES = (10, 100, 1000, 10_000)
+MAX_GROWTH = 2.0
+"""CPU of a row among 10,000, against one among 100."""
+MAX_MEMORY_MB = 120.0
+PROMPT = "A red kite over the sea, slow pan from left to right, golden hour, no people, number "
+
+
+class Store:
+    """Keeps JSON text, as Airflow does."""
+
+    texts: dict[str, str]
+
+    def __init__(self, texts: dict[str, str], name: str) -> None:
+        self._texts, self._name = texts, name
+
+    def read(self) -> Any:
+        """Return the object."""
+        return json.loads(self._texts[self._name]) if self._name in self._texts else None
+
+    def write(self, value: Any) -> None:
+        """Keep the object."""
+        self._texts[self._name] = json.dumps(value)
+
+    def delete(self) -> None:
+        """Keep nothing."""
+
+
+def resident() -> float:
+    """Return this process's peak memory in MB."""
+    return float(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss) / 1024
+
+
+def child(count: int) -> dict[str, float]:
+    """Do everything for so many rows that doesn't go to the network."""
+    from airflow_provider_starvideos.batch.book import Book
+    from airflow_provider_starvideos.batch.entries import RowState
+    from airflow_provider_starvideos.batch.manifest import lines
+    from airflow_provider_starvideos.batch.plan import Plan
+    from airflow_provider_starvideos.batch.rows import digest_of, read_rows
+    from airflow_provider_starvideos.batch.source import read_requests
+
+    log, texts = logging.getLogger("benchmark"), dict[str, str]()
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "requests.jsonl"
+        rows = ({"prompt": f"{PROMPT}{number}", "duration": 5, "ratio": "16:9"} for number in range(count))
+        file.write_text("".join(json.dumps(row) + "\n" for row in rows))
+        read_requests(str(file), None)  # what is imported and connected once isn't what is measured
+        memory, cpu, figures = resident(), time.process_time(), {}
+
+        def lap(name: str) -> None:
+            nonlocal cpu
+            figures[name] = (time.process_time() - cpu) / count * 1e6
+            cpu = time.process_time()
+
+        given = read_requests(str(file), None)
+        lap("read")
+        checked = read_rows(given, {}, "https://example.com")
+        digest = digest_of(checked)
+        lap("check")
+        book = Book(lambda name: Store(texts, name), log)
+        book.load()
+        book.begin(digest)
+        for start in range(0, count, 16):  # as they are ordered: intents, then outcomes with the next intents
+            entries = [book.open(row.key) for row in checked[start : start + 16]]
+            for state in (RowState.SENDING, RowState.ORDERED):
+                for entry in entries:
+                    entry.become(state)
+                    entry.video_id = f"video_{start:036d}"
+                    entry.sent_at = time.time()
+                book.touch(entries)
+                book.commit()
+        lap("record")
+        again = Book(lambda name: Store(texts, name), log)
+        again.load()
+        lap("load")
+        plan = Plan({f"video_{number:036d}": 1.8e9 + number for number in range(count)}, 30.0)
+        Plan.from_json(json.loads(json.dumps(plan.to_json())))
+        lap("plan")
+        json.dumps(lines([(row, again.open(row.key)) for row in checked]))
+        lap("manifest")
+    return {**figures, "memory": resident() - memory, "bytes": float(max(len(text) for text in texts.values()))}
+
+
+def main() -> int:
+    """Measure every size."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--child", type=int)
+    args = parser.parse_args()
+    if args.child:
+        print(json.dumps(child(args.child)))
+        return 0
+    found: dict[int, dict[str, float]] = {}
+    for count in SIZES:
+        argv = [sys.executable, "-m", "benchmarks.batch", "--child", str(count)]
+        output = subprocess.run(argv, capture_output=True, text=True, check=True).stdout
+        found[count] = json.loads(output.splitlines()[-1])
+    print("CPU in µs a row")
+    for count, figures in found.items():
+        parts = ", ".join(f"{name} {value:.0f}" for name, value in figures.items() if name not in ("memory", "bytes"))
+        print(f"{count} rows: {parts}; {figures['memory']:.1f} MB; largest value in the store {figures['bytes']:.0f} B")
+    names = [name for name in found[SIZES[0]] if name not in ("memory", "bytes")]
+    small, large = (sum(found[count][name] for name in names) for count in (100, 10_000))
+    print(f"a row among 10,000 / among 100: {large / small:.2f} (at most {MAX_GROWTH})")
+    return int(large / small > MAX_GROWTH or found[10_000]["memory"] > MAX_MEMORY_MB)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

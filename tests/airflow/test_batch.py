@@ -1,0 +1,106 @@
+"""Batches on a real Airflow: every source, what comes after them, and how many processes it takes."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from airflow_provider_starvideos.emulator import Emulator
+from dev.airflow_stack import AirflowStack
+
+FILE = '{"prompt": "kite", "name": "kite"}\n"lamp"\n'
+CONFS: dict[str, tuple[str, dict[str, Any]]] = {
+    "list": ("batch_list", {}),
+    "10": ("batch_task", {"rows": 10}),
+    "200": ("batch_task", {"rows": 200}),
+    "places": ("batch_places", {"rows": 12}),
+    "file": ("batch_file", {}),
+}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the file of requests is, and where videos go."""
+    folder = tmp_path_factory.mktemp("batch")
+    (folder / "rows.jsonl").write_text(FILE)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def runs(airflow: AirflowStack, emulator: Emulator, folder: Path) -> dict[str, str]:
+    """All runs, side by side, from their beginning to their good ends."""
+    for dag_id in {dag_id for dag_id, _ in CONFS.values()}:
+        airflow.wait_for_dag(dag_id)
+    paths = {"file": str(folder / "rows.jsonl"), "folder": str(folder)}
+    found = {name: airflow.trigger(dag_id, conf | paths) for name, (dag_id, conf) in CONFS.items()}
+    for name, (dag_id, _) in CONFS.items():
+        assert airflow.wait_for_run(dag_id, found[name], timeout=240) == "success", airflow.summary(dag_id, found[name])
+    return found
+
+
+def legs(airflow: AirflowStack, dag_id: str, run_id: str, task_id: str = "batch") -> int:
+    """Count the processes that worked on the task's one try: each looks for its record first thing."""
+    (ti,) = [one for one in airflow.task_instances(dag_id, run_id) if one["task_id"] == task_id]
+    assert (ti["state"], ti["try_number"]) == ("success", 1)
+    files = airflow.log_files(dag_id, run_id, task_id)
+    return sum(file.read_text().count("DAG bundles loaded") for file in files)
+
+
+def records(airflow: AirflowStack, run_id: str) -> int:
+    """Count what is on record of a run."""
+    with airflow.db() as db:
+        return int(db.execute("SELECT count(*) FROM task_state_store WHERE run_id = ?", (run_id,)).fetchone()[0])
+
+
+def test_a_list_and_what_is_mapped_over_it(airflow: AirflowStack, emulator: Emulator, runs: dict[str, str]) -> None:
+    """Templates are rendered, shared arguments apply, ids come in order, each can be mapped over; blocking too."""
+    run_id = runs["list"]
+    ids = airflow.xcom("batch_list", run_id, "batch")
+    orders = [emulator.order(video_id) for video_id in ids]
+    assert [order.request["prompt"] for order in orders] == [f"{run_id} a", f"{run_id} b"]
+    assert [order.request["duration"] for order in orders] == [4, 4]
+    assert [airflow.xcom("batch_list", run_id, "each", map_index=index) for index in (0, 1)] == ids
+    blocking = airflow.xcom("batch_list", run_id, "blocking")
+    assert [emulator.order(video_id).prompt for video_id in blocking] == [f"{run_id} c", f"{run_id} d"]
+    assert airflow.xcom("batch_list", run_id, "batch", "counts") == {"rows": 2, "completed": 2}
+    assert legs(airflow, "batch_list", run_id) == 2
+    assert legs(airflow, "batch_list", run_id, "blocking") == 1
+    assert records(airflow, run_id) == 0, "the record ends with the success"
+
+
+@pytest.mark.parametrize("count", [10, 200])
+def test_as_many_processes_however_many_rows(
+    airflow: AirflowStack, emulator: Emulator, runs: dict[str, str], count: int
+) -> None:
+    """One that orders, one that ends."""
+    run_id = runs[str(count)]
+    ids = airflow.xcom("batch_task", run_id, "batch")
+    assert len(set(ids)) == count
+    assert [emulator.order(video_id).prompt for video_id in ids[:3]] == [f"{run_id} fox {n}." for n in range(3)]
+    assert len([order for order in emulator.orders if order.prompt.startswith(run_id)]) == count
+    assert legs(airflow, "batch_task", run_id) == 2
+    assert records(airflow, run_id) == 0
+
+
+def test_fewer_places_than_rows(airflow: AirflowStack, emulator: Emulator, runs: dict[str, str]) -> None:
+    """The rest is ordered as places get free; one try, each row once."""
+    run_id = runs["places"]
+    assert len(set(airflow.xcom("batch_places", run_id, "batch"))) == 12
+    assert len([order for order in emulator.orders if order.prompt.startswith(run_id)]) == 12
+    assert 3 <= legs(airflow, "batch_places", run_id) <= 4
+
+
+def test_a_file_and_a_manifest(airflow: AirflowStack, emulator: Emulator, runs: dict[str, str], folder: Path) -> None:
+    """JSON Lines in, videos and a manifest out, and a task that reads it."""
+    run_id = runs["file"]
+    uri = airflow.xcom("batch_file", run_id, "batch")
+    assert uri == f"file://{folder}/batch_file/manifest.jsonl"
+    told = airflow.xcom("batch_file", run_id, "read")
+    assert [(one["row"], one["status"], one["request"]["prompt"]) for one in told] == [
+        (1, "saved", "kite"),
+        (2, "saved", "lamp"),
+    ]
+    assert (folder / "batch_file" / "kite.mp4").stat().st_size == told[0]["size_bytes"]
+    log = airflow.log("batch_file", run_id, "batch")
+    assert f"row 1 {told[0]['id']}" in log
+    assert emulator.key not in log

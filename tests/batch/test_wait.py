@@ -1,0 +1,298 @@
+"""Waiting for many videos at once: no more looks than one a video and interval, and one result for all."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections import Counter
+from collections.abc import Callable
+from itertools import pairwise
+from typing import Any
+
+import pytest
+
+from airflow_provider_starvideos.api.models import VideoTask
+from airflow_provider_starvideos.batch import waiting
+from airflow_provider_starvideos.batch.entries import RowState
+from airflow_provider_starvideos.batch.plan import Outcome, Plan
+from airflow_provider_starvideos.batch.waiting import BatchWait
+from airflow_provider_starvideos.exceptions import (
+    StarVideosAuthenticationError,
+    StarVideosError,
+    StarVideosNotFoundError,
+    StarVideosServerError,
+)
+from airflow_provider_starvideos.triggers.batch import StarVideosBatchTrigger, read
+from tests.batch.desk import LOG, Desk, prompts
+
+INTERVAL = 0.1
+
+
+class Api:
+    """Answers looks; notes them.
+
+    :param status: what is said of a video, by its id and the number of the look
+    """
+
+    def __init__(self, status: Callable[[str, int], str | StarVideosError]) -> None:
+        self.status = status
+        self.looks: dict[str, list[float]] = {}
+        self.out = Counter[str]()
+        self.most = 0
+
+    async def look(self, video_id: str) -> VideoTask:
+        self.looks.setdefault(video_id, []).append(time.monotonic())
+        self.out[video_id] += 1
+        assert self.out[video_id] == 1, "two looks at once"
+        self.most = max(self.most, self.out.total())
+        await asyncio.sleep(0.005)
+        self.out[video_id] -= 1
+        said = self.status(video_id, len(self.looks[video_id]))
+        if isinstance(said, StarVideosError):
+            raise said
+        return VideoTask(video_id, said, actual_duration=3.0 if said == "completed" else None)
+
+
+def plan(count: int, seconds: float = 60, **fields: Any) -> Plan:
+    """Return a plan for so many videos: ``v0``, ``v1``, …"""
+    return Plan({f"v{number}": time.time() + seconds for number in range(count)}, INTERVAL, **fields)
+
+
+async def waited(api: Api, of: Plan) -> dict[str, Outcome]:
+    """Wait, and leave nothing behind."""
+    outcomes = await BatchWait(of, api.look, LOG).run()
+    assert not [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
+    return outcomes
+
+
+def completed_at_look(number: int) -> Callable[[str, int], str]:
+    """Say that a video is completed at that look."""
+    return lambda video_id, look: "completed" if look >= number else "processing"
+
+
+async def test_no_more_looks_than_one_an_interval() -> None:
+    """Each video for itself, spread from the beginning on; and never many at once."""
+    api = Api(completed_at_look(5))
+    began = time.monotonic()
+    outcomes = await waited(api, plan(300))
+    wall = time.monotonic() - began
+    assert {one.state for one in outcomes.values()} == {RowState.COMPLETED}
+    assert len(outcomes) == 300
+    for times in api.looks.values():
+        assert len(times) <= wall / INTERVAL + 1
+        assert min(after - before for before, after in pairwise(times)) >= INTERVAL * 0.99
+    assert api.most <= waiting.LOOKS_AT_ONCE
+    firsts = sorted(times[0] - began for times in api.looks.values())
+    assert firsts[30] < INTERVAL * 0.4 < INTERVAL * 0.6 < firsts[270]
+
+
+async def test_each_end_is_its_video_s_own() -> None:
+    """Completed, failed, unknown and late, side by side."""
+    unknown = StarVideosNotFoundError("no such video", status_code=404)
+    unknown.names_video = True
+    said: dict[str, Any] = {"v0": "completed", "v1": "failed", "v2": unknown, "v3": "processing"}
+    outcomes = await waited(Api(lambda video_id, look: said[video_id]), plan(4, seconds=0.4))
+    assert {name: str(one.state) for name, one in outcomes.items()} == {
+        "v0": "completed",
+        "v1": "failed",
+        "v2": "unknown",
+        "v3": "timed_out",
+    }
+    assert outcomes["v0"].duration == 3.0
+    assert "it goes on" in str(outcomes["v3"].error)
+    for one in outcomes.values():
+        assert Outcome.from_json(json.loads(json.dumps(one.to_json()))) == one
+
+
+async def test_enough() -> None:
+    """Ends with the wanted number of ended videos; the others go on."""
+    api = Api(lambda video_id, look: "completed" if int(video_id[1:]) < 10 else "processing")
+    outcomes = await waited(api, plan(50, enough=5))
+    assert 5 <= len(outcomes) <= 10
+
+
+async def test_resume_at() -> None:
+    """Not a moment before, though all have ended; and also where there is nothing to wait for."""
+    for count in (0, 3):
+        until = time.time() + 0.3
+        outcomes = await waited(Api(completed_at_look(1)), plan(count, resume_at=until))
+        assert until <= time.time() < until + 0.3
+        assert len(outcomes) == count
+
+
+async def test_save_after() -> None:
+    """So long after the first completed video, though others aren't ready."""
+    began = time.monotonic()
+    api = Api(lambda video_id, look: "completed" if video_id == "v0" else "processing")
+    assert set(await waited(api, plan(5, save_after=0.3))) == {"v0"}
+    assert 0.3 <= time.monotonic() - began < 1.0
+
+
+async def test_an_error_that_concerns_all() -> None:
+    """A refused key ends the wait at once; what was known by then stays known."""
+    refused = StarVideosAuthenticationError("the key", status_code=401)
+    wait = BatchWait(
+        plan(50), Api(lambda video_id, look: refused if video_id == "v7" and look > 1 else "processing").look, LOG
+    )
+    with pytest.raises(StarVideosAuthenticationError):
+        await wait.run()
+    assert not [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
+
+
+async def test_a_wrong_path_concerns_all() -> None:
+    """A 404 that isn't about the video."""
+    with pytest.raises(StarVideosNotFoundError):
+        await waited(Api(lambda video_id, look: StarVideosNotFoundError("no path", status_code=404)), plan(5))
+
+
+async def test_a_server_that_is_gone_ends_the_wait() -> None:
+    """After ten looks in a row without an answer, as for a single video."""
+    api = Api(lambda video_id, look: StarVideosServerError("down", status_code=502))
+    with pytest.raises(StarVideosServerError):
+        await waited(api, plan(5))
+    assert max(len(times) for times in api.looks.values()) == 10
+
+
+async def test_one_video_that_cannot_be_looked_at_is_its_own_problem() -> None:
+    """The others are waited for; it ends at its deadline."""
+    broken = StarVideosServerError("down", status_code=500)
+    api = Api(lambda video_id, look: broken if video_id == "v0" else "completed" if look > 18 else "processing")
+    outcomes = await waited(api, plan(3, seconds=2.5, enough=2))
+    assert {name: one.state for name, one in outcomes.items()} == dict.fromkeys(("v1", "v2"), RowState.COMPLETED)
+    assert len(api.looks["v0"]) > 10
+
+
+async def test_failed_looks_are_told_with_the_progress() -> None:
+    """Not a line each; and an unknown status is seen there too."""
+    down = StarVideosServerError("down", status_code=502)
+    api = Api(lambda video_id, look: down if video_id == "v0" else "paused" if video_id == "v1" else "completed")
+    wait = BatchWait(plan(4, rows=9, done=5, enough=2), api.look, LOG)
+    await wait.run()
+    while not wait.progress():
+        pass
+    line = BatchWait(plan(4), api.look, LOG).progress()
+    assert "0 of 0 rows have ended" in line
+    assert "4 waiting" in line
+
+
+async def test_progress() -> None:
+    """How many are where, the rate and the estimated end, in one line, now and then."""
+    api = Api(
+        lambda video_id, look: {
+            "v0": "completed",
+            "v1": StarVideosServerError("down", status_code=502),
+            "v2": "paused",
+        }.get(video_id, "processing")
+    )
+    wait = BatchWait(plan(5, rows=10, done=4, save_after=0.25), api.look, LOG)
+    await wait.run()
+    line = wait.progress()
+    assert "5 of 10 rows have ended" in line
+    for fact in (
+        "1 completed",
+        "1 paused",
+        "2 processing",
+        "looks failed meanwhile",
+        "down",
+        "a minute, estimated end",
+    ):
+        assert fact in line
+    assert "\n" not in line
+
+
+@pytest.mark.parametrize(
+    "ids", [lambda n: f"video_{n:08d}-ab12-4cd3-9ef4-{n * 7919 % 16**12:012x}", lambda n: f"v_{n}"]
+)
+def test_a_plan_survives_the_database_and_is_small(ids: Callable[[int], str]) -> None:
+    """MySQL keeps 64 KB of a trigger's arguments, and Airflow's encryption makes four bytes of three."""
+    videos = {ids(number): time.time() + number * 0.37 for number in range(1000)}
+    before = Plan(videos, 30.0, 250, None, 600.0, 4000, 17)
+    text = json.dumps(before.to_json())
+    after = Plan.from_json(json.loads(text))
+    assert after.videos.keys() == videos.keys()
+    assert all(0 <= after.videos[name] - end <= 1 for name, end in videos.items()), "never earlier"
+    assert (after.enough, after.resume_at, after.save_after, after.rows, after.done) == (250, None, 600.0, 4000, 17)
+    assert len(text) * 4 / 3 < 64 * 1024
+
+
+def test_a_thousand_videos_cross_the_database(desk: Desk) -> None:
+    """Both ways; the event holds no address of a result."""
+    deferred = desk.first_leg(prompts(1000))
+    event = desk.event_of(deferred)
+    outcomes, ends, carry = read(event)
+    assert len(outcomes) == 1000
+    assert ends == {}
+    assert carry["try_number"] == 1
+    assert "http" not in json.dumps(event)
+    assert desk.sent_sizes[0] < 48 * 1024
+    assert desk.event_sizes[0] < 110 * 1024
+    print(desk.sent_sizes, desk.event_sizes)
+
+
+async def test_a_trigger_that_is_cancelled_leaves_nothing(desk: Desk) -> None:
+    """A triggerer that ends, or gives the trigger away: no look goes on, no connection stays."""
+    from airflow_provider_starvideos.triggers import engine
+
+    desk.emulator.update(seconds="hold")
+    ids = await asyncio.to_thread(lambda: [one.id for one in _ordered(desk, 20)])
+    of = Plan(dict.fromkeys(ids, time.time() + 60), 0.05)
+    trigger = StarVideosBatchTrigger(of.to_json(), "starvideos_default")
+    waits = asyncio.create_task(anext(trigger.run()))
+    await desk.emulator.async_wait_for("answered", kind="query")
+    waits.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waits
+    assert not engine._engines.get(asyncio.get_running_loop())
+    assert not [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
+
+
+def _ordered(desk: Desk, count: int) -> Any:
+    desk.begin(prompts(count)).order()
+    return desk.emulator.orders
+
+
+def test_an_error_event_keeps_what_was_known(desk: Desk) -> None:
+    """The key is refused in mid-wait: the task fails for good, and the ends that were seen are on record."""
+    desk.emulator.update(seconds="hold")
+    deferred = desk.first_leg(prompts(10))
+    for order in desk.emulator.orders[:4]:
+        desk.emulator.finish(order.id)
+    desk.emulator.add_fault(on="query", kind="status", status=401, skip=30)
+    with pytest.raises(Exception, match="the API refused the key") as caught:
+        desk.resume(deferred)
+    assert type(caught.value).__name__ == "AirflowFailException"
+    assert desk.stores.states() == {"completed": 4, "ordered": 6}
+
+
+def test_deadlines(desk: Desk) -> None:
+    """A video that isn't ready in time is told; it goes on, and the next try waits for it, and pays nothing."""
+    desk.emulator.update(seconds="hold")
+    with pytest.raises(Exception, match="3 not ready in time, it goes on") as caught:
+        desk.run(prompts(3), timeout=0.3)
+    assert type(caught.value).__name__ == "StarVideosBatchError"
+    assert desk.stores.states() == {"timed_out": 3}
+    assert not [entry.completed_at for entry in desk.stores.entries() if entry.completed_at]
+    for order in desk.emulator.orders:
+        desk.emulator.finish(order.id)
+    desk.next_try()
+    assert len(set(desk.run(prompts(3)))) == 3
+    assert desk.billed == 3
+
+
+@pytest.mark.parametrize(
+    "event", [None, "ended", {}, {"status": "ended"}, {"status": "ended", "outcomes": {"a": ["odd"]}}]
+)
+def test_an_event_that_cannot_be_read(desk: Desk, event: Any) -> None:
+    """Fails; a retry goes on."""
+    desk.first_leg(prompts(2))
+    operator = desk.make()
+    with pytest.raises(StarVideosError, match="event that can't be read"):
+        operator.execute_complete(desk.context, event)
+
+
+def test_an_event_of_an_unknown_status_is_no_success(desk: Desk) -> None:
+    """Whatever it holds."""
+    event = desk.event_of(desk.first_leg(prompts(2))) | {"status": "fine"}
+    with pytest.raises(StarVideosError):
+        desk.make().execute_complete(desk.context, event)

@@ -1,0 +1,248 @@
+"""The documentation and the README: every code block works as it stands, and every table is true."""
+
+from __future__ import annotations
+
+import ast
+import re
+import shlex
+from importlib.metadata import metadata
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+from airflow.cli import cli_parser
+from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_3_PLUS
+
+from airflow_provider_starvideos import exceptions
+from airflow_provider_starvideos.emulator.__main__ import build_parser
+from airflow_provider_starvideos.emulator.faults import parse_fault, read_fault
+from airflow_provider_starvideos.metrics import METRICS
+from dev import layers
+
+ROOT = Path(__file__).parents[2]
+DOCS = ROOT / "docs"
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "SECURITY.md", *sorted(DOCS.glob("*.md"))]
+FENCE = re.compile(r"^( *)```([^\n`]*)\n(.*?)^\1```$", re.DOTALL | re.MULTILINE)
+INDENTED = re.compile(r"(?:^|\n)\n((?:    \S[^\n]*\n)+)")
+TARGETS = set(re.findall(r"^([a-z-]+):.*##", (ROOT / "Makefile").read_text(), re.MULTILINE))
+LANGUAGES = {"python", "sh", "ini", "json", "text", "yaml", "toml", "sql", "html"}
+DIRECTIVES = {"{toctree}", "{literalinclude}", "{eval-rst}", "{include}"}
+
+
+class Block(NamedTuple):
+    """A code block of a page."""
+
+    page: str
+    number: int
+    language: str
+    code: str
+
+
+def blocks_of(page: Path) -> list[Block]:
+    """Return a page's code blocks, those that are only indented (shell, by this project's habit) too."""
+    text = page.read_text()
+    fenced = [(found[2].strip(), _dedented(found[3], len(found[1]))) for found in FENCE.finditer(text)]
+    plain = [("sh", _dedented(found[1], 4)) for found in INDENTED.finditer(FENCE.sub("\n", text))]
+    return [Block(page.name, number, *block) for number, block in enumerate(fenced + plain)]
+
+
+def _dedented(code: str, by: int) -> str:
+    return "".join(line[by:] if line.strip() else line for line in code.splitlines(keepends=True))
+
+
+BLOCKS = [block for page in PAGES for block in blocks_of(page)]
+
+
+def of(language: str) -> pytest.MarkDecorator:
+    """Parametrise a test with all blocks in a language."""
+    found = [block for block in BLOCKS if block.language == language]
+    return pytest.mark.parametrize("block", found, ids=[f"{block.page}-{block.number}" for block in found])
+
+
+def test_each_block_says_what_it_is() -> None:
+    """So that none escapes the tests below."""
+    heads = {(block.page, block.language) for block in BLOCKS}
+    unknown = [head for head in heads if head[1] not in LANGUAGES and head[1].split()[0] not in DIRECTIVES]
+    assert unknown == []
+
+
+@of("python")
+def test_python_is_python(block: Block) -> None:
+    """It compiles; and what it imports of this package is there."""
+    tree = ast.parse(block.code)
+    compile(tree, block.page, "exec")
+    imports = [node for node in tree.body if isinstance(node, ast.Import | ast.ImportFrom)]
+    ours = [node for node in imports if "airflow" in ast.unparse(node)]
+    if not AIRFLOW_V_3_3_PLUS:  # as its page says
+        ours = [node for node in ours if "retry_policy" not in ast.unparse(node)]
+    exec(compile(ast.Module(ours, type_ignores=[]), block.page, "exec"), {})
+
+
+@of("python")
+def test_calls_of_operators_name_parameters_that_exist(block: Block) -> None:
+    """Operators, sensors and the hook are called as they can be called; also inside of functions and fragments."""
+    known = _signatures()
+    for node in ast.walk(ast.parse(block.code)):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in known:
+            given = {word.arg for word in node.keywords if word.arg}
+            assert given <= known[node.func.id], f"{node.func.id}: {given - known[node.func.id]}"
+
+
+def _signatures() -> dict[str, set[str]]:
+    import inspect
+
+    from airflow.sdk import BaseOperator, BaseSensorOperator
+
+    from airflow_provider_starvideos.operators.batch import StarVideosBatchOperator
+    from airflow_provider_starvideos.operators.create import StarVideosCreateOperator
+    from airflow_provider_starvideos.operators.download import StarVideosDownloadOperator
+    from airflow_provider_starvideos.sensors.task import StarVideosTaskSensor
+
+    base = set(inspect.signature(BaseOperator.__init__).parameters)
+    sensor = base | set(inspect.signature(BaseSensorOperator.__init__).parameters)
+    # From 3.3 on; older ones don't take it.
+    base.add("retry_policy")
+    operators = (StarVideosBatchOperator, StarVideosCreateOperator, StarVideosDownloadOperator)
+    found = {kind.__name__: base | set(inspect.signature(kind.__init__).parameters) for kind in operators}
+    return found | {"StarVideosTaskSensor": sensor | set(inspect.signature(StarVideosTaskSensor.__init__).parameters)}
+
+
+def commands(code: str) -> list[list[str]]:
+    """Return the commands of a shell block as words, without comments, assignments and redirections."""
+    joined = code.replace("\\\n", " ")
+    lines = [shlex.split(line, comments=True) for line in joined.splitlines()]
+    return [line for line in lines if line]
+
+
+@of("sh")
+def test_shell_commands_exist(block: Block) -> None:
+    """Make's targets, the emulator's options and faults, Airflow's subcommands, this package's extras and modules."""
+    for words in commands(block.code):
+        check = COMMANDS.get(words[0].rpartition("/")[2])
+        assert check, f"{block.page}: nothing knows how to test {words[0]!r}"
+        check(words)
+
+
+def _make(words: list[str]) -> None:
+    targets = {word for word in words[1:] if "=" not in word}
+    assert targets <= TARGETS, f"no such target: {targets - TARGETS}"
+
+
+def _emulator(words: list[str]) -> None:
+    options = [word for word in words[1:] if word != "--help"]
+    given = build_parser().parse_args(options)
+    for fault in given.fault:
+        read_fault(parse_fault(fault), "")
+
+
+def _airflow(words: list[str]) -> None:
+    commands = cli_parser.ALL_COMMANDS_DICT
+    assert words[1] in commands
+    sub = getattr(commands[words[1]], "subcommands", None)
+    assert sub is None or words[2] in {command.name for command in sub}
+
+
+def _python(words: list[str]) -> None:
+    module = words[words.index("-m") + 1]
+    if module in ("venv", "pip"):
+        return
+    file = ROOT / module.replace(".", "/")
+    assert file.with_suffix(".py").is_file() or (file / "__main__.py").is_file(), f"no module {module}"
+    source = "".join(path.read_text() for path in [file.with_suffix(".py"), *file.glob("*.py")] if path.is_file())
+    for word in words[words.index("-m") + 2 :]:
+        assert not word.startswith("--") or f'"{word}"' in source, f"{module} has no option {word}"
+
+
+def _pip(words: list[str]) -> None:
+    assert words[1] == "install"
+    extras = set(metadata("airflow-provider-starvideos").get_all("Provides-Extra") or [])
+    for word in words:
+        found = re.match(r"airflow-provider-starvideos\[(.*)\]", word)
+        assert not found or set(found[1].split(",")) <= extras
+
+
+def _anything(words: list[str]) -> None:
+    """It belongs to the shell, or to a tool that everybody has."""
+
+
+COMMANDS = {
+    "make": _make,
+    "starvideos-emulator": _emulator,
+    "airflow": _airflow,
+    "python": _python,
+    "python3": _python,
+    "pip": _pip,
+    **dict.fromkeys(("export", "mkdir", ".", "cd", "git", "pre-commit", "uv", "curl"), _anything),
+}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_targets_and_modules_named_in_the_text_exist(page: Path) -> None:
+    """``make x`` and ``python -m package.module`` in a sentence or a table, too."""
+    text = page.read_text()
+    for target in re.findall(r"`make ([a-z-]+)", text):
+        assert target in TARGETS
+    for module in re.findall(r"`python -m ((?:airflow_provider|dev|benchmarks)[a-z_.]*)", text):
+        _python(["python", "-m", module])
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_somewhere(page: Path) -> None:
+    """A file of this tree, and in it the heading that the link names, as GitHub makes its anchor."""
+    for target in re.findall(r"\]\(([^)\s]+)\)", FENCE.sub("", page.read_text())):
+        if re.match(r"[a-z]+:", target):
+            continue
+        name, _, anchor = target.partition("#")
+        file = (page.parent / name).resolve() if name else page
+        assert file.exists(), target
+        if anchor:
+            heads = re.findall(r"^#+ (.*)$", file.read_text(), re.MULTILINE)
+            anchors = {re.sub(r"[^\w\- ]", "", head.lower()).replace(" ", "-") for head in heads}
+            assert anchor in anchors, target
+
+
+def rows(page: str, column: int = 0) -> dict[str, list[str]]:
+    """Return the table rows of a page whose first cell is a name in code."""
+    found: dict[str, list[str]] = {}
+    for line in (DOCS / page).read_text().splitlines():
+        cells = [cell.strip() for cell in line.strip("| ").split(" | ")]
+        if line.startswith("| `") and len(cells) > 1:
+            found[cells[column].strip("`")] = cells
+    return found
+
+
+def test_every_error_has_a_row() -> None:
+    """With what it means, what to do, and whether a retry may help, as ``permanent`` says."""
+    told = {name: cells for name, cells in rows("errors.md").items() if name.startswith("StarVideos")}
+    classes = {
+        name: kind
+        for name, kind in vars(exceptions).items()
+        if isinstance(kind, type) and name.startswith("StarVideos")
+    }
+    assert told.keys() == classes.keys()
+    assert {name: cells[-1] for name, cells in told.items()} == {
+        name: "no" if kind.permanent else "yes" for name, kind in classes.items()
+    }
+    assert all(len(cells) == 4 and all(cells) for cells in told.values())
+
+
+def test_every_metric_has_a_row() -> None:
+    """The names and texts of the table in ``metrics``."""
+    assert {name: cells[1] for name, cells in rows("metrics.md").items()} == dict(METRICS)
+
+
+def test_the_picture_shows_the_layers_as_they_are() -> None:
+    """`make docs` draws it anew."""
+    assert layers.PICTURE.read_text() == layers.draw()
+
+
+def test_every_page_is_in_the_contents() -> None:
+    """And the contents name no page that isn't there."""
+    index = (DOCS / "index.md").read_text()
+    listed = {
+        line.strip()
+        for found in re.findall(r"```\{toctree\}\n(.*?)```", index, re.DOTALL)
+        for line in found.splitlines()
+        if line.strip() and not line.startswith(":")
+    }
+    assert listed == {page.stem for page in DOCS.glob("*.md")} - {"index"}
