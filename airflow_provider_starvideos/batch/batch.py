@@ -133,6 +133,7 @@ class Batch:
                 "in it, or a file that was changed?), so nothing more was ordered. What was ordered stays on record: a "
                 "retry waits for it, and orders what is new. Make the requests the same in each rendering."
             )
+        self.book.own()
         self._ends = dict(ends)
         self._blocked_since = carry.get("blocked_since")
         self._lost_in_a_row = carry.get("lost_in_a_row", 0)

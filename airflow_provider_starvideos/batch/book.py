@@ -39,6 +39,7 @@ class Book:
         self._dirty: set[int] = set()
         self._shards = 0
         self._shard_rows = SHARD_ROWS
+        self._owner: str | None = None
         self.digest = ""
         self.reference = ""
         self.writes = 0
@@ -53,7 +54,7 @@ class Book:
             self.reference = secrets.token_hex(6)
             return
         try:
-            self.digest, self.reference = head["digest"], head["reference"]
+            self.digest, self.reference, self._owner = head["digest"], head["reference"], head["owner"]
             self._shards, self._shard_rows = int(head["shards"]), int(head["shard_rows"])
             for number in range(self._shards):
                 self._load_shard(number)
@@ -97,7 +98,15 @@ class Book:
         if self.digest != digest:
             self.reference = secrets.token_hex(6) if self.digest else self.reference
             self.digest = digest
-            self._write_head()
+        self.own()
+
+    def own(self) -> None:
+        """Take the record over from any other process; what that one still wants to order, ``commit`` refuses it.
+
+        A worker that was cut off or frozen may wake when Airflow has long since begun another try.
+        """
+        self._owner = secrets.token_hex(6)
+        self._write_head()
 
     def renew_reference(self) -> None:
         """Give the batch another reference: a decision that named the old one has been acted upon."""
@@ -107,8 +116,11 @@ class Book:
     def commit(self) -> None:
         """Write all changes.
 
-        :raises StarVideosRecordError: they can't be written; all of them stay noted for the next commit
+        :raises StarVideosRecordError: they can't be written, or another process has taken the record over; all of them
+            stay noted for the next commit
         """
+        if self._dirty:
+            self._check_owner()
         needed = max(self._dirty, default=-1) + 1
         if needed > self._shards:
             self._write_head(needed)
@@ -141,6 +153,14 @@ class Book:
             self._store(str(number)).delete()
         self._store("head").delete()
 
+    def _check_owner(self) -> None:
+        head = self._read("head")
+        if (head or {}).get("owner") != self._owner:
+            raise StarVideosRecordError(
+                "Another run of this task has taken the batch over (this one was given up for dead, cleared or marked), "
+                "so this one orders nothing more."
+            )
+
     def _add(self, entry: Entry) -> Entry:
         self._where[entry.key] = len(self._order) // self._shard_rows
         self._order.append(entry)
@@ -154,6 +174,7 @@ class Book:
             "shard_rows": self._shard_rows,
             "digest": self.digest,
             "reference": self.reference,
+            "owner": self._owner,
         }
         self._write("head", head)
         self._shards = shards  # not before: a shard that isn't announced is never read
