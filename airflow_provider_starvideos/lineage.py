@@ -22,6 +22,14 @@ def of_order(request: VideoRequest, video_id: str | None) -> Any:
     return OperatorLineage(inputs=inputs, outputs=[Dataset(API_NAMESPACE, video_id)] if video_id else [])
 
 
+def of_wait(video_id: str | None) -> Any:
+    """Return the lineage of a wait: the video at the API is there from now on."""
+    from airflow.providers.common.compat.openlineage.facet import Dataset
+    from airflow.providers.openlineage.extractors import OperatorLineage
+
+    return OperatorLineage(outputs=[Dataset(API_NAMESPACE, video_id)] if video_id else [])
+
+
 def of_download(saved: SavedVideo | None) -> Any:
     """Return the lineage of a download: from the video at the API to the file, with its size."""
     from airflow.providers.common.compat.openlineage.facet import (

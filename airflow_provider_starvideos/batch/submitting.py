@@ -190,7 +190,7 @@ class Submission:
     def _send(self, pool: ThreadPoolExecutor, chosen: Sequence[tuple[Row, VideoRequest]]) -> None:
         now = time.time()
         postings = [_Posting(row, self._book.open(row.key), now) for row, _ in chosen]
-        if not postings or self._book.spreads(posting.entry for posting in postings):
+        if self._book.spreads(posting.entry for posting in postings):
             # Outcomes first, where one write can't hold both: else a crash in between would add up their doubts.
             self._book.commit_surely()
         # First of all, so that ``_finish`` finds them, whatever happens in between.

@@ -75,6 +75,7 @@ class StarVideosTaskSensor(BaseSensorOperator):
         self.starvideos_conn_id = starvideos_conn_id
         self.deferrable = deferrable
         self._wait: Wait | None = None
+        self._completed_id: str | None = None
         args = start_trigger_args(self, start_from_trigger)
         self.start_from_trigger = args is not None
         self.start_trigger_args = args
@@ -120,6 +121,12 @@ class StarVideosTaskSensor(BaseSensorOperator):
             task = events.read(event)
         return self._deliver(context, task)
 
+    def get_openlineage_facets_on_complete(self, task_instance: Any) -> Any:
+        """Tell OpenLineage: the video at the API. With its listener a sensor ends on a worker, so nothing is missed."""
+        from airflow_provider_starvideos import lineage
+
+        return lineage.of_wait(self._completed_id)
+
     def _do_render_template_fields(
         self, parent: Any, template_fields: Iterable[str], context: Context, jinja_env: Any, seen_oids: set[int]
     ) -> None:
@@ -147,6 +154,7 @@ class StarVideosTaskSensor(BaseSensorOperator):
 
     def _deliver(self, context: Context, task: VideoTask) -> str:
         push_result(self, context, task)
+        self._completed_id = task.id
         return task.id
 
     @contextmanager

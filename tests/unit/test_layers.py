@@ -40,7 +40,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "waits": CORE | {"triggers"},
     "operators": WITH_HOOK | {"batch", "lazy", "storage", "failures", "ledger", "lineage", "triggers", "waits"},
     "decorators": CORE | {"failures", "operators"},
-    "sensors": WITH_HOOK | {"lazy", "failures", "triggers", "waits"},
+    "sensors": WITH_HOOK | {"lazy", "failures", "lineage", "triggers", "waits"},
     "links": {"ui", "operators", "decorators", "sensors"},  # the operators' names; the ui when somebody looks at a task
     "ui": WITH_HOOK | {"links"},
     "get_provider_info": {"hooks", "links", "ui"},
