@@ -157,8 +157,8 @@ class Book:
         head = self._read("head")
         if (head or {}).get("owner") != self._owner:
             raise StarVideosRecordError(
-                "Another run of this task has taken the batch over (this one was given up for dead, cleared or marked), "
-                "so this one orders nothing more."
+                "Another run of this task has taken the batch over (this one was given up for dead, cleared or "
+                "marked), so this one orders nothing more."
             )
 
     def _add(self, entry: Entry) -> Entry:

@@ -131,6 +131,27 @@ def test_a_kill_at_any_write(caplog: pytest.LogCaptureFixture) -> None:
     assert set(api.taken.values()) == {1}
 
 
+def test_a_kill_at_any_write_where_rows_stand_anywhere_in_the_record() -> None:
+    """A later try's rows come in another order: outcomes and intents are in objects of their own, written in turns."""
+    api, stores = FakeApi(), Stores()
+    batch = batch_of(api, stores)
+    batch.book.touch([batch.book.open(row.key) for row in reversed(batch.rows)])
+    batch.book.commit()
+    most = 0
+
+    def look(step: str, key: str, value: Any) -> None:
+        nonlocal most
+        if step == "written":
+            found = Stores()
+            found.texts = dict(stores.texts)
+            most = max(most, len(doubtful(api, found)))
+
+    stores.watches = look
+    batch_of(api, stores).order()
+    assert 2 < most <= CONCURRENCY
+    assert set(api.taken.values()) == {1}
+
+
 def test_a_kill_at_any_write_orders_nothing_twice() -> None:
     """The process ends at a write, for good: whatever was taken by then is on record, or in doubt."""
     for number in itertools.count(1):

@@ -6,7 +6,7 @@ import json
 import traceback
 
 import pytest
-from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_1_PLUS, AIRFLOW_V_3_3_PLUS
+from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_2_PLUS, AIRFLOW_V_3_3_PLUS
 from airflow.sdk import Connection
 
 from airflow_provider_starvideos.api.protocol import Endpoint
@@ -113,7 +113,7 @@ async def test_the_hook_reads_json(monkeypatch: pytest.MonkeyPatch) -> None:
         (f"starvideos://:{KEY}@api.example/?timeout=soon&allow_http=perhaps", "extra timeout: must be a number"),
         (
             f"starvideos://:{KEY}@/?__extra__=%5B1%5D",
-            "extra: must be a JSON object" if AIRFLOW_V_3_1_PLUS else "no Airflow connection",  # 3.0 can't read it
+            "extra: must be a JSON object" if AIRFLOW_V_3_2_PLUS else "no Airflow connection",  # not read before
         ),
     ],
 )
