@@ -49,10 +49,13 @@ bench: $(READY) ## Measure: ratios to peers of the same run
 	@$(RUN) benchmarks.delay --videos 500 --check 20
 	@$(RUN) benchmarks.imports --rounds 3
 	@$(RUN) benchmarks.restart
+	@$(RUN) benchmarks.batch
 
 bench-peers: $(PEERS_READY) ## The same beside other providers' triggers and imports, in an environment of their own
 	@$(PEERS)/bin/python -m benchmarks.waiting --waits 100 400 1000 4000 --peers
 	@$(PEERS)/bin/python -m benchmarks.imports
+	@$(PEERS)/bin/python -m benchmarks.airflow_legs
+	@$(PEERS)/bin/python -m benchmarks.airflow_batch
 
 check: $(READY) ## Lint, check the formatting and the types
 	@$(RUN) ruff check
