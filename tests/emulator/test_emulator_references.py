@@ -227,7 +227,6 @@ PROMPTS = {
     "arabic and hindi": "ثعلب أحمر يركض لाल लोमड़ी",
     "emoji": "🦊❄️" * 30,
     "controls": "a\x00b\x1b[31m\u202e\u200b",
-    "lone surrogate": "a \ud800 b",
     "one word": "x" * 3000,
     "very long": "word " * 5000,
     "no letters": "\u200b!",
