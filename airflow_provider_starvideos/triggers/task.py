@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import AsyncIterator, Sequence
 from importlib import import_module
@@ -32,6 +33,11 @@ RENDER_SECONDS = 60.0
 """How long rendering may take: what asks Airflow for something that a triggerer isn't told gets no answer at all."""
 LAST_LOOK_SECONDS = 60.0
 """How long the last look may take, after the deadline: where the API hangs, a thousand waits queue up for a look."""
+
+
+log = logging.getLogger(__name__)
+"""One for all, not BaseTrigger's own: of a waiting trigger's objects a sixth would belong to its logger. Airflow's
+triggerer knows by the context to which task's log a line belongs."""
 
 
 class StarVideosTaskTrigger(BaseTrigger):
@@ -109,7 +115,7 @@ class StarVideosTaskTrigger(BaseTrigger):
 
     async def on_kill(self) -> None:
         """Say that the video goes on: a user cleared or marked the task while it waited (Airflow 3.3+)."""
-        self.log.warning(
+        log.warning(
             "StarVideos video %s is no longer waited for. It can't be stopped: it goes on, and is billed.",
             self.video_id,
         )
@@ -125,7 +131,7 @@ class StarVideosTaskTrigger(BaseTrigger):
                 except TimeoutError as error:
                     raise StarVideosConnectionError("The API didn't answer by the deadline.", sent=True) from error
                 return task
-            step.tell(self.log)
+            step.tell(log)
             await asyncio.sleep(step.seconds)
             return None
 
@@ -139,7 +145,7 @@ class StarVideosTaskTrigger(BaseTrigger):
                 except StarVideosError as error:
                     if not self.silent_fail or error.permanent or isinstance(error, VIDEO_OR_WAIT_IS_OVER):
                         raise
-                    self.log.warning("%s Waiting on, because of silent_fail.", error)
+                    log.warning("%s Waiting on, because of silent_fail.", error)
                 await asyncio.sleep(min(self.poll_interval, max(0.0, end_time - time.time())))
 
     async def _render_arguments(self) -> None:
@@ -182,7 +188,7 @@ class StarVideosTaskTrigger(BaseTrigger):
         try:
             await ending.push_result(self.task_instance, task)
         except Exception as error:  # noqa: BLE001  a worker can do it instead
-            self.log.warning("Can't end the task in the triggerer, a worker will: %s", error)
+            log.warning("Can't end the task in the triggerer, a worker will: %s", error)
             return False
-        await asyncio.to_thread(ending.tell_result, self.starvideos_conn_id, task, self.log)
+        await asyncio.to_thread(ending.tell_result, self.starvideos_conn_id, task, log)
         return True
