@@ -56,6 +56,7 @@ bench-peers: $(PEERS_READY) ## The same beside other providers' triggers and imp
 	@$(PEERS)/bin/python -m benchmarks.imports
 	@$(PEERS)/bin/python -m benchmarks.airflow_legs
 	@$(PEERS)/bin/python -m benchmarks.airflow_batch
+	@$(PEERS)/bin/python -m benchmarks.airflow_delay
 
 check: $(READY) ## Lint, check the formatting and the types
 	@$(RUN) ruff check
