@@ -184,7 +184,7 @@ def test_a_thousand_videos_stay_usable(page: Page, site: Site) -> None:
     began = time.monotonic()
     page.get_by_role("button", name="Last").click()
     expect(page.get_by_text("prompt of row 1000", exact=False).or_(page.get_by_text("third"))).not_to_have_count(0)
-    assert time.monotonic() - began < 10, "seconds, on a busy machine too"
+    assert time.monotonic() - began < 2
     page.get_by_role("button", name="Failed").click()
     expect(page.locator(".pager")).to_contain_text("1–24 of 101")
     expect(page.locator(".card .error").first).to_have_text("the prompt was refused")
