@@ -145,9 +145,10 @@ def no_http(peer: Any) -> None:
 
 
 def bad_gzip(peer: Any) -> None:
-    """Send a body that isn't encoded as it says."""
+    """Send a body that isn't encoded as it says, and answer nothing more on that connection."""
     peer.read_request()
     peer.answer(VIDEO, "200 OK", "Content-Encoding: gzip")
+    peer.hang()
 
 
 def two_lengths(peer: Any) -> None:
