@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from airflow_provider_starvideos import metrics
 from airflow_provider_starvideos.api.mp4 import Mp4Check
@@ -18,10 +18,26 @@ from airflow_provider_starvideos.storage.guard import Guard
 
 if TYPE_CHECKING:
     from airflow_provider_starvideos.api.models import VideoTask
-    from airflow_provider_starvideos.hooks.starvideos import StarVideosHook
+    from airflow_provider_starvideos.api.protocol import Endpoint
     from airflow_provider_starvideos.storage.place import Destination
 
 MP4 = "video/mp4"
+
+
+class Source(Protocol):
+    """Where videos come from: as much of ``StarVideosHook`` as saving needs. The hook itself lies above."""
+
+    starvideos_conn_id: str
+
+    @property
+    def log(self) -> Any:
+        """A logger."""
+
+    def get_conn(self) -> Endpoint:
+        """Return the API's endpoint."""
+
+    def get_video(self, video_id: str) -> VideoTask:
+        """Ask for a video."""
 
 
 @dataclass(frozen=True)
@@ -42,13 +58,13 @@ class SavedVideo:
     task: VideoTask
 
 
-def completed(hook: StarVideosHook, video_id: str) -> VideoTask:
+def completed(source: Source, video_id: str) -> VideoTask:
     """Ask the API for a video that must be completed.
 
     :raises StarVideosVideoFailedError: it failed
     :raises StarVideosNotReadyError: it isn't there yet
     """
-    task = hook.get_video(video_id)
+    task = source.get_video(video_id)
     if task.is_failed:
         raise StarVideosVideoFailedError(video_id, task.error or "the API gave no reason")
     if not task.is_completed or not task.video_url:
@@ -60,7 +76,7 @@ def completed(hook: StarVideosHook, video_id: str) -> VideoTask:
     return task
 
 
-def fetch(hook: StarVideosHook, video_id: str, path: Path, limits: Limits) -> tuple[FetchedFile, VideoTask]:
+def fetch(source: Source, video_id: str, path: Path, limits: Limits) -> tuple[FetchedFile, VideoTask]:
     """Fetch a completed video to a local file, from a fresh URL.
 
     :raises StarVideosError: it can't be had
@@ -68,18 +84,18 @@ def fetch(hook: StarVideosHook, video_id: str, path: Path, limits: Limits) -> tu
     latest: list[VideoTask] = []
 
     def fresh_url() -> str:
-        task = completed(hook, video_id)
+        task = completed(source, video_id)
         latest.append(task)
         return task.video_url or ""
 
-    endpoint = hook.get_conn()
+    endpoint = source.get_conn()
     guard = Guard(endpoint.base_url, allow_private=endpoint.allow_private_downloads)
-    fetched = Fetch(fresh_url, path, guard, hook.log, limits=limits).run()
+    fetched = Fetch(fresh_url, path, guard, source.log, limits=limits).run()
     return fetched, latest[-1]
 
 
 def save(
-    hook: StarVideosHook, video_id: str, destination: Destination, *, if_exists: str, limits: Limits, log: Any
+    source: Source, video_id: str, destination: Destination, *, if_exists: str, limits: Limits, log: Any
 ) -> SavedVideo:
     """Save a completed video.
 
@@ -89,18 +105,18 @@ def save(
     if destination.exists() and if_exists != "overwrite":
         if if_exists == "error":
             raise destination.taken()
-        return _left_alone(hook, video_id, destination, log)
+        return _left_alone(source, video_id, destination, log)
     with destination.workspace() as part:
-        fetched, task = fetch(hook, video_id, part, limits)
+        fetched, task = fetch(source, video_id, part, limits)
         destination.put(part, content_type=fetched.content_type or MP4, overwrite=if_exists != "error")
-    metrics.count("saved_bytes", hook.starvideos_conn_id, fetched.size_bytes)
+    metrics.count("saved_bytes", source.starvideos_conn_id, fetched.size_bytes)
     log.info("Saved StarVideos video %s to %s: %d bytes.", video_id, destination.uri, fetched.size_bytes)
     return SavedVideo(destination.uri, fetched.size_bytes, fetched.sha256, fetched.content_type, task)
 
 
-def _left_alone(hook: StarVideosHook, video_id: str, destination: Destination, log: Any) -> SavedVideo:
+def _left_alone(source: Source, video_id: str, destination: Destination, log: Any) -> SavedVideo:
     """Describe the file that is there, so that a second run tells the same of it as the first one."""
-    task = completed(hook, video_id)
+    task = completed(source, video_id)
     digest, check = hashlib.sha256(), Mp4Check()
     for chunk in destination.chunks():
         digest.update(chunk)
@@ -113,13 +129,13 @@ def _left_alone(hook: StarVideosHook, video_id: str, destination: Destination, l
     return SavedVideo(destination.uri, check.size, digest.hexdigest(), kind, task)
 
 
-def save_to_path(hook: StarVideosHook, video_id: str, path: Path) -> FetchedFile:
+def save_to_path(source: Source, video_id: str, path: Path) -> FetchedFile:
     """Save a completed video to a local file, in place of one that is there."""
     from airflow_provider_starvideos.storage.place import Destination
 
     destination = Destination(f"file://{path.absolute()}", video_id)
     destination.exists()  # it may be a folder
     with destination.workspace() as part:
-        fetched, _ = fetch(hook, video_id, part, Limits())
+        fetched, _ = fetch(source, video_id, part, Limits())
         destination.put(part, content_type=fetched.content_type, overwrite=True)
     return replace(fetched, path=path)

@@ -154,7 +154,7 @@ class _Exchange:
             outcome = self._exchange()
         except BaseException as error:  # noqa: BLE001  raised in the caller's thread
             outcome = error
-            # No readable answer came over that connection: the next query doesn't trust it, though it may be open still.
+            # No readable answer came over that connection: the next query does not trust it, open or not.
             self.session.close()
         with self._lock:
             if not self.given_up:

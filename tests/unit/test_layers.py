@@ -30,7 +30,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "lazy": set(),
     "metrics": {"api"},
     "hooks": WITH_HOOK | {"lazy", "storage"},  # storage: only when a file is asked for, see below
-    "storage": WITH_HOOK,
+    "storage": CORE | {"metrics"},
     "failures": {"exceptions", "metrics"},
     "retry_policy": {"exceptions"},
     "ledger": WITH_HOOK,
