@@ -16,12 +16,11 @@ from tests.unit.test_layers import MAY_IMPORT
 
 PICTURE = Path(__file__).parents[1] / "docs" / "images" / "layers.svg"
 ROWS: tuple[tuple[str, tuple[str, ...]], ...] = (
-    ("Airflow finds", ("get_provider_info", "links", "ui")),
+    ("started from outside", ("get_provider_info", "links", "ui", "check")),
     ("Dag authors use", ("decorators", "operators", "sensors", "retry_policy")),
     ("how tasks work", ("waits", "triggers", "batch", "ledger", "lineage", "failures")),
-    ("files, and the check", ("check", "storage")),
     ("a client", ("hooks", "metrics", "lazy")),
-    ("bytes", ("transports",)),
+    ("bytes and files", ("transports", "storage")),
     ("pure: no I/O, no Airflow", ("api", "exceptions")),
     ("apart: the server to test against", ("testing", "emulator")),
 )

@@ -116,7 +116,7 @@ def test_the_arrows_make_no_circle_where_modules_are_imported() -> None:
 
 
 def test_the_hook_knows_the_storage_only_when_asked_for_a_file() -> None:
-    """The hook's one step upwards is inside of functions, so that whoever imports the hook gets no storage library."""
+    """Its imports of the storage are inside of functions, so that whoever imports the hook gets no storage library."""
     assert [module.name for module in MODULES if module.part == "hooks" and ("storage", True) in module.parts()] == []
 
 
