@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import ssl
 from collections.abc import Awaitable, Callable
 from functools import lru_cache
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 from urllib.parse import urlsplit
@@ -101,8 +104,9 @@ class AioTransport:
 
     async def _exchange(self, session: aiohttp.ClientSession, request: HttpRequest, note: _Note | None) -> HttpResponse:
         # A triggerer sends thousands of these, so whatever is alike in all of them was made before.
-        endpoint, way = request.endpoint, self._way_to(request.endpoint)
+        endpoint = request.endpoint
         try:
+            way = self._way_to(endpoint)
             async with session.request(
                 request.method,
                 _parsed(request.url),
@@ -110,6 +114,7 @@ class AioTransport:
                 headers=way.headers if request.body is None else way.headers_with_body,
                 allow_redirects=False,  # the key goes to this host and nowhere else
                 proxy=way.proxy,
+                ssl=way.trusted,
                 timeout=way.timeout,
             ) as response:
                 body = await _read(response)
@@ -146,6 +151,8 @@ class _Way:
         self.headers_with_body = CIMultiDict({**self.headers, **BODY_HEADERS})
         self.timeout = aiohttp.ClientTimeout(total=endpoint.timeout, sock_connect=endpoint.connect_timeout)
         self.proxy = _proxy_of(endpoint.base_url)
+        bundle = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE")
+        self.trusted = _trusted(bundle) if bundle else True
 
 
 class _Note:
@@ -179,6 +186,16 @@ async def _read(response: aiohttp.ClientResponse) -> bytes:
             break
         body += await content.readany()
     return bytes(body)
+
+
+@lru_cache(4)
+def _trusted(bundle: str) -> ssl.SSLContext:
+    """Trust the authorities of a file or folder, which requests reads from the same variables.
+
+    :raises OSError: there is no such file, or it holds no certificates
+    """
+    path = Path(bundle)
+    return ssl.create_default_context(capath=path) if path.is_dir() else ssl.create_default_context(cafile=path)
 
 
 def _proxy_of(url: str) -> str | None:
