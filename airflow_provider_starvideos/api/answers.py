@@ -120,6 +120,8 @@ class _Answer:
             meaning = f"the answer is larger than {MAX_ANSWER_BYTES} bytes"
         elif not response.body.strip():
             meaning = "the answer is empty"
+        elif self.payload is None and (encoding := response.headers.get("content-encoding")):
+            meaning = f"the answer is encoded ({self._clean(encoding, MAX_NAME_CHARACTERS)!r}) and can't be read"
         elif self.payload is None:
             meaning = "the answer isn't JSON; is the connection's host a StarVideos API?"
         else:

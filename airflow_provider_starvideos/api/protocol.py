@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import json
 import re
+import zlib
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
@@ -30,6 +32,8 @@ BODY_HEADERS: Mapping[str, str] = {"Content-Type": "application/json"}
 
 MAX_ANSWER_BYTES = 1024 * 1024
 """An answer is a small JSON object; whoever sends more is not the API, and may be endless."""
+WINDOW_BITS: Mapping[str, tuple[int, ...]] = {"gzip": (31,), "x-gzip": (31,), "deflate": (15, -15)}
+"""What zlib needs to know to read a content coding; some servers' ``deflate`` comes without zlib's header."""
 MAX_LOSS_CHARACTERS = 500
 """Of what a library says of a lost answer; it may quote much of what came."""
 VIDEO_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._~-]{0,199}", re.ASCII)
@@ -94,6 +98,31 @@ class HttpResponse:
     headers: Mapping[str, str]
     body: bytes = field(repr=False)
     too_large: bool = False
+
+
+def received(status: int, headers: Mapping[str, str], body: bytes) -> HttpResponse:
+    """Return an answer as it is to be read: decoded, should it be encoded all the same, and cut at the cap.
+
+    The transports hand over what came on the wire. Their libraries would decode it without any bound in some versions.
+
+    :param headers: found by lower-case names
+    :param body: as it came; of one beyond the cap, a little more than the cap is enough
+    """
+    encoding = headers.get("content-encoding")
+    if encoding and len(body) <= MAX_ANSWER_BYTES:
+        body = _decoded(encoding, body)
+    return HttpResponse(status, headers, body[:MAX_ANSWER_BYTES], len(body) > MAX_ANSWER_BYTES)
+
+
+def _decoded(encoding: str, body: bytes) -> bytes:
+    """Return a decoded body, up to a byte more than the cap; one that can't be decoded as it is: it may be plain."""
+    for bits in WINDOW_BITS.get(encoding.strip().lower(), ()):
+        unpacker = zlib.decompressobj(bits)
+        with suppress(zlib.error):
+            decoded = unpacker.decompress(body, MAX_ANSWER_BYTES + 1)
+            if unpacker.eof or len(decoded) > MAX_ANSWER_BYTES:
+                return decoded
+    return body
 
 
 def create_request(endpoint: Endpoint, request: VideoRequest) -> HttpRequest:

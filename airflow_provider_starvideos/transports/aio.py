@@ -28,6 +28,7 @@ from airflow_provider_starvideos.api.protocol import (
     HttpRequest,
     HttpResponse,
     lost,
+    received,
 )
 
 MAX_CONNECTIONS = 20
@@ -117,9 +118,7 @@ class AioTransport:
                 ssl=way.trusted,
                 timeout=way.timeout,
             ) as response:
-                body = await _read(response)
-                too_large = len(body) > MAX_ANSWER_BYTES
-                return HttpResponse(response.status, response.headers, body[:MAX_ANSWER_BYTES], too_large)
+                return received(response.status, response.headers, await _read(response))
         except Exception as error:  # whatever it is: an order must not end as an unknown error
             sent = note.connected if note else not isinstance(error, NEVER_CONNECTED)
             what = f"{type(error).__name__}: {error}"
@@ -209,4 +208,9 @@ def _proxy_of(url: str) -> str | None:
 
 def _new_session(*, force_close: bool, traces: list[aiohttp.TraceConfig] | None = None) -> aiohttp.ClientSession:
     connector = aiohttp.TCPConnector(limit=MAX_CONNECTIONS, force_close=force_close)
-    return aiohttp.ClientSession(connector=connector, trace_configs=traces, cookie_jar=aiohttp.DummyCookieJar())
+    return aiohttp.ClientSession(
+        connector=connector,
+        trace_configs=traces,
+        cookie_jar=aiohttp.DummyCookieJar(),
+        auto_decompress=False,  # older versions unpack without a bound; ``received`` has one
+    )

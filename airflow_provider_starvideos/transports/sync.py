@@ -18,7 +18,7 @@ from requests.auth import AuthBase
 from airflow_provider_starvideos.api.calls import Call
 from airflow_provider_starvideos.api.flow import Sleep, drive
 from airflow_provider_starvideos.api.models import VideoTask
-from airflow_provider_starvideos.api.protocol import MAX_ANSWER_BYTES, HttpRequest, HttpResponse, lost
+from airflow_provider_starvideos.api.protocol import MAX_ANSWER_BYTES, HttpRequest, HttpResponse, lost, received
 from airflow_provider_starvideos.exceptions import StarVideosConnectionError
 
 CHUNK_BYTES = 64 * 1024
@@ -154,8 +154,6 @@ class _Exchange:
             outcome = self._exchange()
         except BaseException as error:  # noqa: BLE001  raised in the caller's thread
             outcome = error
-            # No readable answer came over that connection: the next query does not trust it, open or not.
-            self.session.close()
         with self._lock:
             if not self.given_up:
                 self.outcome = outcome
@@ -175,6 +173,8 @@ class _Exchange:
             allow_redirects=False,  # the key goes to this host and nowhere else
             stream=True,
         )
+        # Else urllib3 unpacks it, in older versions without a bound; ``received`` has one.
+        response.raw.headers.pop("content-encoding", None)
         with response:
             body = bytearray()
             for chunk in response.iter_content(CHUNK_BYTES):
@@ -182,8 +182,7 @@ class _Exchange:
                 if len(body) > MAX_ANSWER_BYTES or self.given_up:
                     break
         headers = {name.lower(): value for name, value in response.headers.items()}
-        too_large = len(body) > MAX_ANSWER_BYTES
-        return HttpResponse(response.status_code, headers, bytes(body[:MAX_ANSWER_BYTES]), too_large)
+        return received(response.status_code, headers, bytes(body))
 
 
 class _Bearer(AuthBase):
