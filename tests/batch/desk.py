@@ -224,8 +224,8 @@ async def _sent(trigger: StarVideosBatchTrigger) -> Any:
     return event.payload
 
 
-def make_desk(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> Desk:
-    """Return a task instance, with Airflow's Variables in a dict."""
+def fake_variables(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """Return a dict in place of Airflow's Variables, which Airflow 3.0 has only where a supervisor runs."""
     variables: dict[str, str] = {}
 
     class FakeVariable:
@@ -233,7 +233,12 @@ def make_desk(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> Desk:
 
     monkeypatch.setattr(decisions, "variable", variables.get)
     monkeypatch.setattr(decisions, "Variable", FakeVariable)
-    return Desk(emulator, variables)
+    return variables
+
+
+def make_desk(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> Desk:
+    """Return a task instance, with Airflow's Variables in a dict."""
+    return Desk(emulator, fake_variables(monkeypatch))
 
 
 def prompts(number: int, **fields: Any) -> list[Mapping[str, Any]]:

@@ -31,7 +31,7 @@ from airflow_provider_starvideos.exceptions import (
     StarVideosUnconfirmedError,
 )
 from airflow_provider_starvideos.hooks.starvideos import StarVideosHook
-from tests.batch.desk import LOG, Stores, prompts
+from tests.batch.desk import LOG, Stores, fake_variables, prompts
 
 CONCURRENCY = 4
 ROWS = 20
@@ -74,12 +74,13 @@ class FakeApi(StarVideosHook):
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No pauses that only take time."""
+    """No pauses that only take time, and no Variables but the test's."""
     monkeypatch.setattr(retry, "FIRST_DELAY", 0.0005)
     monkeypatch.setattr(submitting, "GATHER_SECONDS", 0.0005)
     monkeypatch.setattr(submitting, "MAX_LOST_IN_A_ROW", 100)
     monkeypatch.setattr(book, "WRITE_DELAY", 0.0)
     monkeypatch.setattr(book, "SHARD_ROWS", 6)
+    fake_variables(monkeypatch)
 
 
 def batch_of(api: FakeApi, stores: Stores) -> Batch:
