@@ -160,7 +160,8 @@ class StarVideosServerError(StarVideosAPIError):
 
 
 class StarVideosMalformedAnswerError(StarVideosAPIError):
-    """A success status with an answer that can't be read: empty, HTML, too large, no ``id``."""
+    """An answer that can't be read: a success that is empty, HTML, too large, or has no ``id``; an order's refusal that
+    names a video."""
 
 
 class StarVideosStorageError(StarVideosError):

@@ -37,6 +37,7 @@ MAX_NAME_CHARACTERS = 100
 
 STATUSES = frozenset(TaskStatus)
 """An answer with one of these words needs no cleaning."""
+LIVE_STATUSES = STATUSES - {TaskStatus.FAILED}
 
 ERRORS: Mapping[int, tuple[type[StarVideosAPIError], str]] = {
     401: (StarVideosAuthenticationError, "the API refused the key: check the connection's password"),
@@ -56,13 +57,12 @@ def read_video(request: HttpRequest, response: HttpResponse) -> VideoTask:
     :raises StarVideosAPIError: the subclass that fits the status, or the error inside a 200
     """
     answer = _Answer(request, response)
-    if not 200 <= response.status < 300:
-        raise answer.error(response.status)
-    videos = _unwrap(answer.payload)
-    if not videos and (code := _error_code(answer.payload)):
-        raise answer.error(code)
+    succeeded = 200 <= response.status < 300
+    videos = _unwrap(answer.payload) if succeeded else []
     if not videos:
-        raise answer.malformed()
+        named = _named_video(answer.payload) if request.is_order else ""
+        status = _error_code(answer.payload) if succeeded else response.status
+        raise answer.error(status) if status and not named else answer.malformed(named=named)
     asked = request.video_id or videos[0]["id"].strip()  # an order's answer gives the id, a query's repeats it
     for video in videos:
         if video["id"].strip() == asked:
@@ -112,9 +112,12 @@ class _Answer:
             return MODEL
         return self._clean(model, MAX_NAME_CHARACTERS) if isinstance(model, str) else None
 
-    def malformed(self, other_id: str = "") -> StarVideosAPIError:
+    def malformed(self, other_id: str = "", *, named: str = "") -> StarVideosAPIError:
         response = self.response
-        if other_id:
+        if named:
+            named = self._clean(named, MAX_NAME_CHARACTERS)
+            meaning = f"the answer isn't that of an accepted order, and yet names a video ({named!r})"
+        elif other_id:
             meaning = f"the answer is about another video ({self._clean(other_id, MAX_NAME_CHARACTERS)!r})"
         elif response.too_large:
             meaning = f"the answer is larger than {MAX_ANSWER_BYTES} bytes"
@@ -192,6 +195,35 @@ def _unwrap(payload: Any) -> list[dict[str, Any]]:
     if not isinstance(payload, dict):
         return []
     return [one for one in (payload, payload.get("data")) if isinstance(one, dict) and _is_id(one.get("id"))]
+
+
+def _named_video(payload: Any) -> str:
+    """Return the id of a video that an answer names where none should be: beside a refusal, or wrapped in other ways.
+
+    Whatever status stands beside it, such an answer is no proof that nothing was ordered. A failed video is none: it
+    may be ordered again.
+    """
+    places = [payload]
+    for place in places:
+        if isinstance(place, list):
+            places.extend(place)
+        elif isinstance(place, dict):
+            if _looks_alive(place):
+                return str(place["id"])
+            places.append(place.get("data"))
+    return ""
+
+
+def _looks_alive(wire: dict[str, Any]) -> bool:
+    video_id, status = wire.get("id"), _status_word(wire)
+    if not isinstance(video_id, str | int) or isinstance(video_id, bool) or video_id == "":
+        return False
+    return status in LIVE_STATUSES or (wire.get("object") == "video" and status != TaskStatus.FAILED)
+
+
+def _status_word(wire: dict[str, Any]) -> str:
+    status = wire.get("status")
+    return status.strip().lower() if isinstance(status, str) else ""
 
 
 def _is_id(value: Any) -> bool:

@@ -14,6 +14,7 @@ from airflow_provider_starvideos.exceptions import (
     StarVideosAPIError,
     StarVideosConnectionError,
     StarVideosError,
+    StarVideosMalformedAnswerError,
     StarVideosNotFoundError,
     StarVideosRateLimitError,
     StarVideosRecordError,
@@ -45,7 +46,9 @@ def was_not_accepted(error: StarVideosError) -> bool:
         return not error.sent
     if isinstance(error, StarVideosRecordError):
         return True
-    return isinstance(error, StarVideosAPIError) and error.status_code in NOT_ACCEPTED_STATUSES
+    if not isinstance(error, StarVideosAPIError) or isinstance(error, StarVideosMalformedAnswerError):
+        return False
+    return error.status_code in NOT_ACCEPTED_STATUSES
 
 
 def delay_before_repeat(

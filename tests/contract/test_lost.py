@@ -11,6 +11,7 @@ import pytest
 
 from airflow_provider_starvideos.emulator import Emulator
 from airflow_provider_starvideos.exceptions import StarVideosConnectionError, StarVideosUnconfirmedError
+from tests.contract.conftest import Peer
 
 VIDEO = b'{"id": "video_1", "status": "queued"}'
 
@@ -259,3 +260,27 @@ def test_an_order_that_was_not_taken_is_billed_once_in_the_end(
     assert emulator.orders[0].id == task.id
     requests = emulator.journal(event="request", kind="create")
     assert len({entry["connection"] for entry in requests}) == len(requests) == 3
+
+
+REFUSALS = [
+    ("429 Too Many Requests", b'{"id": "video_1", "status": "queued"}'),
+    ("503 Service Unavailable", b'{"id": "video_1", "status": "queued"}'),
+    ("400 Bad Request", b'{"data": {"id": "video_1", "status": "processing"}}'),
+    ("200 OK", b'{"code": 429, "data": [{"id": "video_1", "status": "queued"}]}'),
+]
+
+
+@pytest.mark.parametrize(("status", "body"), REFUSALS)
+def test_a_refusal_that_names_a_video_sends_nothing_again(
+    status: str, body: bytes, client: Any, api: Any, serve: Any
+) -> None:
+    """A gateway may answer so for an order that went through: one request, and whoever reads the error finds the id."""
+
+    def handle(peer: Peer) -> None:
+        while peer.read_request():
+            peer.answer(body, status)
+
+    server = serve(handle)
+    with pytest.raises(StarVideosUnconfirmedError, match=r"yet names a video \('video_1'\)"):
+        client.run(api(server.url, max_retries=5).create())
+    assert len(server.requests) == 1
