@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+import pytest
 from hypothesis import HealthCheck, Phase, settings
 
 LONG = int(os.environ.get("STARVIDEOS_FUZZ", "1"))
@@ -18,3 +19,10 @@ settings.register_profile(
     phases=(Phase.explicit, Phase.generate, Phase.target, Phase.shrink),
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture, HealthCheck.filter_too_much],
 )
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Give as many times as many examples as many times the time; else each would end at the usual limit."""
+    for item in items:
+        if LONG > 1 and "hostile" in item.path.parts:
+            item.add_marker(pytest.mark.timeout(300 * LONG))

@@ -23,10 +23,11 @@ from airflow_provider_starvideos.api.validation import build_request
 from airflow_provider_starvideos.exceptions import StarVideosAPIError, StarVideosError, StarVideosUnconfirmedError
 from tests.contract.conftest import AioClient, Client, Peer, RawServer, SyncClient
 from tests.hostile.answers import Spoiled, spoiled
+from tests.hostile.conftest import LONG
 
 pytestmark = pytest.mark.filterwarnings("ignore:Generating overly large repr")
 PROFILE = settings.get_profile("hostile")
-EXAMPLES = 200 * (1 if PROFILE.derandomize else 50)
+EXAMPLES = 200 * LONG
 KEY = "sk-key-that-nobody-may-see"
 TIMEOUTS = {"hang": 0.3, "close": 10.0, "reset": 10.0}
 """Seconds a request, by what comes after an answer."""

@@ -31,9 +31,9 @@ from airflow_provider_starvideos.emulator import Emulator
 from airflow_provider_starvideos.emulator.routes import decode
 from airflow_provider_starvideos.emulator.validation import InvalidRequestError, check
 from airflow_provider_starvideos.exceptions import StarVideosValidationError
+from tests.hostile.conftest import LONG
 
 PROFILE = settings.get_profile("hostile")
-LONG = 1 if PROFILE.derandomize else 50
 ENDPOINT = Endpoint("http://127.0.0.1:9/kyyReactApiServer", "k")
 ARGUMENTS = {
     "model": "model",
