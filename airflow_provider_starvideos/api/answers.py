@@ -96,7 +96,8 @@ class _Answer:
             id=video_id,
             status=self._status(wire.get("status")),
             error=self._clean(_message(wire), MAX_MESSAGE_CHARACTERS) or None,
-            video_url=url if isinstance(url, str) and url else None,
+            # One with half a surrogate pair or a control character can't be kept by every database, nor fetched.
+            video_url=url if isinstance(url, str) and url and url.isprintable() else None,
             actual_duration=_number(duration) if duration is not None else None,
             created=int(created) if created is not None else None,
             model=self._model(wire.get("model")),
@@ -191,10 +192,14 @@ def _json(body: bytes) -> Any:
 
 
 def _unwrap(payload: Any) -> list[dict[str, Any]]:
-    """Return the objects that have a usable ``id``: the answer itself, and what is wrapped in ``data``."""
+    """Return the objects that have a usable ``id``: the answer itself, and what is wrapped in ``data``.
+
+    One without a video's status comes last: an envelope may have an id of its own.
+    """
     if not isinstance(payload, dict):
         return []
-    return [one for one in (payload, payload.get("data")) if isinstance(one, dict) and _is_id(one.get("id"))]
+    found = [one for one in (payload, payload.get("data")) if isinstance(one, dict) and _is_id(one.get("id"))]
+    return found if len(found) < 2 else sorted(found, key=lambda one: _status_word(one) not in STATUSES)
 
 
 def _named_video(payload: Any) -> str:

@@ -101,7 +101,7 @@ def test_every_documented_field_is_read() -> None:
     assert not task.is_failed
 
 
-@pytest.mark.parametrize("url", ["", None, 5, ["https://files.example/v.mp4"]])
+@pytest.mark.parametrize("url", ["", None, 5, ["https://files.example/v.mp4"], "https://h/\ud800", "https://h/\0"])
 def test_without_a_text_as_url_there_is_none(url: Any) -> None:
     """An empty one is none, too: whoever downloads asks once more."""
     assert video(status="completed", video_url=url).video_url is None
@@ -236,15 +236,32 @@ def test_blanks_around_an_id_are_no_part_of_it(video_id: str, request_: HttpRequ
 
 
 def test_an_answer_is_found_by_the_id_that_was_asked_for() -> None:
-    """An envelope may have an id of its own, of the request say; an order takes the documented place."""
-    wire = {"id": "request-7", "data": VIDEO}
-    assert read_video(QUERY, answer(wire)).id == "video_1"
-    assert read_video(ORDER, answer(wire)).id == "request-7"
+    """An envelope may have an id of its own, of the request say."""
+    assert read_video(QUERY, answer({"id": "request-7", "data": VIDEO})).id == "video_1"
+
+
+@pytest.mark.parametrize("request_", [ORDER, QUERY], ids=["order", "query"])
+@pytest.mark.parametrize(
+    "envelope",
+    [{}, {"status": None}, {"status": 200}, {"status": "success"}, {"code": 200, "object": "response"}],
+    ids=str,
+)
+@pytest.mark.parametrize("own_id", ["request-7", "video_1"])
+def test_the_video_in_an_envelope_is_the_one_with_a_status(
+    own_id: str, envelope: dict[str, Any], request_: HttpRequest
+) -> None:
+    """An envelope's own id is never taken for the video's: the one that was paid for would be lost."""
+    wire = {"id": own_id, **envelope, "data": {**VIDEO, "status": "Completed"}}
+    task = read_video(request_, answer(wire))
+    assert task.id == "video_1"
+    assert task.is_completed
 
 
 def test_the_answers_own_id_comes_before_the_envelopes() -> None:
-    """Where both have one, the documented place counts."""
+    """Where both have one and a status, or neither, the documented place counts."""
     assert read_video(QUERY, answer({**VIDEO, "data": {**VIDEO, "id": "other"}})).id == "video_1"
+    assert read_video(ORDER, answer({**VIDEO, "data": {**VIDEO, "id": "other"}})).id == "video_1"
+    assert read_video(ORDER, answer({"id": "video_1", "data": {"id": "other", "status": "new"}})).id == "video_1"
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-32"])
