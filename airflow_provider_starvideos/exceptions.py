@@ -12,7 +12,7 @@
     │   ├── StarVideosNotFoundError          404: no such video, or no such path           permanent
     │   ├── StarVideosRateLimitError         429, with ``retry_after``
     │   ├── StarVideosRejectedError          any other 4xx, and redirects                  permanent
-    │   ├── StarVideosServerError            5xx
+    │   ├── StarVideosServerError            5xx, and 408, 425, 499: a gateway's impatience
     │   └── StarVideosMalformedAnswerError   an answer that can't be read
     ├── StarVideosStorageError           an order's input can't be read in its store; nothing was sent
     ├── StarVideosRecordError            an order can't be put on record, so it isn't sent
@@ -156,7 +156,7 @@ class StarVideosRejectedError(StarVideosAPIError):
 
 
 class StarVideosServerError(StarVideosAPIError):
-    """5xx: the server, or a gateway in front of it, failed."""
+    """5xx, 408, 425 or 499: the server, or a gateway in front of it, failed; later it may not."""
 
 
 class StarVideosMalformedAnswerError(StarVideosAPIError):

@@ -47,8 +47,12 @@ ERRORS: Mapping[int, tuple[type[StarVideosAPIError], str]] = {
         StarVideosNotFoundError,
         "the server has no such path: check the base URL in the connection's host field",
     ),
+    408: (StarVideosServerError, "the server, or a gateway in front of it, gave up waiting"),
+    425: (StarVideosServerError, "the server doesn't take the request yet"),
     429: (StarVideosRateLimitError, "too many requests"),
+    499: (StarVideosServerError, "a gateway in front of the API gave up waiting"),
 }
+"""What isn't here is judged by its range. 408, 425 and 499 pass by themselves: no poll makes a wait fail over one."""
 
 
 def read_video(request: HttpRequest, response: HttpResponse) -> VideoTask:

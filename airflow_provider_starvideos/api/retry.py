@@ -36,8 +36,10 @@ UNKNOWN_DELAY = 3.0
 
 RESENDABLE_ORDER_STATUSES = frozenset({429, 503})
 """The server said that it didn't take the order, and that later it may."""
-NOT_ACCEPTED_STATUSES = frozenset({*range(400, 500), 503, 301, 307, 308})
-"""An order answered with one of these was not accepted. 302 and 303 may follow a request that was carried out."""
+NOT_ACCEPTED_STATUSES = frozenset({*range(400, 500), 503, 301, 307, 308}) - {408, 409, 499}
+"""An order answered with one of these was not accepted. 302 and 303 may follow a request that was carried out; 408 and
+499 are also what gateways say that gave up on a server which goes on; 409 that there is such an order already.
+"""
 
 
 def was_not_accepted(error: StarVideosError) -> bool:

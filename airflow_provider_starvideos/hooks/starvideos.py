@@ -162,7 +162,7 @@ class StarVideosHook(BaseHook):
         return presigned(request, endpoint.presign_seconds)
 
     def get_video(self, video_id: str) -> VideoTask:
-        """Ask for a video; again on connection errors, 429 and 5xx.
+        """Ask for a video; again on connection errors, 429, 5xx and the like.
 
         :param video_id: the API's id
         :return: the video as it is now

@@ -112,11 +112,13 @@ def test_a_bad_request_is_refused_before_anything_is_sent(calls: Calls, server: 
 
 
 def test_a_wait_goes_on_through_a_bad_time(calls: Calls, server: Emulator) -> None:
-    """Errors, lost answers and unknown statuses are waited out."""
+    """Errors, lost answers, unknown statuses and impatient gateways are waited out."""
     video_id = calls.create(prompt="a red fox").id
     server.finish(video_id)
     for kind in ("server_error", "reset", "html", "unknown_status", "half_body"):
         server.add_fault(on="query", kind=kind, times=1)
+    for status in (408, 425, 499):
+        server.add_fault(on="query", kind="status", status=status, times=1)
     assert calls.wait(video_id, poll_interval=SHORT, timeout=20).is_completed
 
 

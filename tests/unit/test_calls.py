@@ -111,6 +111,10 @@ LOST_ORDERS: dict[str, tuple[HttpResponse | StarVideosError, type[StarVideosErro
     "500 inside a 200": (http(200, {"code": 500, "message": "oops"}), StarVideosServerError),
     "an unknown code inside a 200": (http(200, {"code": 1001, "message": "oops"}), StarVideosMalformedAnswerError),
     "102": (http(102), StarVideosRejectedError),
+    "408": (http(408), StarVideosServerError),
+    "409": (http(409, {"error": "there is such an order"}), StarVideosRejectedError),
+    "499": (http(499), StarVideosServerError),
+    "408 inside a 200": (http(200, {"code": 408, "message": "timeout"}), StarVideosServerError),
 }
 
 
@@ -136,6 +140,7 @@ REFUSED_ORDERS: dict[str, tuple[HttpResponse | StarVideosError, type[StarVideosE
     "403": (http(403), StarVideosAuthenticationError),
     "404": (http(404), StarVideosNotFoundError),
     "422": (http(422), StarVideosRejectedError),
+    "425": (http(425), StarVideosServerError),
     "307": (http(307), StarVideosRejectedError),
     "401 inside a 200": (http(200, {"code": 401, "message": "bad key"}), StarVideosAuthenticationError),
     "nothing could be recorded": (StarVideosRecordError("x"), StarVideosRecordError),
