@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from http.client import HTTPResponse as WireResponse
 from http.cookiejar import DefaultCookiePolicy
 from types import TracebackType
 from typing import Any, Self
@@ -196,6 +197,16 @@ class _Bearer(AuthBase):
         return prepared
 
 
+class _FinalResponse(WireResponse):
+    """Reads over interim answers, as in ``aio``: http.client takes all but 100 for the answer itself."""
+
+    def begin(self, *args: Any, **kwargs: Any) -> None:
+        super().begin(*args, **kwargs)
+        while 101 < self.status < 200:
+            self.headers = self.msg = None  # type: ignore[assignment]
+            super().begin(*args, **kwargs)
+
+
 class _NotingAdapter(HTTPAdapter):
     """Notes on the running exchange when a connection stands: before that, provably nothing was sent."""
 
@@ -208,6 +219,7 @@ class _NotingAdapter(HTTPAdapter):
 
             class Noting(pool.ConnectionCls):  # type: ignore[misc]
                 noting_adapter = adapter
+                response_class = _FinalResponse
 
                 def connect(self) -> None:
                     super().connect()

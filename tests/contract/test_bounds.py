@@ -75,7 +75,13 @@ def drip_continues(peer: Any) -> None:
     peer.drip(b"HTTP/1.1 100 Continue\r\n\r\n", seconds=0.001)
 
 
-ENDLESS = [hang, drip_status, drip_headers, drip_body, drip_chunks, drip_continues]
+def drip_hints(peer: Any) -> None:
+    """Give early hints for ever."""
+    peer.read_request()
+    peer.drip(b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n", seconds=0.001)
+
+
+ENDLESS = [hang, drip_status, drip_headers, drip_body, drip_chunks, drip_continues, drip_hints]
 
 
 @pytest.mark.parametrize("handle", ENDLESS, ids=lambda handle: handle.__name__)

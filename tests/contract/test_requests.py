@@ -19,6 +19,7 @@ from airflow_provider_starvideos.exceptions import (
     StarVideosRejectedError,
     StarVideosUnconfirmedError,
 )
+from tests.contract.conftest import Peer
 
 IMAGE = "https://files.example/{}.png"
 CLIP = "https://files.example/clip.mp4"
@@ -245,6 +246,21 @@ def test_a_query_survives_a_connection_that_the_server_has_closed(client: Any, a
     emulator.add_fault(on="query", kind="close_after", times=3)
     for _ in range(4):
         assert client.run(here.look(task.id)).id == task.id
+
+
+@pytest.mark.parametrize("interim", [b"100 Continue", b"102 Processing", b"103 Early Hints", b"199 Later"])
+@pytest.mark.parametrize("count", [1, 3])
+def test_an_interim_answer_is_not_the_answer(count: int, interim: bytes, client: Any, api: Any, serve: Any) -> None:
+    """A server or gateway may say that it is still at work, and then answer: an accepted order isn't lost over it."""
+
+    def handle(peer: Peer) -> None:
+        while peer.read_request():
+            peer.send(b"HTTP/1.1 %b\r\nLink: </a>; rel=preload\r\n\r\n" % interim * count)
+            peer.answer(b'{"id": "video_1", "status": "queued"}')
+
+    here = api(serve(handle).url)
+    assert client.run(here.create()).id == "video_1"
+    assert [client.run(here.look()).status for _ in range(2)] == ["queued"] * 2
 
 
 def test_a_wrong_key_is_told_as_such(client: Any, api: Any, emulator: Emulator) -> None:
