@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,9 +14,10 @@ from pathlib import Path
 from airflow_provider_starvideos.api.protocol import Endpoint
 from airflow_provider_starvideos.api.waiting import DEFAULT_POLL_INTERVAL, DEFAULT_TIMEOUT
 from airflow_provider_starvideos.check.evidence import Evidence
-from airflow_provider_starvideos.check.free import FREE, UNKNOWN, ask
+from airflow_provider_starvideos.check.free import FREE
 from airflow_provider_starvideos.check.order import order_one
 from airflow_provider_starvideos.check.paid import PAID
+from airflow_provider_starvideos.check.probes import UNKNOWN, ask
 from airflow_provider_starvideos.check.report import EXIT_COULD_NOT_RUN, Report
 from airflow_provider_starvideos.check.table import Outcome
 from airflow_provider_starvideos.exceptions import StarVideosError
@@ -23,11 +25,11 @@ from airflow_provider_starvideos.hooks.connection import endpoint_of
 from airflow_provider_starvideos.transports.sync import SyncTransport
 
 URL_VARIABLE, KEY_VARIABLE = "STARVIDEOS_API_URL", "STARVIDEOS_API_KEY"
-NEEDED_TO_ORDER = ("key-taken", "id-unknown", "path-apart")
-"""Where one of these doesn't hold, an ordered video might be paid for and never found."""
+NEEDED_TO_ORDER = ("key-taken", "query-path", "id-unknown", "path-apart")
+"""Unless all of these hold, an ordered video might be paid for and never found."""
 EPILOG = f"""\
 Without --conn-id the key is read from {KEY_VARIABLE}, and the base URL from {URL_VARIABLE} (default: the vendor's).
-exit status: 0 all assumptions held that could be told, 1 some didn't, 2 the check couldn't run"""
+exit status: 0 all assumptions held that could be told, 1 some didn't, 2 the check couldn't run, 130 interrupted"""
 
 
 @dataclass
@@ -53,7 +55,7 @@ def build_parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("--conn-id", metavar="ID", help="Airflow connection to take URL and key from")
     add("--json", type=Path, metavar="FILE", help="write the report there as JSON, fit for a bug report: no secrets")
-    add("--no-order-probe", action="store_true", help="don't send the empty order that must be refused")
+    add("--no-order-probe", action="store_true", help="don't send the two invalid orders that must be refused")
     add("--order-one-video", action="store_true", help="order one video of 3 seconds, which COSTS MONEY")
     add("--poll-interval", type=float, default=DEFAULT_POLL_INTERVAL, metavar="SECONDS", help="default: %(default)g")
     add("--timeout", type=float, default=DEFAULT_TIMEOUT, metavar="SECONDS", help="for that video (%(default)g)")
@@ -73,13 +75,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         _say(str(error))
         return EXIT_COULD_NOT_RUN
     evidence = Evidence(endpoint)
-    with SyncTransport() as transport:
-        ask(evidence, transport, with_orders=not arguments.no_order_probe, say=_say)
-        if evidence.exchanges[UNKNOWN].response is None:
-            _say(f"The check couldn't run. {evidence.seen(evidence.exchanges[UNKNOWN])}")
-            return EXIT_COULD_NOT_RUN
-        if arguments.order_one_video and _may_order(evidence):
-            order_one(evidence, transport, poll_interval=arguments.poll_interval, timeout=arguments.timeout, say=_say)
+    try:
+        _gather(evidence, arguments)
+    except KeyboardInterrupt:
+        evidence.facts["interrupted"] = True
+    if UNKNOWN not in evidence.exchanges or evidence.exchanges[UNKNOWN].response is None:
+        why = evidence.seen(evidence.exchanges[UNKNOWN]) if UNKNOWN in evidence.exchanges else "Interrupted."
+        _say(f"The check couldn't run. {why}")
+        return EXIT_COULD_NOT_RUN
     table = (*FREE, *PAID) if arguments.order_one_video else FREE
     report = Report(evidence, [(assumption, assumption.look(evidence)) for assumption in table])
     _say(report.as_text(), to=sys.stdout)
@@ -90,6 +93,14 @@ def main(argv: Sequence[str] | None = None) -> int:
             _say(f"The report can't be written to {arguments.json}: {error.strerror or error}")
             return EXIT_COULD_NOT_RUN
     return report.exit_code
+
+
+def _gather(evidence: Evidence, arguments: argparse.Namespace) -> None:
+    """Ask all that is to be asked."""
+    with SyncTransport() as transport:
+        ask(evidence, transport, with_orders=not arguments.no_order_probe, say=_say)
+        if arguments.order_one_video and _may_order(evidence):
+            order_one(evidence, transport, poll_interval=arguments.poll_interval, timeout=arguments.timeout, say=_say)
 
 
 def _endpoint(conn_id: str | None) -> Endpoint:
@@ -103,15 +114,16 @@ def _endpoint(conn_id: str | None) -> Endpoint:
 
 
 def _may_order(evidence: Evidence) -> bool:
+    """Tell whether everything that an order needs was seen to hold."""
     wrong = [
         assumption.name
         for assumption in FREE
-        if assumption.name in NEEDED_TO_ORDER and assumption.look(evidence).outcome is Outcome.NOT_HELD
+        if assumption.name in NEEDED_TO_ORDER and assumption.look(evidence).outcome is not Outcome.HELD
     ]
-    if evidence.facts.get("ordered") or evidence.facts.get("in_doubt"):
+    if not evidence.may_order:
         wrong.append("order-refused")
     if wrong:
-        _say(f"No video is ordered: {', '.join(wrong)} didn't hold.")
+        _say(f"No video is ordered, because of: {', '.join(wrong)}.")
     return not wrong
 
 
@@ -120,4 +132,5 @@ def _say(text: str, to: object = None) -> None:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # the report is owed to who ends it otherwise, too
     sys.exit(main())

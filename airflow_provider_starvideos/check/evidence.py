@@ -7,14 +7,19 @@ import re
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from datetime import UTC, datetime
+from typing import Any, Protocol
 from urllib.parse import quote
 
 from airflow_provider_starvideos.api.answers import read_video
 from airflow_provider_starvideos.api.models import VideoTask
-from airflow_provider_starvideos.api.protocol import Endpoint, HttpRequest, HttpResponse
-from airflow_provider_starvideos.exceptions import StarVideosConnectionError, StarVideosError
-from airflow_provider_starvideos.transports.sync import SyncTransport
+from airflow_provider_starvideos.api.protocol import Endpoint, HttpRequest, HttpResponse, lost
+from airflow_provider_starvideos.api.retry import was_not_accepted
+from airflow_provider_starvideos.exceptions import (
+    StarVideosConnectionError,
+    StarVideosError,
+    StarVideosMalformedAnswerError,
+)
 
 SHOWN_HEADERS = (
     "allow",
@@ -29,6 +34,7 @@ SHOWN_HEADERS = (
     "x-request-id",
 )
 """Others are told by name only: cookies and the like may be secrets."""
+LIST = "orders' path, GET"
 SHOWN_BODY_CHARACTERS = 600
 SHORT_BODY_CHARACTERS = 160
 SHORTEST_KEY_PART = 6
@@ -78,6 +84,11 @@ class Exchange:
     seconds: float
 
     @property
+    def at(self) -> str:
+        """When it was sent."""
+        return moment(self.started)
+
+    @property
     def payload(self) -> Any:
         """The answer as JSON; None if it isn't."""
         try:
@@ -108,6 +119,18 @@ class Exchange:
             return error
 
 
+class Sender(Protocol):
+    """One of the provider's transports."""
+
+    def send(self, request: HttpRequest) -> HttpResponse:
+        """Send one request and return its answer."""
+
+
+def moment(seconds: float) -> str:
+    """Return epoch seconds as a time that can be compared with what an account shows."""
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+
+
 @dataclass
 class Evidence:
     """All that was asked so far, and what of it may be shown.
@@ -124,23 +147,46 @@ class Evidence:
     def __post_init__(self) -> None:
         self.redact = Redactor(self.endpoint.key)
 
-    def ask(self, label: str, transport: SyncTransport, request: HttpRequest) -> Exchange:
-        """Send one request, once, and keep what came of it."""
-        response, lost = None, None
+    def ask(self, label: str, transport: Sender, request: HttpRequest) -> Exchange:
+        """Send one request, once, and keep what came of it, also where Ctrl-C comes in between."""
+        response, failure = None, lost(request, "interrupted", sent=True)
         started, clock = time.time(), time.monotonic()
         try:
             response = transport.send(request)
         except StarVideosConnectionError as error:
-            lost = error
-        exchange = Exchange(label, request, response, lost, started, time.monotonic() - clock)
-        self.exchanges[label] = exchange
-        return exchange
+            failure = error
+        finally:
+            gone = None if response else failure
+            self.exchanges[label] = Exchange(label, request, response, gone, started, time.monotonic() - clock)
+        return self.exchanges[label]
+
+    @property
+    def ordered(self) -> list[str]:
+        """Ids of all videos that the server says were ordered, whatever the order was for."""
+        answers = [one.read() for one in self.exchanges.values() if one.request.is_order]
+        return [answer.id for answer in answers if isinstance(answer, VideoTask)]
+
+    @property
+    def in_doubt(self) -> list[Exchange]:
+        """The orders of which nobody can tell whether they were accepted."""
+        orders = [(one, one.read()) for one in self.exchanges.values() if one.request.is_order]
+        return [one for one, read in orders if isinstance(read, StarVideosError) and not was_not_accepted(read)]
+
+    @property
+    def may_order(self) -> bool:
+        """Every order so far was refused; after any other no more is sent."""
+        return not self.ordered and not self.in_doubt
+
+    def what_to_look_for(self, exchange: Exchange) -> str:
+        """Return what somebody needs who looks for an order in the account."""
+        sent = self.redact((exchange.request.body or b"").decode())
+        return f"sent to {self.endpoint.base_url} at {exchange.at}: {sent}"
 
     def seen(self, exchange: Exchange) -> str:
         """Return an answer in one line."""
         if exchange.response is None:
             return f"{exchange.label}: no whole answer ({self.redact(str(exchange.lost))})"
-        body = self.redact(exchange.response.body.decode(errors="replace"), SHORT_BODY_CHARACTERS)
+        body = self._body(exchange, SHORT_BODY_CHARACTERS)
         kind = exchange.headers.get("content-type", "no content type")
         return f"{exchange.label}: {exchange.response.status}, {self.redact(kind, 60)}, {body or 'an empty body'}"
 
@@ -149,7 +195,9 @@ class Evidence:
         request, response = exchange.request, exchange.response
         path = request.url.removeprefix(self.endpoint.base_url)
         told: dict[str, Any] = {"label": exchange.label, "method": request.method, "path": path}
-        told |= {"seconds": round(exchange.seconds, 3)}
+        told |= {"at": exchange.at, "seconds": round(exchange.seconds, 3)}
+        if request.body is not None:
+            told["sent"] = self.redact(request.body.decode())
         if response is None:
             return told | {"lost": self.redact(str(exchange.lost))}
         headers = exchange.headers
@@ -157,6 +205,12 @@ class Evidence:
             "status": response.status,
             "headers": {name: self.redact(headers[name], 100) for name in SHOWN_HEADERS if name in headers},
             "other_headers": [self.redact(name, 60) for name in sorted(headers) if name not in SHOWN_HEADERS][:40],
-            "body": self.redact(response.body.decode(errors="replace")),
+            "body": self._body(exchange, SHOWN_BODY_CHARACTERS),
             "body_bytes": len(response.body),
         }
+
+    def _body(self, exchange: Exchange, limit: int) -> str:
+        """Return an answer's beginning; not of a list of somebody's videos, if the server has one after all."""
+        if exchange.label == LIST and isinstance(exchange.read(), VideoTask | StarVideosMalformedAnswerError):
+            return "(not shown: it may be a list of your videos)"
+        return self.redact(exchange.response.body.decode(errors="replace") if exchange.response else "", limit)

@@ -15,7 +15,7 @@ from airflow_provider_starvideos.check.evidence import Evidence
 from airflow_provider_starvideos.check.table import Assumption, Finding, Outcome
 
 MARKS = {Outcome.HELD: "  held     ", Outcome.NOT_HELD: "  NOT HELD ", Outcome.UNKNOWN: "  unknown  "}
-EXIT_HELD, EXIT_NOT_HELD, EXIT_COULD_NOT_RUN = 0, 1, 2
+EXIT_HELD, EXIT_NOT_HELD, EXIT_COULD_NOT_RUN, EXIT_INTERRUPTED = 0, 1, 2, 130
 
 
 @dataclass(frozen=True)
@@ -31,9 +31,22 @@ class Report:
 
     @property
     def exit_code(self) -> int:
-        """0: all held that could be told; 1: some didn't."""
+        """0: all held that could be told; 1: some didn't; 130: Ctrl-C came before the end."""
+        if self.evidence.facts.get("interrupted"):
+            return EXIT_INTERRUPTED
         wrong = any(finding.outcome is Outcome.NOT_HELD for _, finding in self.rows)
-        return EXIT_NOT_HELD if wrong or self.evidence.facts.get("in_doubt") else EXIT_HELD
+        return EXIT_NOT_HELD if wrong or self.evidence.in_doubt else EXIT_HELD
+
+    @property
+    def warnings(self) -> list[str]:
+        """What somebody has to look for in the account."""
+        evidence = self.evidence
+        ordered = [f"A video was ordered, and may be billed: {video_id}." for video_id in evidence.ordered]
+        return ordered + [
+            f"Nobody can tell whether the {one.label} was accepted (and billed). It wasn't sent again. Look into the "
+            f"StarVideos account for a video of that time. It was {evidence.what_to_look_for(one)}"
+            for one in evidence.in_doubt
+        ]
 
     def as_text(self) -> str:
         """Return it for people."""
@@ -48,11 +61,9 @@ class Report:
                 lines.append(f"{'':13}means: {assumption.means}")
         counts = Counter(finding.outcome for _, finding in self.rows)
         lines.append(", ".join(f"{counts[outcome]} {outcome.value}" for outcome in Outcome))
-        ordered, doubts = self.evidence.facts.get("ordered", []), self.evidence.facts.get("in_doubt", [])
-        lines += [f"!!! A video was ordered, and may be billed: {video_id}" for video_id in ordered]
-        lines += [
-            f"!!! Look into the account for a new video: nobody can tell what became of the {one}." for one in doubts
-        ]
+        if self.evidence.facts.get("interrupted"):
+            lines.append("Interrupted: this is what was seen until then.")
+        lines += [f"!!! {warning}" for warning in self.warnings]
         return "\n".join(lines)
 
     def as_json(self) -> dict[str, Any]:
@@ -66,8 +77,10 @@ class Report:
             "urllib3": version("urllib3"),
             "at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
             "base_url": evidence.endpoint.base_url,
-            "ordered": evidence.facts.get("ordered", []),
-            "in_doubt": evidence.facts.get("in_doubt", []),
+            "interrupted": bool(evidence.facts.get("interrupted")),
+            "ordered": evidence.ordered,
+            "in_doubt": [one.label for one in evidence.in_doubt],
+            "warnings": self.warnings,
             "video": {name: evidence.facts[name] for name in kept if name in evidence.facts},
             "assumptions": [
                 {

@@ -7,6 +7,7 @@ import struct
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -40,17 +41,22 @@ def box(kind: bytes, data: bytes) -> bytes:
     return struct.pack(">I4s", len(data) + 8, kind) + data
 
 
-def mp4(seconds: int) -> bytes:
-    """Return an MP4 of that length without a picture in it."""
+def mp4(seconds: int, width: int = 540, height: int = 960) -> bytes:
+    """Return an MP4 of that length and size without a picture in it; its first track is one of sound."""
     header = struct.pack(">IIIII", 0, 0, 0, 1000, seconds * 1000) + bytes(80)
-    return box(b"ftyp", b"isom\0\0\0\0isom") + box(b"moov", box(b"mvhd", header)) + box(b"mdat", bytes(64))
+    tracks = [
+        box(b"trak", box(b"tkhd", bytes(76) + struct.pack(">HHHH", *size)))
+        for size in ((0, 0, 0, 0), (width, 0, height, 0))
+    ]
+    moov = box(b"moov", box(b"mvhd", header) + b"".join(tracks))
+    return box(b"ftyp", b"isom\0\0\0\0isom") + moov + box(b"mdat", bytes(64))
 
 
 class StandIn:
     """The server.
 
-    :param changes: what to answer instead: to ``path``, ``id``, ``key``, ``key order``, ``invalid``, ``order``,
-        ``query`` or ``file``; a function gets the usual answer and the number of the request of that kind
+    :param changes: what to answer instead: to ``path``, ``list``, ``id``, ``key``, ``key order``, ``invalid``,
+        ``order``, ``query`` or ``file``; a function gets the usual answer and the number of the request of that kind
     """
 
     def __init__(self, changes: dict[str, Any]) -> None:
@@ -87,7 +93,9 @@ class StandIn:
         if path.startswith("/files/"):
             return "file"
         if method == "POST" and path == f"{PREFIX}/v1/starvideos/videos":
-            return ("order" if body != b"{}" else "invalid") if known_key else "key order"
+            return ("order" if json.loads(body).get("prompt") else "invalid") if known_key else "key order"
+        if path == f"{PREFIX}/v1/starvideos/videos":
+            return "list"
         if not path.startswith(f"{PREFIX}/v1/result/"):
             return "path"
         if not known_key:
@@ -109,6 +117,7 @@ class StandIn:
                 video |= {"video_url": f"{self.url}/files/a.mp4?{SIGNATURE}", "actualDuration": 3.0}
         return {
             "path": lambda: Reply(404, {"message": f"No handler found for GET {path}"}),
+            "list": lambda: error(405, "Method not allowed"),
             "id": lambda: error(404, "No such video."),
             "key": lambda: error(401, "Wrong key."),
             "key order": lambda: error(401, "Wrong key."),
@@ -143,8 +152,9 @@ class StandIn:
                 for name, value in sent.items():
                     if value is not None:
                         self.send_header(name, value)
-                self.end_headers()
-                self.wfile.write(data)
+                with suppress(BrokenPipeError):  # a client that was interrupted is gone
+                    self.end_headers()
+                    self.wfile.write(data)
 
             do_POST = do_GET  # noqa: N815  http.server's name
 
@@ -155,3 +165,8 @@ class StandIn:
 
 
 Change = Reply | Callable[[Reply, int], Reply]
+
+
+def outcomes(report: dict[str, Any]) -> dict[str, str]:
+    """Return what became of each assumption."""
+    return {row["name"]: row["outcome"] for row in report["assumptions"]}

@@ -1,0 +1,157 @@
+"""What the check orders: nothing unless it is told to, then one video, and never a second one, whatever happens."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from airflow_provider_starvideos.api.validation import build_request
+from airflow_provider_starvideos.check.order import PROMPT
+from airflow_provider_starvideos.check.probes import INVALID_ORDER, UNKNOWN
+from airflow_provider_starvideos.emulator import Emulator
+from airflow_provider_starvideos.exceptions import StarVideosValidationError
+from tests.check.standin import KEY, VIDEO_ID, Reply, StandIn, error, outcomes
+
+ORDER = ("--order-one-video", "--poll-interval", "0.01")
+TAKEN = Reply(200, {"id": VIDEO_ID, "status": "queued"})
+UNCLEAR = {"500": error(500, "null pointer"), "html": Reply(200, b"<html>"), "empty": Reply(200, b"")}
+WHEN = r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC"
+
+
+def posts(standin: StandIn) -> int:
+    """Return how many orders came, of whatever kind."""
+    return sum(method == "POST" for method, _, _ in standin.requests)
+
+
+def test_no_video_can_be_made_of_the_invalid_order() -> None:
+    """No prompt, and no field that a server could take as it is; an input at a name that never has an address."""
+    order = json.loads(INVALID_ORDER)
+    assert "prompt" not in order
+    names = {"referenceVideos": "reference_videos"}
+    with pytest.raises(StarVideosValidationError) as caught:
+        build_request(**{names.get(name, name): value for name, value in order.items()})
+    assert {problem.field for problem in caught.value.problems} == {"prompt", "model", "duration", "ratio"}
+    assert order["duration"] == 0
+    assert [url.split("/")[2].rpartition(".")[2] for url in order["referenceVideos"]] == ["invalid"]
+
+
+def test_the_emulator_refuses_the_invalid_order(check: Any) -> None:
+    """With either key, and nothing is billed."""
+    with Emulator(key=KEY) as emulator:
+        _, report = check(emulator.base_url)
+        assert (emulator.requests["create"], emulator.billed.videos) == (2, 0)
+    assert [one["status"] for one in report["exchanges"] if one["method"] == "POST"] == [401, 400]
+
+
+@pytest.mark.parametrize(("kind", "sent"), [("key order", 1), ("invalid", 2)])
+def test_a_server_that_takes_an_invalid_order(
+    kind: str, sent: int, start: Any, check: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With the wrong key, too: it is said loudly, with the id, and no further order of any kind is sent."""
+    standin = start({kind: TAKEN})
+    status, report = check(standin.base_url, *ORDER)
+    said = capsys.readouterr()
+    assert (status, report["ordered"], posts(standin)) == (1, [VIDEO_ID], sent)
+    assert f"!!! A video was ordered, and may be billed: {VIDEO_ID}" in said.out
+    assert "No video is ordered" in said.err
+
+
+@pytest.mark.parametrize("answer", UNCLEAR)
+@pytest.mark.parametrize(("kind", "sent"), [("key order", 1), ("invalid", 2), ("order", 3)])
+def test_after_an_order_of_which_nobody_can_tell_none_is_sent(
+    kind: str, sent: int, answer: str, start: Any, check: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It is sent once; when, where to and what is told, so that somebody can look for it."""
+    standin = start({kind: UNCLEAR[answer]})
+    status, report = check(standin.base_url, *ORDER)
+    assert (status, len(report["in_doubt"]), report["ordered"], posts(standin)) == (1, 1, [], sent)
+    (warning,) = report["warnings"]
+    assert f"!!! {warning}" in capsys.readouterr().out
+    assert re.search(f"sent to {standin.base_url} at {WHEN}: ", warning)
+    assert (PROMPT if kind == "order" else "no-such-model") in warning
+
+
+def test_orders_are_announced_before_they_are_sent(start: Any, check: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    """Whoever watches knows what goes out, and when: also if this process is killed a moment later."""
+    seen: dict[str, str] = {}
+
+    def note(kind: str) -> Any:
+        def change(usual: Reply, number: int) -> Reply:
+            seen[kind] = capsys.readouterr().err
+            return usual
+
+        return change
+
+    check(start({kind: note(kind) for kind in ("key order", "invalid", "order")}).base_url, *ORDER)
+    assert "invalid order with a key that is none" in seen["key order"]
+    assert "invalid order, which must be refused" in seen["invalid"]
+    assert re.search(f"Ordering one video of 3 seconds at {WHEN}. This costs money.* {PROMPT}", seen["order"])
+
+
+def test_without_the_probe_nothing_is_posted(start: Any, check: Any) -> None:
+    """What only it could show is unknown."""
+    standin = start()
+    status, report = check(standin.base_url, "--no-order-probe")
+    assert (status, posts(standin)) == (0, 0)
+    unknown = {name for name, outcome in outcomes(report).items() if outcome == "can't be told"}
+    assert unknown >= {"key-wrong-order", "order-path", "order-refused", "order-400"}
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"id": error(401, "no")},
+        {"id": Reply(500, {"message": "null pointer"})},
+        {"id": Reply(404, {"message": "No handler found for GET"})},
+        {"path": error(404, "not here")},
+    ],
+)
+def test_no_video_is_ordered_where_it_might_be_lost(changes: dict[str, Any], start: Any, check: Any) -> None:
+    """The basic assumptions come first: without them nothing is ordered."""
+    standin = start(changes)
+    check(standin.base_url, *ORDER)
+    assert standin.counts.get("order", 0) == 0
+
+
+@pytest.mark.parametrize("sent_signal", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("kind", ["invalid", "order", "query", UNKNOWN])
+def test_whoever_interrupts_it_learns_what_to_look_for(
+    kind: str, sent_signal: signal.Signals, start: Any, tmp_path: Path
+) -> None:
+    """Ctrl-C while a request hangs: nothing is sent again, and the report tells of every order."""
+    hangs, go_on = threading.Event(), threading.Event()
+
+    def hang(usual: Reply, number: int) -> Reply:
+        hangs.set()
+        go_on.wait(60)
+        return usual
+
+    standin = start({"id" if kind == UNKNOWN else kind: hang})
+    env = {**os.environ, "STARVIDEOS_API_URL": standin.base_url, "STARVIDEOS_API_KEY": KEY}
+    path = tmp_path / "report.json"
+    command = [sys.executable, "-m", "airflow_provider_starvideos.check", *ORDER, "--json", str(path)]
+    with subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert hangs.wait(60)
+        process.send_signal(sent_signal)
+        out, said = process.communicate(timeout=60)
+    go_on.set()
+    assert "Traceback" not in said
+    if kind == UNKNOWN:
+        assert (process.returncode, posts(standin), path.exists()) == (2, 0, False)
+        return
+    report = json.loads(path.read_text("utf-8"))
+    assert (process.returncode, report["interrupted"]) == (130, True)
+    assert posts(standin) == {"invalid": 2, "order": 3, "query": 3}[kind]
+    ordered, in_doubt = {"invalid": ([], ["invalid order"]), "order": ([], ["order"]), "query": ([VIDEO_ID], [])}[kind]
+    assert (report["ordered"], report["in_doubt"]) == (ordered, in_doubt)
+    assert f"!!! {report['warnings'][0]}" in out
+    assert "Interrupted" in out
