@@ -17,7 +17,7 @@ ARGS ?=
 export PYTHON VENV CONSTRAINTS
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-fast crash-matrix bench bench-peers check format venv constraints clean matrix test-dist stranger docs dist
+.PHONY: help demo test test-fast crash-matrix bench bench-peers check format venv constraints clean matrix test-dist stranger docs dist audit
 
 help: ## List the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "%-12s %s\n", $$1, $$2}'
@@ -62,6 +62,9 @@ check: $(READY) ## Lint, check the formatting and the types
 	@$(RUN) ruff check
 	@$(RUN) ruff format --check
 	@$(RUN) mypy
+
+audit: $(READY) ## Look the pinned dependencies up among known weaknesses; needs PyPI's vulnerability service
+	@$(RUN) dev.audit $(CONSTRAINTS)
 
 format: $(READY) ## Format the code and repair what the linter can
 	@$(RUN) ruff check --fix
