@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from airflow.providers.common.compat.sdk import AirflowSkipException
 
+from airflow_provider_starvideos.api.waiting import BACKSTOP_SECONDS
+
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import BaseOperator, Context
 
     from airflow_provider_starvideos.api.models import VideoTask
-
-BACKSTOP_SECONDS = 120.0
-"""Airflow's own timeout of a deferral comes this much after the trigger's deadline, should the trigger be gone."""
 
 
 def announce(operator: BaseOperator, video_id: str, timeout: float) -> float:

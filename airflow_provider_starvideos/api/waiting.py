@@ -26,6 +26,8 @@ DEFAULT_POLL_INTERVAL = 30.0
 """Seconds; the vendor recommends 30 to 60 and may limit faster polling (page "Query Task")."""
 DEFAULT_TIMEOUT = 3600.0
 """Seconds; a generation takes minutes."""
+BACKSTOP_SECONDS = 120.0
+"""Airflow's own timeout of a deferral comes this much after the wait's deadline, should the trigger be gone."""
 MAX_POLL_ERRORS_IN_A_ROW = 10
 """With the default interval, five minutes without one readable answer."""
 MAX_PAUSE_SECONDS = 600.0

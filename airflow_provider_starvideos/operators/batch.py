@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, NoReturn
 from airflow.providers.common.compat.sdk import BaseOperator
 
 from airflow_provider_starvideos.api.models import REQUEST_FIELDS
-from airflow_provider_starvideos.api.waiting import DEFAULT_POLL_INTERVAL, DEFAULT_TIMEOUT
+from airflow_provider_starvideos.api.waiting import BACKSTOP_SECONDS, DEFAULT_POLL_INTERVAL, DEFAULT_TIMEOUT
 from airflow_provider_starvideos.batch.arguments import choice, failures_allowed, whole
 from airflow_provider_starvideos.exceptions import StarVideosBatchError, StarVideosError
 from airflow_provider_starvideos.failures import operator_failures
-from airflow_provider_starvideos.waits import BACKSTOP_SECONDS, positive_seconds
+from airflow_provider_starvideos.waits import positive_seconds
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context

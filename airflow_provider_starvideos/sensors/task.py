@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from airflow.providers.common.compat.sdk import (
     AirflowException,
@@ -19,7 +19,7 @@ from airflow_provider_starvideos.api.flow import Sleep
 from airflow_provider_starvideos.api.waiting import DEFAULT_POLL_INTERVAL, DEFAULT_TIMEOUT, Wait
 from airflow_provider_starvideos.exceptions import StarVideosError
 from airflow_provider_starvideos.failures import sensor_failures
-from airflow_provider_starvideos.sensors.start import start_trigger_args
+from airflow_provider_starvideos.sensors import start
 from airflow_provider_starvideos.triggers.rendering import naming
 from airflow_provider_starvideos.waits import defer, positive_seconds, push_result, usable_video_id
 
@@ -58,6 +58,9 @@ class StarVideosTaskSensor(BaseSensorOperator):
 
     template_fields: Sequence[str] = ("video_id", "starvideos_conn_id")
     ui_color = "#e6f1f2"
+    start_asked: bool | None = False  # while it isn't made yet: Airflow reads the next two before that
+    start_trigger_args = cast("Any", start.WorkedOut(start.start_trigger_args, None))
+    start_from_trigger = cast("Any", start.WorkedOut(start.starts_in_triggerer, False))
 
     def __init__(
         self,
@@ -76,9 +79,7 @@ class StarVideosTaskSensor(BaseSensorOperator):
         self.deferrable = deferrable
         self._wait: Wait | None = None
         self._completed_id: str | None = None
-        args = start_trigger_args(self, start_from_trigger)
-        self.start_from_trigger = args is not None
-        self.start_trigger_args = args
+        self.start_asked = start_from_trigger
 
     def execute(self, context: Context) -> Any:
         """Wait, in the triggerer or as ``mode`` says.

@@ -28,6 +28,8 @@ WANTS_A_WORKER = (
     "overwrite_rtif_after_execution",
 )
 OVERRIDABLE = ("pre_execute", "post_execute")
+RESULT_KEYS = ("return_value", "video_url", "actual_duration")
+"""The XComs that tell of a completed video."""
 AIRFLOWS_OWN_XCOM = "airflow.sdk.execution_time.xcom.BaseXCom"
 
 _loading_plugins = threading.Lock()
@@ -43,7 +45,7 @@ def task_may_end_in_triggerer(operator: BaseOperator) -> bool:
     )
 
 
-def xcoms_may_be_read_in_triggerer() -> bool:
+def xcoms_may_be_used_in_triggerer() -> bool:
     """Tell whether this Airflow has no XCom backend of its own: such a one may block the loop of every trigger."""
     from airflow.providers.common.compat.sdk import conf
 
@@ -93,7 +95,25 @@ async def push_result(ti: Any, task: VideoTask) -> None:
     """
     from airflow.sdk.execution_time.xcom import XCom
 
-    where = {"dag_id": ti.dag_id, "task_id": ti.task_id, "run_id": ti.run_id, "map_index": ti.map_index}
-    values = {"return_value": task.id, "video_url": task.video_url, "actual_duration": task.actual_duration}
-    for key, value in values.items():
-        await XCom.aset(key, value, **where)
+    for key, value in zip(RESULT_KEYS, (task.id, task.video_url, task.actual_duration), strict=True):
+        await XCom.aset(key, value, **_place(ti))
+
+
+async def forget_result(ti: Any, log: Any) -> None:
+    """Delete the XComs of a task's earlier tries, as a worker does: they tell of another video, or of none.
+
+    :param ti: the task instance, as the trigger has it
+    :param log: where to tell that it can't be done, which doesn't keep a wait from beginning
+    """
+    from airflow.sdk.execution_time.comms import DeleteXCom
+    from airflow.sdk.execution_time.task_runner import SUPERVISOR_COMMS
+
+    try:
+        for key in RESULT_KEYS:
+            await SUPERVISOR_COMMS.asend(DeleteXCom(key=key, **_place(ti)))
+    except Exception as error:  # noqa: BLE001
+        log.warning("Can't delete the XComs of this task's earlier tries: %s", error)
+
+
+def _place(ti: Any) -> dict[str, Any]:
+    return {"dag_id": ti.dag_id, "task_id": ti.task_id, "run_id": ti.run_id, "map_index": ti.map_index}

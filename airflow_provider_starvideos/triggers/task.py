@@ -6,6 +6,7 @@ import asyncio
 import logging
 import time
 from collections.abc import AsyncIterator, Sequence
+from datetime import UTC, datetime
 from importlib import import_module
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -14,7 +15,13 @@ from airflow.triggers.base import BaseTrigger, TaskSuccessEvent, TriggerEvent
 
 from airflow_provider_starvideos.api.flow import Sleep, adrive
 from airflow_provider_starvideos.api.protocol import check_video_id
-from airflow_provider_starvideos.api.waiting import DEFAULT_POLL_INTERVAL, DEFAULT_TIMEOUT, Look, watch
+from airflow_provider_starvideos.api.waiting import (
+    BACKSTOP_SECONDS,
+    DEFAULT_POLL_INTERVAL,
+    DEFAULT_TIMEOUT,
+    Look,
+    watch,
+)
 from airflow_provider_starvideos.exceptions import (
     StarVideosConnectionError,
     StarVideosError,
@@ -50,9 +57,10 @@ class StarVideosTaskTrigger(BaseTrigger):
     :param starvideos_conn_id: Airflow connection of type ``starvideos``
     :param poll_interval: seconds between two looks; the vendor recommends 30 to 60 (page "Query Task")
     :param end_task: end the task here when the video is completed, where this Airflow loses nothing by it
-    :param timeout: seconds after the task's start at which the wait has failed, for a task that starts here and so has
-        no ``end_time``
+    :param timeout: seconds that the wait may last, where there is no ``end_time``
     :param silent_fail: wait on however many looks fail in a row
+    :param starts_task: the task starts here, without a worker. Its deadline is then ``api.waiting.BACKSTOP_SECONDS``
+        before Airflow's own timeout of the deferral
     :param xcom: task id and key of the XCom that is the id, for a task that starts here; then ``video_id`` isn't used
     """
 
@@ -66,6 +74,7 @@ class StarVideosTaskTrigger(BaseTrigger):
         end_task: bool = False,
         timeout: float = DEFAULT_TIMEOUT,
         silent_fail: bool = False,
+        starts_task: bool = False,
         xcom: Sequence[str] | None = None,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
@@ -76,6 +85,7 @@ class StarVideosTaskTrigger(BaseTrigger):
         self.end_task = end_task
         self.timeout = timeout
         self.silent_fail = silent_fail
+        self.starts_task = starts_task
         self.xcom = xcom
         self._template_context: Any = None
 
@@ -91,6 +101,7 @@ class StarVideosTaskTrigger(BaseTrigger):
                 "end_task": self.end_task,
                 "timeout": self.timeout,
                 "silent_fail": self.silent_fail,
+                "starts_task": self.starts_task,
                 "xcom": self.xcom,
             },
         )
@@ -105,7 +116,8 @@ class StarVideosTaskTrigger(BaseTrigger):
         # loop of every trigger. Not out of sys.modules: there it may be half imported, by another trigger's thread.
         module = await asyncio.to_thread(import_module, "airflow_provider_starvideos.triggers.engine")
         try:
-            await self._render_arguments()
+            if self.starts_task:
+                await self._begin_task()
             task = await self._wait(module)
         except StarVideosError as error:
             yield events.WaitEvent(payload=events.of_error(str(self.video_id), error))
@@ -148,10 +160,10 @@ class StarVideosTaskTrigger(BaseTrigger):
                     log.warning("%s Waiting on, because of silent_fail.", error)
                 await asyncio.sleep(min(self.poll_interval, max(0.0, end_time - time.time())))
 
-    async def _render_arguments(self) -> None:
-        """Render the arguments of a task that starts here."""
-        if self._template_context is None:
-            return
+    async def _begin_task(self) -> None:
+        """Do what a worker does at the beginning of a try."""
+        if getattr(self.task_instance, "try_number", 0) > 1:
+            await ending.forget_result(self.task_instance, log)
         try:
             async with asyncio.timeout(RENDER_SECONDS):
                 await self._render_fields(self._template_context)
@@ -165,24 +177,30 @@ class StarVideosTaskTrigger(BaseTrigger):
             raise StarVideosConnectionError(what, sent=False) from error
 
     async def _render_fields(self, context: Any) -> None:
-        from jinja2 import StrictUndefined
+        if context is not None:
+            from jinja2 import StrictUndefined
 
-        # As on a worker. The triggerer's own environment renders an undefined name to nothing.
-        environment = self.get_template_env().overlay(undefined=StrictUndefined)
-        for name in self.template_fields:
-            with naming(self, name, NOT_ON_A_WORKER):
-                self._do_render_template_fields(self, (name,), context, environment, set())
+            # As on a worker. The triggerer's own environment renders an undefined name to nothing.
+            environment = self.get_template_env().overlay(undefined=StrictUndefined)
+            for name in self.template_fields:
+                with naming(self, name, NOT_ON_A_WORKER):
+                    self._do_render_template_fields(self, (name,), context, environment, set())
         if self.xcom:
             self.video_id = await ending.read_xcom(self.task_instance, *self.xcom)
 
     def _end_time(self) -> float:
         if self.end_time is not None:
             return self.end_time
-        started = getattr(self.task_instance, "start_date", None)
-        return (started.timestamp() if started else time.time()) + self.timeout
+        # Of all that Airflow tells a trigger, this alone was fixed when the task began: a restart doesn't change it.
+        backstop: datetime | None = getattr(self, "timeout_after", None)
+        if not self.starts_task or backstop is None:
+            return time.time() + self.timeout
+        return (backstop if backstop.tzinfo else backstop.replace(tzinfo=UTC)).timestamp() - BACKSTOP_SECONDS
 
     async def _end(self, task: VideoTask) -> bool:
         """Do what a worker would do for a completed video; tell whether that was possible."""
+        if self.starts_task and self._template_context is None:
+            return False  # the Dag was changed after the task had started here: by now it may want a worker
         if self.task_instance is None or not await asyncio.to_thread(ending.process_may_end_tasks):
             return False
         try:

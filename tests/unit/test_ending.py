@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_3_PLUS
 from airflow.sdk import DAG, Asset, task_group
 
+from airflow_provider_starvideos.api.waiting import BACKSTOP_SECONDS
 from airflow_provider_starvideos.operators.create import StarVideosCreateOperator
 from airflow_provider_starvideos.sensors import start
 from airflow_provider_starvideos.sensors.task import StarVideosTaskSensor
@@ -23,6 +25,13 @@ needs_3_3 = pytest.mark.skipif(
 def sensor(video_id: Any = "video_1", **options: Any) -> StarVideosTaskSensor:
     """Return a sensor."""
     return StarVideosTaskSensor(task_id="wait", video_id=video_id, **options)
+
+
+def serialized(dag: DAG) -> dict[str, Any]:
+    """Return a Dag's tasks as the scheduler has them."""
+    from airflow.serialization.serialized_objects import DagSerialization  # Airflow 3.2+
+
+    return DagSerialization.from_dict(DagSerialization.to_dict(dag)).task_dict
 
 
 def nothing(*_: Any) -> None:
@@ -86,6 +95,7 @@ def test_an_id_and_another_tasks_output_start_in_the_triggerer() -> None:
         "starvideos_conn_id": "starvideos_default",
         "poll_interval": 7,
         "timeout": 100,
+        "starts_task": True,
         "end_task": True,
         "silent_fail": False,
     }
@@ -126,12 +136,50 @@ def test_a_template_that_the_triggerer_can_not_render_starts_on_a_worker() -> No
 
 @needs_3_3
 def test_with_an_xcom_backend_ids_are_read_on_a_worker(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It may block the loop of every trigger; an id that stands in the Dag needs no XCom."""
-    monkeypatch.setenv("AIRFLOW__CORE__XCOM_BACKEND", "mine.XCom")
+    """It may block the loop of every trigger; and only a worker deletes through it what an earlier try has pushed."""
     with DAG("x"):
         create = StarVideosCreateOperator(task_id="create", prompt="x")
-        assert not sensor(create.output).start_from_trigger
-    assert sensor("video_1").start_from_trigger
+        waits = [sensor(create.output), StarVideosTaskSensor(task_id="other", video_id="video_1")]
+    assert all(wait.start_from_trigger for wait in waits)
+    monkeypatch.setenv("AIRFLOW__CORE__XCOM_BACKEND", "mine.XCom")
+    assert not any(wait.start_from_trigger for wait in waits)
+
+
+@needs_3_3
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("on_success_callback", [nothing]),
+        ("outlets", [Asset("x")]),
+        ("start_from_trigger", False),
+        ("deferrable", False),
+        ("video_id", "{{ my_macro() }}"),
+    ],
+)
+def test_what_is_set_on_a_finished_sensor_counts_too(name: str, value: Any) -> None:
+    """By the Dag's author, or by a cluster's ``task_policy``: nothing of it is left out."""
+    with DAG("x") as dag:
+        wait = sensor()
+        setattr(wait, name, value)
+    assert not serialized(dag)["wait"].start_from_trigger
+
+
+@needs_3_3
+def test_times_that_are_set_on_a_finished_sensor_count_too() -> None:
+    """A policy may have all sensors look less often, and end sooner."""
+    with DAG("x") as dag:
+        wait = sensor()
+        wait.poke_interval, wait.timeout = 55.0, 66.0
+    kwargs = serialized(dag)["wait"].start_trigger_args.trigger_kwargs["__var"]
+    assert (kwargs["poll_interval"], kwargs["timeout"]) == (55.0, 66.0)
+
+
+@needs_3_3
+@pytest.mark.parametrize(("seconds", "starts"), [(50, False), (60, False), (60 + BACKSTOP_SECONDS, True)])
+def test_an_execution_timeout_does_not_end_a_wait(seconds: float, starts: bool) -> None:
+    """It is for the moments on a worker. Of a task that starts in the triggerer, Airflow has it end the whole wait."""
+    wait = sensor(timeout=60, execution_timeout=timedelta(seconds=seconds))
+    assert wait.start_from_trigger == starts
 
 
 def test_mapped_sensors_start_on_a_worker() -> None:
@@ -155,4 +203,6 @@ def test_a_sensor_in_a_mapped_group_starts_on_a_worker() -> None:
 
     with DAG("x"):
         group.expand(prompt=["a", "b"])
+        of_all = sensor(found[0].output)
     assert found[0].start_trigger_args is None
+    assert of_all.start_trigger_args is None, "its id would be many"

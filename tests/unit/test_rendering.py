@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -26,7 +27,7 @@ greenback = pytest.importorskip("greenback")
 
 def starting(video_id: str = "", context: dict[str, Any] | None = None, **options: Any) -> StarVideosTaskTrigger:
     """Return a trigger as a triggerer has it before ``run``."""
-    found = StarVideosTaskTrigger(video_id, time.time() + 20, poll_interval=0.01, **options)
+    found = StarVideosTaskTrigger(video_id, time.time() + 20, poll_interval=0.01, starts_task=True, **options)
     found.template_fields = ("video_id", "starvideos_conn_id")
     found.render_template_fields(context if context is not None else {"nothing": None})
     return found
@@ -72,6 +73,33 @@ async def test_an_xcom_is_read(video_id: str, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(ending, "read_xcom", read_xcom)
     assert events.read(await event_of(starting(xcom=["create", "return_value"]))).id == video_id
     assert asked == [("create", "return_value")]
+
+
+async def test_an_xcom_is_read_where_the_dag_was_changed_meanwhile(
+    video_id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By then it may have the sensor start on a worker; a triggerer that restarts is told nothing of the Dag then.
+
+    The task ends on a worker, which knows what the changed Dag wants: a callback, say.
+    """
+
+    async def read_xcom(ti: Any, *which: str) -> str:
+        return video_id
+
+    pushed: list[Any] = []
+
+    async def push_result(ti: Any, task: Any) -> None:
+        pushed.append(task)
+
+    monkeypatch.setattr(ending, "read_xcom", read_xcom)
+    monkeypatch.setattr(ending, "push_result", push_result)
+    monkeypatch.setattr(ending, "process_may_end_tasks", lambda: True)
+    waiting = StarVideosTaskTrigger(
+        "", poll_interval=0.01, starts_task=True, end_task=True, xcom=["create", "return_value"]
+    )
+    waiting.task_instance = SimpleNamespace(task_id="wait", try_number=1)  # type: ignore[assignment]
+    assert events.read(await event_of(waiting)).id == video_id
+    assert pushed == []
 
 
 @pytest.mark.parametrize("template", ["{{ nobody }}", "{{ nobody.there }}", "{{ 1 + }}", "video_{{ nobody }}"])
@@ -148,6 +176,42 @@ async def test_silent_fail_ends_with_the_deadline_and_with_what_no_wait_can_mend
     assert "content policy" in str(await error_of(starting(video_id, silent_fail=True)))
     emulator.add_fault(on="query", kind="status", status=401)
     assert (await error_of(starting(video_id, silent_fail=True))).permanent
+
+
+class Supervisor:
+    """Takes which XComs a trigger wants to be deleted."""
+
+    def __init__(self, error: Exception | None = None) -> None:
+        self.asked: list[Any] = []
+        self.error = error
+
+    async def asend(self, message: Any) -> None:
+        """Take a message."""
+        if message.type == "DeleteXCom":
+            self.asked.append(message)
+            if self.error:
+                raise self.error
+
+
+@pytest.mark.parametrize(
+    "error", [None, ConnectionError("no route to the api-server")], ids=["answered", "not answered"]
+)
+async def test_what_earlier_tries_have_pushed_is_deleted(
+    video_id: str, monkeypatch: pytest.MonkeyPatch, error: Exception | None
+) -> None:
+    """As a worker does when a try begins; a task at its first try has pushed nothing. The wait begins in any case."""
+    supervisor = Supervisor(error)
+    monkeypatch.setattr("airflow.sdk.execution_time.task_runner.SUPERVISOR_COMMS", supervisor, raising=False)
+    for try_number in (1, 2):
+        waiting = starting(video_id)
+        place = {"dag_id": "x", "task_id": "wait", "run_id": "r", "map_index": -1}
+        waiting._task_instance = SimpleNamespace(**place, try_number=try_number)
+        assert events.read(await event_of(waiting)).id == video_id
+        if try_number == 1:
+            assert supervisor.asked == []
+    asked = [message.model_dump() for message in supervisor.asked]
+    assert [message.pop("key") for message in asked] == list(ending.RESULT_KEYS[: 1 if error else None])
+    assert all(message == {**place, "type": "DeleteXCom"} for message in asked)
 
 
 def broken() -> str:

@@ -6,10 +6,12 @@ import asyncio
 import json
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from airflow.models.trigger import Trigger
+from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_3_PLUS
 
 from airflow_provider_starvideos.emulator import Emulator
 from airflow_provider_starvideos.exceptions import (
@@ -22,10 +24,12 @@ from airflow_provider_starvideos.exceptions import (
     StarVideosWaitTimeoutError,
 )
 from airflow_provider_starvideos.hooks.starvideos import StarVideosHook
+from airflow_provider_starvideos.sensors.task import StarVideosTaskSensor
 from airflow_provider_starvideos.triggers import engine, events, task
 from airflow_provider_starvideos.triggers.task import StarVideosTaskTrigger
 from tests.versions import deserialize, serialize
 
+needs_3_3 = pytest.mark.skipif(not AIRFLOW_V_3_3_PLUS, reason="before Airflow 3.3 no task starts in the triggerer")
 SHORT = 0.02
 """Seconds between two looks, so that a test of many takes none."""
 
@@ -81,7 +85,7 @@ def test_no_key_is_among_the_arguments(emulator: Emulator) -> None:
     """They are plain JSON in the metadata database: the connection's id is there, its content isn't."""
     path, kwargs = trigger("video_1").serialize()
     times = {"end_time", "poll_interval", "timeout"}
-    assert set(kwargs) == {"video_id", "xcom", "starvideos_conn_id", "end_task", "silent_fail"} | times
+    assert set(kwargs) == {"video_id", "xcom", "starvideos_conn_id", "starts_task", "end_task", "silent_fail"} | times
     assert emulator.key not in json.dumps([path, kwargs])
     assert all(type(value) in (str, float, int, bool, type(None)) for value in kwargs.values())
 
@@ -139,6 +143,22 @@ async def test_a_look_that_hangs_does_not_hold_up_the_deadline(
     error = await error_of(trigger("video_1", seconds=0.1))
     assert isinstance(error, StarVideosWaitTimeoutError)
     assert time.monotonic() - started < 5
+
+
+@needs_3_3
+@pytest.mark.parametrize("left", [30.0, -30.0], ids=["to come", "past"])
+async def test_the_deadline_of_a_task_that_starts_here_outlives_the_triggerer(emulator: Emulator, left: float) -> None:
+    """A trigger that is made anew doesn't count from then, but back from Airflow's own timeout of the deferral."""
+    video_id = await ordered()
+    started = StarVideosTaskSensor(task_id="wait", video_id=video_id, poke_interval=SHORT, timeout=60)
+    begun = datetime.now(UTC) - timedelta(seconds=60 - left)
+    for _ in range(2):
+        waiting = StarVideosTaskTrigger(**started.start_trigger_args.trigger_kwargs)
+        waiting.timeout_after = begun + started.start_trigger_args.timeout  # as Airflow does
+        assert waiting._end_time() == pytest.approx(time.time() + left, abs=10)
+    if left < 0:
+        assert isinstance(await error_of(waiting), StarVideosWaitTimeoutError)
+        assert emulator.requests["query"] == 1, "the last look, at once"
 
 
 async def test_a_deadline_that_is_long_past_still_finds_a_completed_video(emulator: Emulator) -> None:

@@ -1,0 +1,100 @@
+"""What a task that starts without a worker must not miss of what a worker would do: on a real Airflow."""
+
+import time
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from airflow_provider_starvideos.api.waiting import BACKSTOP_SECONDS
+from airflow_provider_starvideos.emulator import Emulator
+from dev.airflow_api import path
+from dev.airflow_runs import wait_until
+from dev.airflow_stack import AirflowStack
+
+pytestmark = pytest.mark.timeout(600)
+SENSORS = ("started", "on_a_worker", "finished_later")
+
+
+def xcom_keys(airflow: AirflowStack, run_id: str, task_id: str) -> set[str]:
+    """Return the keys of a task's XComs."""
+    query = "SELECT key FROM xcom WHERE dag_id = 'tries' AND run_id = ? AND task_id = ?"
+    with airflow.db() as db:
+        return {row["key"] for row in db.execute(query, (run_id, task_id))}
+
+
+@pytest.fixture(scope="module")
+def tried(airflow: AirflowStack, emulator: Emulator) -> str:
+    """A run of the Dag "tries" that has succeeded."""
+    airflow.wait_for_dag("tries")
+    run_id = airflow.trigger("tries")
+    assert airflow.wait_for_run("tries", run_id) == "success", airflow.summary("tries", run_id)
+    return run_id
+
+
+def test_a_callback_that_is_set_on_a_finished_sensor_is_called(airflow: AirflowStack, tried: str) -> None:
+    """As a cluster's policy sets it, or a loop over the Dag's tasks: the sensor needs a worker then."""
+    assert "called back" in airflow.log("tries", tried, "finished_later")
+
+
+def test_nothing_is_left_of_an_earlier_try(airflow: AirflowStack, emulator: Emulator, tried: str) -> None:
+    """Cleared after it had succeeded, and now the video fails: no XCom tells of the earlier video, while it waits or
+    after it, wherever it started. A task downstream with ``trigger_rule="all_done"`` would take that one."""
+    assert all(xcom_keys(airflow, tried, name) == {"return_value", "video_url", "actual_duration"} for name in SENSORS)
+    emulator.update(seconds="hold")
+    try:
+        airflow.clear("tries", tried, ["create", *SENSORS])
+        for name in SENSORS:
+            airflow.wait_for_task("tries", tried, name, {"deferred"})
+            wait_until(lambda name=name: not xcom_keys(airflow, tried, name) or None, f"no XComs of {name}", 60)
+        emulator.finish(airflow.xcom("tries", tried, "create"), "failed", "the prompt was refused")
+        assert airflow.wait_for_run("tries", tried) == "failed"
+    finally:
+        emulator.update(seconds=3)
+    for name in SENSORS:
+        assert (airflow.task("tries", tried, name) or {})["state"] == "failed"
+        assert xcom_keys(airflow, tried, name) == set()
+
+
+def test_a_restarted_triggerer_keeps_to_deadlines_and_to_what_dags_want_now(
+    airflow: AirflowStack, emulator: Emulator
+) -> None:
+    """A deadline that has passed meanwhile gets its last look, no wait anew. A Dag that has got a callback meanwhile,
+    so that its sensor would not start in the triggerer any more, has its video all the same, and the callback called.
+    """
+    emulator.update(seconds="hold")
+    try:
+        runs: dict[str, Any] = {}
+        for dag_id in ("changed_tries", "late_tries"):
+            token = airflow.wait_for_dag(dag_id)["file_token"]
+            runs[dag_id] = airflow.trigger(dag_id)
+        videos = {}
+        for dag_id, run_id in runs.items():
+            airflow.wait_for_task(dag_id, run_id, "wait", {"deferred"})
+            videos[dag_id] = airflow.xcom(dag_id, run_id, "create")
+            wait_until(lambda dag_id=dag_id: emulator.order(videos[dag_id]).queries or None, "the first look", 120)
+        airflow.kill("triggerer")
+        (airflow.home / "tries_are_changed").touch()
+        airflow.api.request("PUT", path("parseDagFile", token))
+        with airflow.db() as db:
+
+            def is_changed() -> bool | None:
+                versions = "SELECT count(*) AS n FROM dag_version WHERE dag_id = 'changed_tries'"
+                return db.execute(versions).fetchone()["n"] > 1 or None
+
+            wait_until(is_changed, "the changed Dag", 120)
+            query = "SELECT trigger_timeout FROM task_instance WHERE dag_id = 'late_tries' AND task_id = 'wait'"
+            (timeout,) = db.execute(query).fetchone()
+        deadline = datetime.fromisoformat(timeout).replace(tzinfo=UTC).timestamp() - BACKSTOP_SECONDS
+        wait_until(lambda: time.time() > deadline or None, "the deadline", 60)
+        looks = emulator.order(videos["late_tries"]).queries
+        airflow.start("triggerer")
+        assert airflow.wait_for_run("late_tries", runs["late_tries"], timeout=240) == "failed"
+        assert emulator.order(videos["late_tries"]).queries == looks + 1
+        emulator.finish(videos["changed_tries"])
+        assert airflow.wait_for_run("changed_tries", runs["changed_tries"], timeout=240) == "success"
+    finally:
+        emulator.update(seconds=3)
+    assert airflow.xcom("changed_tries", runs["changed_tries"], "wait") == videos["changed_tries"]
+    assert "called back" in airflow.log("changed_tries", runs["changed_tries"], "wait")
+    assert "wasn't ready at the deadline" in airflow.log("late_tries", runs["late_tries"], "wait")
