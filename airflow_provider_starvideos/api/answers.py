@@ -8,13 +8,13 @@ gives a clear error.
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
 from airflow_provider_starvideos.api.models import MODEL, TaskStatus, VideoTask
 from airflow_provider_starvideos.api.protocol import MAX_ANSWER_BYTES, VIDEO_ID, HttpRequest, HttpResponse
+from airflow_provider_starvideos.api.redaction import redacted
 from airflow_provider_starvideos.api.retry import retry_after_seconds
 from airflow_provider_starvideos.api.validation import shown
 from airflow_provider_starvideos.exceptions import (
@@ -28,8 +28,6 @@ from airflow_provider_starvideos.exceptions import (
     StarVideosServerError,
 )
 
-SIGNED = re.compile(r"(https?:(?:\\?/){2}[^\s?\"'<>]+)\?[^\s\"'<>]*", re.ASCII | re.IGNORECASE)
-"""A URL with a query, which may hold the signature of an input; the API may name it in a message."""
 MAX_MESSAGE_CHARACTERS = 500
 MAX_BODY_CHARACTERS = 2000
 MAX_NAME_CHARACTERS = 100
@@ -109,7 +107,7 @@ class _Answer:
 
     def _status(self, status: Any) -> str:
         if not isinstance(status, str):
-            return f"missing ({shown(status)})"
+            return f"missing ({self._clean(shown(status), MAX_NAME_CHARACTERS)})"
         return status if status in STATUSES else self._clean(status, MAX_NAME_CHARACTERS).lower()
 
     def _model(self, model: Any) -> str | None:
@@ -170,15 +168,7 @@ class _Answer:
         )
 
     def _clean(self, text: str, limit: int) -> str:
-        """Take the key out of a text, in case that the server echoes it, and whatever upsets a log; shorten it."""
-        if not text:
-            return ""
-        # The key before the cut: a part of it would be left where the cut goes through it. URLs after the cut: the
-        # search takes the square of a text's length, and of a cut query nothing is left anyway.
-        text = text.replace(self.request.endpoint.key, "***")[: 2 * limit]
-        text = SIGNED.sub(r"\1?…", text)
-        text = "".join(c if c.isprintable() else " " for c in text).strip()
-        return text if len(text) <= limit else text[: limit - 1] + "…"
+        return redacted(text, self.request.endpoint.key, limit)
 
 
 def _host(location: str) -> str:

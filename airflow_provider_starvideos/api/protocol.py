@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 
 from airflow_provider_starvideos import __version__
 from airflow_provider_starvideos.api.models import VideoRequest
+from airflow_provider_starvideos.api.redaction import is_harmless, redacted
 from airflow_provider_starvideos.api.validation import shown
 from airflow_provider_starvideos.exceptions import Problem, StarVideosConnectionError, StarVideosValidationError
 
@@ -153,12 +154,17 @@ def check_video_id(video_id: Any) -> str:
 
 
 def lost(request: HttpRequest, what: str, *, sent: bool) -> StarVideosConnectionError:
-    """Return the error of a request to which no whole answer came, in one line and without the key.
+    """Return the error of a request to which no whole answer came, in one line and without secrets.
 
     :param what: what happened, also in a library's own words
     :param sent: False only if the request provably never left
     """
     endpoint, where = request.endpoint, "lost the connection to" if sent else "no connection to"
-    said = "".join(c if c.isprintable() else " " for c in what.replace(endpoint.key, "***"))
-    said = said if len(said) <= MAX_LOSS_CHARACTERS else said[: MAX_LOSS_CHARACTERS - 1] + "…"
+    said = redacted(what, endpoint.key, MAX_LOSS_CHARACTERS)
     return StarVideosConnectionError(f"{request.method} {request.url}: {where} {endpoint.host} ({said}).", sent=sent)
+
+
+def cause_of(request: HttpRequest, error: Exception) -> Exception | None:
+    """Return a library's error as the cause of ours; none if it quotes a secret: Airflow logs causes, too."""
+    told = is_harmless(f"{error!r} {error}", request.endpoint.key, 2 * MAX_LOSS_CHARACTERS)
+    return error if told else None

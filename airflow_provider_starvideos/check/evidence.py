@@ -9,11 +9,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Protocol
-from urllib.parse import quote
 
 from airflow_provider_starvideos.api.answers import read_video
 from airflow_provider_starvideos.api.models import VideoTask
 from airflow_provider_starvideos.api.protocol import Endpoint, HttpRequest, HttpResponse, lost
+from airflow_provider_starvideos.api.redaction import forms_of, without_signatures
 from airflow_provider_starvideos.api.retry import was_not_accepted
 from airflow_provider_starvideos.exceptions import (
     StarVideosConnectionError,
@@ -49,17 +49,16 @@ class Redactor:
     """
 
     def __init__(self, key: str) -> None:
-        forms = {key, quote(key, safe=""), json.dumps(key)[1:-1]}
         shortest = min(SHORTEST_KEY_PART, len(key))
         parts = {part for n in range(shortest, len(key)) for part in (key[:n], key[len(key) - n :])}
-        self._secrets = sorted(forms | parts, key=len, reverse=True)
+        self._secrets = sorted({*forms_of(key), *parts}, key=len, reverse=True)
 
     def __call__(self, text: str, limit: int = SHOWN_BODY_CHARACTERS) -> str:
         """Return a text for the report, in one line."""
         # Cut only then: a part of a key would be left where the cut goes through it.
         for secret in self._secrets:
             text = text.replace(secret, "***")
-        text = URL.sub(r"\1\2/…", text)
+        text = without_signatures(URL.sub(r"\1\2/…", text))
         text = "".join(c if c.isprintable() else " " for c in text).strip()
         return text if len(text) <= limit else text[: limit - 1] + "…"
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.providers.common.compat.sdk import DecoratedOperator, task_decorator_factory
 
-from airflow_provider_starvideos.decorators.function import FromFunction
+from airflow_provider_starvideos.decorators.function import FromFunction, bare
 from airflow_provider_starvideos.operators.batch import StarVideosBatchOperator
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ class StarVideosBatchDecoratedOperator(FromFunction, StarVideosBatchOperator):
             returned = list(returned)
         context["ti"].xcom_push(key=REQUESTS_KEY, value=returned)
         self.requests = returned
-        return super().execute(context)
+        return self._bared(super().execute, context)
 
     def execute_complete(self, context: Context, event: Any = None) -> Any:
         """Take the trigger's event, and go on with the requests that this try began with.
@@ -53,7 +53,13 @@ class StarVideosBatchDecoratedOperator(FromFunction, StarVideosBatchOperator):
         ti = context["ti"]
         index = ti.map_index if ti.map_index is not None else -1
         self.requests = ti.xcom_pull(task_ids=ti.task_id, key=REQUESTS_KEY, map_indexes=index)
-        return super().execute_complete(context, event)
+        return self._bared(super().execute_complete, context, event)
+
+    def _bared(self, run: Callable[..., Any], *args: Any) -> Any:
+        try:
+            return run(*args)
+        finally:  # Airflow keeps the fields as they are then
+            self.requests = bare(self.requests)
 
 
 def starvideos_batch_task(python_callable: Callable[..., Any] | None = None, **kwargs: Any) -> TaskDecorator:

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from airflow.providers.common.compat.sdk import DecoratedOperator, task_decorator_factory
 
 from airflow_provider_starvideos.api.models import REQUEST_FIELDS
-from airflow_provider_starvideos.api.urls import unsigned
-from airflow_provider_starvideos.decorators.function import FromFunction
+from airflow_provider_starvideos.decorators.function import FromFunction, bare
 from airflow_provider_starvideos.failures import operator_failures
 from airflow_provider_starvideos.operators.create import StarVideosCreateOperator
 
@@ -46,10 +45,12 @@ class StarVideosCreateDecoratedOperator(FromFunction, StarVideosCreateOperator):
             self._take(self.call(context))
         if self.wait_for_completion and self.deferrable:
             # The process that goes on after the wait doesn't call the function, and what was ordered is to be seen.
-            context["ti"].xcom_push(
-                key=REQUEST_KEY, value={name: _shown(getattr(self, name)) for name in REQUEST_FIELDS}
-            )
-        return StarVideosCreateOperator.execute(self, context)
+            context["ti"].xcom_push(key=REQUEST_KEY, value={name: bare(getattr(self, name)) for name in REQUEST_FIELDS})
+        try:
+            return StarVideosCreateOperator.execute(self, context)
+        finally:  # Airflow keeps the fields as they are then
+            for name in REQUEST_FIELDS:
+                setattr(self, name, bare(getattr(self, name)))
 
     def execute_complete(self, context: Context, event: Any = None) -> str:
         """Take the trigger's event.
@@ -78,13 +79,6 @@ class StarVideosCreateDecoratedOperator(FromFunction, StarVideosCreateOperator):
             raise StarVideosValidationError([Problem(shown(name), rule, shown(request[name])) for name in unknown])
         for name, value in request.items():
             setattr(self, name, value)
-
-
-def _shown(value: Any) -> Any:
-    """Return a request argument for an XCom: the URL of an input may be signed, and that is a secret."""
-    if isinstance(value, str):
-        return unsigned(value) if "://" in value else value
-    return [_shown(one) for one in value] if isinstance(value, list | tuple) else value
 
 
 def starvideos_create_task(python_callable: Callable[..., Any] | None = None, **kwargs: Any) -> TaskDecorator:

@@ -7,8 +7,19 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import DecoratedOperator, context_merge, determine_kwargs
 
+from airflow_provider_starvideos.api.urls import unsigned
+
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
+
+
+def bare(value: Any) -> Any:
+    """Return what a function has ordered for XComs and the UI: the URL of an input may be signed, that is a secret."""
+    if isinstance(value, str):
+        return unsigned(value) if "://" in value else value
+    if isinstance(value, Mapping):
+        return {name: bare(one) for name, one in value.items()}
+    return [bare(one) for one in value] if isinstance(value, list | tuple) else value
 
 
 class FromFunction(DecoratedOperator):

@@ -27,6 +27,7 @@ from airflow_provider_starvideos.api.protocol import (
     Endpoint,
     HttpRequest,
     HttpResponse,
+    cause_of,
     lost,
     received,
 )
@@ -119,7 +120,7 @@ class AioTransport:
                 timeout=way.timeout,
             ) as response:
                 return received(response.status, response.headers, await _read(response))
-        except Exception as error:  # whatever it is: an order must not end as an unknown error
+        except Exception as error:  # noqa: BLE001  whatever it is: an order must not end as an unknown error
             sent = note.connected if note else not isinstance(error, NEVER_CONNECTED)
             what = f"{type(error).__name__}: {error}"
             if isinstance(error, TimeoutError):
@@ -127,10 +128,8 @@ class AioTransport:
                     f"no whole answer within {endpoint.timeout:g} s, "
                     f"or no connection within {endpoint.connect_timeout:g} s"
                 )
-            failure = lost(request, what, sent=sent)
-            if not isinstance(error, aiohttp.ClientResponseError):
-                raise failure from error
-        raise failure  # without aiohttp's error: its repr shows the request's headers, and so the key
+            failure, cause = lost(request, what, sent=sent), cause_of(request, error)
+        raise failure from cause  # aiohttp's own error may show the request's headers, and so the key
 
     def _way_to(self, endpoint: Endpoint) -> _Way:
         if self._way is None or (self._way.endpoint is not endpoint and self._way.endpoint != endpoint):

@@ -19,7 +19,14 @@ from requests.auth import AuthBase
 from airflow_provider_starvideos.api.calls import Call
 from airflow_provider_starvideos.api.flow import Sleep, drive
 from airflow_provider_starvideos.api.models import VideoTask
-from airflow_provider_starvideos.api.protocol import MAX_ANSWER_BYTES, HttpRequest, HttpResponse, lost, received
+from airflow_provider_starvideos.api.protocol import (
+    MAX_ANSWER_BYTES,
+    HttpRequest,
+    HttpResponse,
+    cause_of,
+    lost,
+    received,
+)
 from airflow_provider_starvideos.exceptions import StarVideosConnectionError
 
 CHUNK_BYTES = 64 * 1024
@@ -123,7 +130,8 @@ class _Exchange:
             raise self._error(f"no whole answer within {timeout:g} s")
         if isinstance(self.outcome, Exception):
             # Whatever it is, urllib3 has more than requests wraps: an order must not end as an unknown error.
-            raise self._error(f"{type(self.outcome).__name__}: {self.outcome}") from self.outcome
+            failure = self._error(f"{type(self.outcome).__name__}: {self.outcome}")
+            raise failure from cause_of(self.request, self.outcome)
         raise self.outcome
 
     def note_connected(self, sock: socket.socket) -> None:
