@@ -58,10 +58,11 @@ bench-peers: $(PEERS_READY) ## The same beside other providers' triggers and imp
 	@$(PEERS)/bin/python -m benchmarks.airflow_batch
 	@$(PEERS)/bin/python -m benchmarks.airflow_delay
 
-check: $(READY) ## Lint, check the formatting and the types
+check: $(READY) ## Lint, check the formatting, the types, and what the wheel holds
 	@$(RUN) ruff check
 	@$(RUN) ruff format --check
 	@$(RUN) mypy
+	@$(RUN) pytest -q tests/release/test_wheel.py
 
 audit: $(READY) ## Look the pinned dependencies up among known weaknesses; needs PyPI's vulnerability service
 	@$(RUN) dev.audit $(CONSTRAINTS)

@@ -8,11 +8,14 @@ import subprocess
 import sys
 import zipfile
 from collections.abc import Iterator
+from configparser import ConfigParser
 from email.message import Message
+from importlib.metadata import EntryPoint
 from pathlib import Path
 
 import pytest
 from markdown_it import MarkdownIt
+from packaging.metadata import Metadata
 from packaging.requirements import Requirement
 
 from airflow_provider_starvideos import __version__
@@ -21,12 +24,21 @@ ROOT = Path(__file__).parents[2]
 PACKAGE = "airflow_provider_starvideos"
 ASSETS = {".py", ".typed", ".html", ".css", ".js", ".json", ".svg", ".png", ".ttf", ".md", ".txt"}
 """What a package may hold, by its ending."""
+FILES = [
+    *("py.typed", "emulator/page.html", "get_provider_info.py", "check/__main__.py", "ui/plugin.py"),
+    *(f"ui/static/{name}" for name in ("page.html", "style.css", "main.js", "common.js", "video.js", "gallery.js")),
+    *(f"ui/static/{name}" for name in ("recent.js", "icon.svg", "icon-dark.svg")),
+]
+ENTRY_POINTS = {
+    ("apache_airflow_provider", "provider_info", f"{PACKAGE}.get_provider_info:get_provider_info"),
+    ("airflow.plugins", "starvideos", f"{PACKAGE}.ui.plugin:StarVideosPlugin"),
+    ("console_scripts", "starvideos-emulator", f"{PACKAGE}.emulator.__main__:main"),
+}
 
 
 @pytest.fixture(scope="session")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Iterator[zipfile.ZipFile]:
     """The wheel, built from this tree with the tools that are there: nothing is fetched."""
-    pytest.importorskip("hatchling", reason="the build backend isn't in this environment")
     folder = tmp_path_factory.mktemp("dist")
     command = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(folder), str(ROOT)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
@@ -52,17 +64,18 @@ def test_the_package_is_there_whole_and_alone(wheel: zipfile.ZipFile) -> None:
     assert not [name for name in inside if re.search(r"(^|[/_])(tests?|examples?|conftest|benchmarks?|dev)[/_.]", name)]
 
 
-@pytest.mark.parametrize("name", ["py.typed", "emulator/page.html", "get_provider_info.py", "check/__main__.py"])
+@pytest.mark.parametrize("name", FILES)
 def test_what_works_only_with_its_files_has_them(name: str, wheel: zipfile.ZipFile) -> None:
-    """The types' marker, the emulator's page, and the entry points' modules."""
+    """The types' marker, the pages of the emulator and of Airflow's UI, and the entry points' modules."""
     assert f"{PACKAGE}/{name}" in wheel.namelist()
 
 
 def test_the_entry_points(wheel: zipfile.ZipFile) -> None:
-    """Airflow finds the provider, and a shell the emulator."""
-    text = wheel.read(f"{PACKAGE}-{__version__}.dist-info/entry_points.txt").decode()
-    assert f"[apache_airflow_provider]\nprovider_info = {PACKAGE}.get_provider_info:get_provider_info\n" in text
-    assert f"[console_scripts]\nstarvideos-emulator = {PACKAGE}.emulator.__main__:main\n" in text
+    """Airflow finds the provider and its pages, a shell the emulator; each leads somewhere, and no other is there."""
+    parser = ConfigParser(delimiters="=")
+    parser.read_string(wheel.read(f"{PACKAGE}-{__version__}.dist-info/entry_points.txt").decode())
+    assert {(group, *entry) for group in parser.sections() for entry in parser.items(group)} == ENTRY_POINTS
+    assert all(callable(EntryPoint(name, value, group).load()) for group, name, value in ENTRY_POINTS)
 
 
 def test_the_licence_is_there(wheel: zipfile.ZipFile, metadata: Message) -> None:
@@ -84,7 +97,7 @@ def test_the_description_renders(metadata: Message) -> None:
 
 
 def test_the_metadata_is_fit_to_be_published(metadata: Message) -> None:
-    """Name, version, Python, dependencies with lower bounds and without upper ones; nothing of this machine."""
+    """Name, version, Python, dependencies with lower bounds and without upper ones."""
     assert (metadata["Name"], metadata["Version"]) == (PACKAGE.replace("_", "-"), __version__)
     assert metadata["Requires-Python"] == ">=3.11"
     needed = [Requirement(line) for line in metadata.get_all("Requires-Dist") or [] if "extra ==" not in line]
@@ -93,4 +106,14 @@ def test_the_metadata_is_fit_to_be_published(metadata: Message) -> None:
         assert requirement.url is None
         assert {one.operator for one in requirement.specifier} <= {">=", "!="}, str(requirement)
         assert any(one.operator == ">=" for one in requirement.specifier), str(requirement)
-    assert str(ROOT) not in metadata.as_string()
+
+
+def test_the_metadata_is_valid(wheel: zipfile.ZipFile) -> None:
+    """Every field, by the rules of the package index."""
+    data = wheel.read(f"{PACKAGE}-{__version__}.dist-info/METADATA")
+    assert Metadata.from_email(data, validate=True).classifiers
+
+
+def test_nothing_of_the_machine_is_in_it(wheel: zipfile.ZipFile) -> None:
+    """No file, the metadata among them, names the folder that it was built in."""
+    assert [name for name in wheel.namelist() if str(ROOT).encode() in wheel.read(name)] == []
