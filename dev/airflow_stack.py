@@ -109,10 +109,10 @@ class AirflowStack(AirflowRuns):
         """
         self.processes.kill(name, number, tree=number == signal.SIGKILL if tree is None else tree)
 
-    def start(self, name: str, *, wait: bool = True) -> None:
-        """Start a component, and ``wait`` for its first sign of life."""
-        began = time.time()
-        self.processes.start(name, [str(self._python), "-m", "airflow", name], self._environment, cwd=self.home)
+    def start(self, name: str, *, wait: bool = True, env: Mapping[str, str] | None = None) -> None:
+        """Start a component, and ``wait`` for its first sign of life; ``env`` is for it alone."""
+        began, argv = time.time(), [str(self._python), "-m", "airflow", name]
+        self.processes.start(name, argv, self._environment | dict(env or {}), cwd=self.home)
         if wait:
             wait_until(lambda: self._alive(name, began) or None, f"the {name}", self._timeout)
 
