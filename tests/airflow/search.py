@@ -25,13 +25,13 @@ PAGE = 100
 
 
 def forms(secret: str) -> set[str]:
-    """Return patterns of a text as it may be written: as it is, and as URLs, HTML, JSON and base64 have it."""
+    """Return a text as it may be written: as it is, and as URLs, HTML, JSON and base64 have it."""
     data = secret.encode()
     # Three bytes make four letters; what stands around the secret spoils those at its edges.
     shifted = [base64.b64encode(b"\0" * n + data).decode()[(0, 2, 3)[n] :].rstrip("=")[:-1] for n in range(3)]
     basic = {secret, quote(secret, safe=""), quote(secret), html.escape(secret), json.dumps(secret)[1:-1]}
     basic |= {secret.replace("&", "\\u0026"), quote(quote(secret, safe=""), safe=""), *shifted}
-    return {re.escape(one) for one in basic | {one.replace("+", "-").replace("/", "_") for one in shifted}}
+    return basic | {one.replace("+", "-").replace("/", "_") for one in shifted}
 
 
 class Search:
@@ -39,21 +39,21 @@ class Search:
 
     :param airflow: whose traces are searched
     :param fernet_key: with which it encrypts
-    :param wanted: what each secret is called, and regular expressions for it
+    :param wanted: what each secret is called, and how it may be written, in capitals or not
     """
 
     def __init__(self, airflow: AirflowStack, fernet_key: str, wanted: Mapping[str, Iterable[str]]) -> None:
         self._airflow = airflow
         self._fernet = Fernet(fernet_key)
         self.found: dict[tuple[str, str], str] = {}
-        self._wanted: dict[str, re.Pattern[str]] = {}
+        self._wanted: dict[str, set[str]] = {}
         self._seen: set[int] = set()
-        for name, patterns in wanted.items():
-            self.add(name, patterns)
+        for name, written in wanted.items():
+            self.add(name, written)
 
-    def add(self, name: str, patterns: Iterable[str]) -> None:
+    def add(self, name: str, written: Iterable[str]) -> None:
         """Look for something from now on."""
-        self._wanted[name] = re.compile("|".join(patterns), re.IGNORECASE)
+        self._wanted[name] = {one.lower() for one in written}
         self._seen.clear()
 
     def places(self, name: str) -> set[str]:
@@ -69,9 +69,11 @@ class Search:
         for token in TOKEN.findall(text):
             with suppress(Exception):
                 text += self._fernet.decrypt(token).decode()
-        for name, pattern in self._wanted.items():
-            if (name, place) not in self.found and (match := pattern.search(text)):
-                self.found[name, place] = text[max(0, match.start() - 200) : match.end() + 100]
+        lower = text.lower()
+        for name, written in self._wanted.items():
+            at = max(map(lower.find, written))
+            if at >= 0:
+                self.found.setdefault((name, place), text[max(0, at - 200) : at + 200])
 
     def everywhere(self) -> None:
         """Look into all that there is at this moment."""

@@ -30,14 +30,17 @@ from dev.airflow_runs import wait_until
 from dev.airflow_stack import AirflowStack
 from tests.airflow.indiscreet import IndiscreetApi
 from tests.airflow.search import Search, forms
-from tests.storage.buckets import S3, SECRET
+from tests.storage.buckets import S3, SECRET, USER
 
 HERE = Path(__file__).parent
 KEY = f"key/of+tests&{secrets.token_hex(6)}=shows-up-nowhere"
 """With characters that are written in other ways in URLs, HTML and base64; another one in each run."""
 FERNET_KEY = base64.urlsafe_b64encode(secrets.token_bytes(32)).decode()
 MADE_BY_A_FUNCTION, WRITTEN_INTO_A_DAG = "made-by-made-by", "signature-that-a-user-wrote-into-a-dag"
-SIGNING = (rf"(x-amz-(signature|credential)|awsaccesskeyid)(=|%(25)*3d)(?!{WRITTEN_INTO_A_DAG})[a-z0-9]",)
+SIGNING = {
+    f"{name}{equals}{USER}" for name in ("awsaccesskeyid", "x-amz-credential") for equals in ("=", "%3d", "%253d")
+}
+"""How a presigned URL of the bucket begins."""
 BROKEN_DAG = """
 from airflow.sdk import DAG
 
@@ -238,7 +241,9 @@ def test_everything_took_part(searched: Scene) -> None:
     """All goes well that should, and fails that should; each failure says why."""
     assert set(states(searched, WELL).values()) == {"success"}, states(searched, WELL)
     assert states(searched, BADLY) == dict.fromkeys(states(searched, BADLY), "failed") | {"odd": "success"}
-    assert set(states(searched, KILLED).values()) == {"success"}
+    killed = states(searched, KILLED)
+    assert killed["deferred"] == "success"
+    assert killed["blocking"] == "success" or not AIRFLOW_V_3_1_PLUS, "3.0 doesn't try a killed task again"
     rows = [json.loads(line) for line in (searched.folder / "batch" / "manifest.jsonl").read_text().splitlines()]
     assert [row["status"] for row in rows] == ["saved", "saved", "failed", "unconfirmed"]
     log = searched.airflow.log(BADLY, searched.runs[BADLY], "header")

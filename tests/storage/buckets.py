@@ -11,6 +11,7 @@ import time
 from types import TracebackType
 from typing import Any, Self
 
+USER = "tests"
 SECRET = "s3-secret-that-must-show-up-nowhere"
 SERVER = """
 import sys
@@ -58,7 +59,7 @@ class S3:
     def airflow_connection(self) -> str:
         """An Airflow connection to it."""
         extra = {"endpoint_url": self.url, "region_name": "us-east-1"}
-        return json.dumps({"conn_type": "aws", "login": "tests", "password": SECRET, "extra": extra})
+        return json.dumps({"conn_type": "aws", "login": USER, "password": SECRET, "extra": extra})
 
     def empty(self, *buckets: str) -> None:
         """Make buckets, or take out all that is in them."""
@@ -90,6 +91,6 @@ class S3:
             "s3",
             endpoint_url=self.url,
             region_name="us-east-1",
-            aws_access_key_id="tests",
+            aws_access_key_id=USER,
             aws_secret_access_key=SECRET,
         )
