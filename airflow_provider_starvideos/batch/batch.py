@@ -96,7 +96,7 @@ class Batch:
         before = Counter(self._begin_with(row, entry) for row, entry in found)
         if found:
             self._log.info("Found of an earlier try: %s.", ", ".join(f"{n} {text}" for text, n in before.items()))
-        self.book.begin(digest_of(self.rows))
+        self.book.begin(digest_of(self.rows), len(self.rows))
         self.book.touch(entry for _, entry in found)
         self.book.commit()
         doubtful = [(row, entry) for row, entry in found if entry.state == RowState.UNCONFIRMED]
@@ -105,6 +105,7 @@ class Batch:
 
     def _begin_with(self, row: Row, entry: Entry) -> str:
         """Put a row where this try goes on with it, and say where that is."""
+        entry.row = row.number
         if entry.state == RowState.SENDING:
             entry.become(RowState.UNCONFIRMED, ENDED)
         elif entry.state == RowState.FAILED and self._options.retry_failed:
@@ -284,7 +285,12 @@ class Batch:
     def _tell_of_others(self) -> None:
         """Say what earlier tries ordered that isn't asked for any more."""
         keys = {row.key for row in self.rows}
-        others = [entry for entry in self.book.entries() if entry.key not in keys and entry.video_id]
+        gone = [entry for entry in self.book.entries() if entry.key not in keys]
+        numbered = [entry for entry in gone if entry.row is not None]
+        for entry in numbered:
+            entry.row = None
+        self.book.touch(numbered)
+        others = [entry for entry in gone if entry.video_id]
         if others:
             names = ", ".join(str(entry.video_id) for entry in others[:ROWS_IN_MESSAGE])
             self._log.warning(

@@ -42,6 +42,7 @@ class Book:
         self._owner: str | None = None
         self.digest = ""
         self.reference = ""
+        self.rows: int | None = None
         self.writes = 0
 
     def load(self) -> None:
@@ -56,6 +57,7 @@ class Book:
         try:
             self.digest, self.reference, self._owner = head["digest"], head["reference"], head["owner"]
             self._shards, self._shard_rows = int(head["shards"]), int(head["shard_rows"])
+            self.rows = head.get("rows")
             for number in range(self._shards):
                 self._load_shard(number)
         except (TypeError, KeyError, ValueError, ArithmeticError) as error:
@@ -90,11 +92,13 @@ class Book:
         """Tell whether a commit of these entries, with all that is noted already, is more than one write."""
         return len(self._dirty | {self._where[entry.key] for entry in entries}) > 1
 
-    def begin(self, digest: str) -> None:
+    def begin(self, digest: str, rows: int | None = None) -> None:
         """Note what this try orders. Another reference goes with other rows: decisions name rows by their numbers.
 
         :param digest: of its rows
+        :param rows: how many they are, for those who look
         """
+        self.rows = rows
         if self.digest != digest:
             self.reference = secrets.token_hex(6) if self.digest else self.reference
             self.digest = digest
@@ -175,6 +179,7 @@ class Book:
             "digest": self.digest,
             "reference": self.reference,
             "owner": self._owner,
+            "rows": self.rows,
         }
         self._write("head", head)
         self._shards = shards  # not before: a shard that isn't announced is never read

@@ -75,6 +75,7 @@ class Entry:
     :param duration: seconds of the completed video
     :param completed_at: epoch seconds at which it was seen completed, or failed
     :param uri: and ``size_bytes``, ``sha256``: the saved file
+    :param row: its number in the latest try's requests, for those who look; None: not among them
     """
 
     key: str
@@ -87,6 +88,7 @@ class Entry:
     uri: str | None = None
     size_bytes: int | None = None
     sha256: str | None = None
+    row: int | None = None
 
     def become(self, state: RowState, error: str | None = None) -> None:
         """Go on to another state."""

@@ -28,18 +28,25 @@ def lines(rows: Sequence[tuple[Row, Entry]]) -> list[dict[str, Any]]:
             "row": row.number,
             "name": row.name,
             "request": without_signatures(row.request.to_wire()),
-            "id": entry.video_id,
-            "status": str(entry.state),
-            "error": entry.error,
-            "uri": entry.uri,
-            "duration": entry.duration,
-            "size_bytes": entry.size_bytes,
-            "sha256": entry.sha256,
-            "ordered_at": _when(entry.sent_at if entry.video_id else None),
-            "completed_at": _when(entry.completed_at),
+            **told_of(entry),
         }
         for row, entry in rows
     ]
+
+
+def told_of(entry: Entry) -> dict[str, Any]:
+    """Return what is told of a row out of its record."""
+    return {
+        "id": entry.video_id,
+        "status": str(entry.state),
+        "error": entry.error,
+        "uri": entry.uri,
+        "duration": entry.duration,
+        "size_bytes": entry.size_bytes,
+        "sha256": entry.sha256,
+        "ordered_at": _when(entry.sent_at if entry.video_id else None),
+        "completed_at": _when(entry.completed_at),
+    }
 
 
 def write(rows: Sequence[tuple[Row, Entry]], folder: str, stem: str, conn_id: str | None) -> str:

@@ -174,6 +174,7 @@ class Submission:
         while waiting and len(chosen) < room:
             row = waiting.popleft()
             entry = self._book.open(row.key)
+            entry.row = row.number
             try:
                 signed = self._hook.with_signed_inputs(row.request, self._presign_endpoint)
             except StarVideosError as error:

@@ -50,6 +50,18 @@ def test_what_is_committed_is_found(rows: int) -> None:
     assert len(book_of(stores).entries()) == rows + 1
 
 
+def test_a_record_of_an_earlier_version_is_read() -> None:
+    """It doesn't number its rows; nor does this version mind what a later one adds."""
+    stores = Stores()
+    filled(stores, 2)
+    head, shard = (json.loads(stores.texts[f"starvideos_batch_{name}"]) for name in ("head", "0"))
+    del head["rows"]
+    shard["rows"][0]["of a later version"] = 1
+    stores.texts |= {"starvideos_batch_head": json.dumps(head), "starvideos_batch_0": json.dumps(shard)}
+    again = book_of(stores)
+    assert ([entry.row for entry in again.entries()], again.rows) == ([None, None], None)
+
+
 def test_a_change_rewrites_one_object() -> None:
     """Of a thousand rows, those that stand with the one that changed."""
     stores = Stores()
