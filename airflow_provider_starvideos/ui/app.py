@@ -13,7 +13,7 @@ from airflow_provider_starvideos.ui import facts, telling
 from airflow_provider_starvideos.ui.access import LOGGED_IN, READS_DAG, User
 from airflow_provider_starvideos.ui.asking import ask
 from airflow_provider_starvideos.ui.headers import StrictHeaders
-from airflow_provider_starvideos.ui.media import ORDERS, UnavailableError, Wanted, conn_id_of, respond
+from airflow_provider_starvideos.ui.media import ORDERS, UnavailableError, Wanted, conn_id_of, picture, respond
 from airflow_provider_starvideos.ui.recent import recent_runs
 from airflow_provider_starvideos.ui.videos import Run, Status, Video, find, load
 
@@ -24,11 +24,14 @@ ASSETS = {each.name: each.read_bytes() for each in STATIC.iterdir() if each.name
 """All of them are small, and nothing else is ever read for a request: no path comes from outside."""
 PAGE = ASSETS.pop("page.html").decode()
 
-RunId = Annotated[str, Query(max_length=250)]
-TaskId = Annotated[str, Query(max_length=250)]
+NAME = r"^[^\x00]*$"
+"""Some databases refuse a NUL with an error."""
+RunId = Annotated[str, Query(max_length=250, pattern=NAME)]
+TaskId = Annotated[str, Query(max_length=250, pattern=NAME)]
 MapIndex = Annotated[str, Query(max_length=20)]
 """Text: Airflow leaves ``{MAP_INDEX}`` as it is in the tab of a task that isn't mapped."""
 Row = Annotated[int, Query(ge=0, le=10_000_000)]
+LARGEST_ID = 2**31 - 1
 
 
 def build_app() -> Any:
@@ -40,6 +43,7 @@ def build_app() -> Any:
     app.get("/dags/{dag_id}/gallery", dependencies=READS_DAG)(dag_page)
     app.get("/dags/{dag_id}/video", dependencies=READS_DAG)(dag_page)
     app.get("/dags/{dag_id}/play", dependencies=READS_DAG)(play)
+    app.get("/dags/{dag_id}/input", dependencies=READS_DAG)(given)
     app.get("/api/dags/{dag_id}/videos", dependencies=READS_DAG)(videos)
     app.get("/api/dags/{dag_id}/video", dependencies=READS_DAG)(video)
     app.get("/api/dags/{dag_id}/outcome", dependencies=READS_DAG)(outcome)
@@ -68,7 +72,9 @@ def static(name: str) -> Response:
     return Response(ASSETS[name], media_type=kind, headers={"Cache-Control": "private, max-age=300"})
 
 
-def recent(session: SessionDep, user: User, before: Annotated[int | None, Query(ge=0)] = None) -> dict[str, Any]:
+def recent(
+    session: SessionDep, user: User, before: Annotated[int | None, Query(ge=0, le=LARGEST_ID)] = None
+) -> dict[str, Any]:
     """The latest runs of the Dags that the user may read."""
     return recent_runs(session, user, before)
 
@@ -105,8 +111,9 @@ def video(
     found = _video(session, dag_id, run_id, task_id, map_index, row)
     answer = None
     if found.video_id and found.status in (Status.MAKING, Status.FAILED):
-        ended = found.status is Status.FAILED
-        answer = ask(conn_id_of(session, dag_id, found), found.video_id, ended=ended)
+        conn_id = conn_id_of(session, dag_id, found)
+        session.close()  # a connection of the database isn't held while the API is asked
+        answer = ask(conn_id, found.video_id, ended=found.status is Status.FAILED)
     return telling.details(found, answer)
 
 
@@ -136,6 +143,26 @@ def play(
     session.close()  # a connection of the database isn't held for as long as the video is sent
     try:
         return respond(wanted, source)
+    except UnavailableError as failure:
+        raise HTTPException(404, str(failure)) from failure
+
+
+def given(
+    session: SessionDep,
+    dag_id: str,
+    run_id: RunId,
+    task_id: TaskId,
+    number: Annotated[int, Query(ge=0, le=100)],
+    map_index: MapIndex = "",
+) -> Response:
+    """A redirect to a picture that was an input, where it lies in a store."""
+    found = _video(session, dag_id, run_id, task_id, map_index, 0)
+    session.close()
+    inputs = telling.inputs_of(found)
+    if number >= len(inputs):
+        raise HTTPException(404, "There is no such input.")
+    try:
+        return picture(found, *inputs[number])
     except UnavailableError as failure:
         raise HTTPException(404, str(failure)) from failure
 

@@ -6,19 +6,17 @@ import threading
 import time
 from collections import OrderedDict
 from dataclasses import dataclass, replace
-from typing import Any, NoReturn
 
 from airflow_provider_starvideos.api import calls
-from airflow_provider_starvideos.api.flow import Sleep, drive
 from airflow_provider_starvideos.api.models import VideoTask
-from airflow_provider_starvideos.exceptions import StarVideosConnectionError, StarVideosError
+from airflow_provider_starvideos.exceptions import StarVideosError
 from airflow_provider_starvideos.hooks.starvideos import StarVideosHook
 from airflow_provider_starvideos.transports.sync import SyncTransport
+from airflow_provider_starvideos.ui.gate import BusyError, Gate
 
 ANSWER_SECONDS = 10.0
-AT_ONCE = 4
-"""Of the api-server's threads; more would let a slow API hold up Airflow itself."""
 KEPT = 2000
+TOO_MANY = "Too many are asking the API at the same time; try again."
 LEAST_SECONDS = 5.0
 """Between two questions about one video, whatever is known of it."""
 
@@ -46,7 +44,7 @@ class Answer:
 
 _answers: OrderedDict[tuple[str, str], Answer] = OrderedDict()
 _lock = threading.Lock()
-_slots = threading.BoundedSemaphore(AT_ONCE)
+_gate = Gate(at_once=4, waiting=4, seconds=ANSWER_SECONDS)
 
 
 def ask(conn_id: str, video_id: str, *, ended: bool = False) -> Answer:
@@ -55,16 +53,15 @@ def ask(conn_id: str, video_id: str, *, ended: bool = False) -> Answer:
     :param ended: Airflow knows that the video is completed or failed, so an answer from before that is of no use
     """
     key = (conn_id, video_id)
-    with _lock:
-        known = _answers.get(key)
-    if known and time.monotonic() - known.at < (known.keep_seconds if known.is_final or not ended else LEAST_SECONDS):
+    if known := _good_enough(key, ended=ended):
         return known
-    if not _slots.acquire(timeout=ANSWER_SECONDS):
-        return Answer(time.monotonic(), None, "Too many are asking the API at the same time; try again.")
     try:
-        answer = _asked(conn_id, video_id)
-    finally:
-        _slots.release()
+        with _gate.place():
+            if known := _good_enough(key, ended=ended):  # somebody else has asked meanwhile
+                return known
+            answer = _asked(conn_id, video_id)
+    except BusyError:
+        return Answer(time.monotonic(), None, TOO_MANY)
     with _lock:
         _answers[key] = answer
         _answers.move_to_end(key)
@@ -73,23 +70,23 @@ def ask(conn_id: str, video_id: str, *, ended: bool = False) -> Answer:
     return answer
 
 
+def _good_enough(key: tuple[str, str], *, ended: bool) -> Answer | None:
+    with _lock:
+        known = _answers.get(key)
+    if known is None:
+        return None
+    keep = known.keep_seconds if known.is_final or not ended else LEAST_SECONDS
+    return known if time.monotonic() - known.at < keep else None
+
+
 def _asked(conn_id: str, video_id: str) -> Answer:
     try:
         endpoint = StarVideosHook(conn_id).get_conn()
         brief = replace(endpoint, timeout=min(endpoint.timeout, ANSWER_SECONDS), connect_timeout=5.0)
         with SyncTransport() as transport:
-
-            def perform(step: Any) -> Any:
-                return _no_second_attempt(step) if isinstance(step, Sleep) else transport.perform(step)
-
-            video = drive(calls.query(brief, video_id, max_retries=0), perform)
+            video = transport.run(calls.probe(brief, video_id))  # once: nobody waits here for a second attempt
     except StarVideosError as error:
         return Answer(time.monotonic(), None, str(error))
     except Exception as error:  # noqa: BLE001  a secrets backend's own, say; its text may hold anything
         return Answer(time.monotonic(), None, f"The connection {conn_id!r} can't be used: {type(error).__name__}.")
     return Answer(time.monotonic(), video, None)
-
-
-def _no_second_attempt(step: Sleep) -> NoReturn:
-    """Nobody waits for one here."""
-    raise StarVideosConnectionError(step.notice or "The API has no answer at the moment.", sent=True)

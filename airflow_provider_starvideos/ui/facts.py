@@ -14,6 +14,7 @@ from airflow.models.renderedtifields import RenderedTaskInstanceFields as Render
 from airflow.models.serialized_dag import SerializedDagModel
 from airflow.models.taskinstance import TaskInstance
 from airflow.models.xcom import XComModel
+from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_3_PLUS
 from sqlalchemy import and_, or_, select
 from sqlalchemy.orm import Session
 
@@ -53,6 +54,7 @@ class Task:
     :param ended_at: when its last try ended
     :param xcoms: by key
     :param rendered: its rendered template fields, once asked for; empty where Airflow no longer has them
+    :param record: of a batch that has told nothing yet: the objects of its record, by name, as text
     """
 
     task_id: str
@@ -62,6 +64,7 @@ class Task:
     ended_at: datetime | None
     xcoms: dict[str, Pushed] = field(default_factory=dict)
     rendered: Mapping[str, Any] = field(default_factory=dict)
+    record: dict[str, str] = field(default_factory=dict)
 
     @property
     def key(self) -> tuple[str, int]:
@@ -159,6 +162,27 @@ def add_rendered(session: Session, dag_id: str, run_id: str, tasks: Iterable[Tas
     for task_id, map_index, fields in session.execute(query):
         if (task_id, map_index) in wanted and isinstance(fields, dict):
             wanted[task_id, map_index].rendered = fields
+
+
+def add_records(session: Session, dag_id: str, run_id: str, tasks: Iterable[Task], prefix: str) -> None:
+    """Look up what tasks keep on record; nothing before Airflow 3.3, see ``progress``.
+
+    :param prefix: of the names of what is wanted; ``Task.record`` has it without
+    """
+    wanted = {task.key: task for task in tasks}
+    if not wanted or not AIRFLOW_V_3_3_PLUS:
+        return
+    from airflow.models.task_state_store import TaskStateStoreModel as Store
+
+    query = select(Store.task_id, Store.map_index, Store.key, Store.value).where(
+        Store.dag_id == dag_id,
+        Store.run_id == run_id,
+        Store.task_id.in_({task_id for task_id, _ in wanted}),
+        Store.key.startswith(prefix, autoescape=True),
+    )
+    for task_id, map_index, key, value in session.execute(query):
+        if (task_id, map_index) in wanted:
+            wanted[task_id, map_index].record[key.removeprefix(prefix)] = value
 
 
 def declared(session: Session, dag_id: str, task_id: str, name: str) -> Any:

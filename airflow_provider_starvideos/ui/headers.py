@@ -10,6 +10,7 @@ POLICY = (
 )
 """Nobody knows before which hosts temporary URLs, buckets and reference images have, so any https will do for media."""
 HEADERS = {
+    "Cache-Control": "no-store",
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
     "Cross-Origin-Resource-Policy": "same-origin",

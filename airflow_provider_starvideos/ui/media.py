@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mimetypes
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
@@ -12,10 +13,11 @@ from typing import Any
 from fastapi.responses import RedirectResponse, Response
 from sqlalchemy.orm import Session
 
-from airflow_provider_starvideos.api.validation import is_http_url
+from airflow_provider_starvideos.api.validation import is_http_url, is_storage_uri
 from airflow_provider_starvideos.hooks.connection import DEFAULT_CONN_ID
 from airflow_provider_starvideos.ui import facts
 from airflow_provider_starvideos.ui.asking import Answer, ask
+from airflow_provider_starvideos.ui.gate import STORES, BusyError
 from airflow_provider_starvideos.ui.places import NotAllowedError, belongs, is_allowed, local_path
 from airflow_provider_starvideos.ui.ranges import file_response
 from airflow_provider_starvideos.ui.videos import Status, Video
@@ -59,6 +61,28 @@ def playable_file(video: Video) -> bool:
     uri, _ = video.saved
     path = local_path(uri)
     return _is_where_it_belongs(video) and (path is None or is_allowed(path))
+
+
+def is_signable(video: Video, kind: str, uri: str) -> bool:
+    """Tell whether a URL is signed for an input: a picture in a store, of which Airflow itself knows that it was given.
+
+    A batch's manifest says what was given, too; but whoever may write into its folder could name any file there.
+
+    :param kind: and ``uri``: as ``telling.inputs_of`` has it
+    """
+    is_picture = kind != "reference video" and (mimetypes.guess_type(uri)[0] or "").startswith("image/")
+    return is_picture and not video.row and is_storage_uri(uri)
+
+
+def picture(video: Video, kind: str, uri: str) -> Response:
+    """Return a redirect to a picture that was an input.
+
+    :param kind: and ``uri``: as ``telling.inputs_of`` has it
+    :raises UnavailableError: no URL is signed for it
+    """
+    if not is_signable(video, kind, uri):
+        raise UnavailableError("It is no picture in a store.")
+    return RedirectResponse(_signed(uri, None), headers=NO_TRACE)  # by the connection in it, as when it was ordered
 
 
 def respond(wanted: Wanted, order: str) -> Response:
@@ -115,13 +139,16 @@ def _signed(uri: str, conn_id: Any) -> str:
     from airflow.providers.common.compat.sdk import ObjectStoragePath
 
     try:
-        url = str(ObjectStoragePath(uri, conn_id=key[1]).sign(expiration=SIGNED_SECONDS))
+        with STORES.place():
+            url = str(ObjectStoragePath(uri, conn_id=key[1]).sign(expiration=SIGNED_SECONDS))
+    except BusyError as error:
+        raise UnavailableError("Too many are asking the store at the same time; try again.") from error
     except NotImplementedError as error:
-        raise UnavailableError("The saved file's store can't presign URLs.") from error
+        raise UnavailableError("The store can't presign URLs.") from error
     except Exception as error:
-        raise UnavailableError(f"The saved file's store can't be asked: {type(error).__name__}.") from error
+        raise UnavailableError(f"The store can't be asked: {type(error).__name__}.") from error
     if not is_http_url(url):
-        raise UnavailableError("The saved file's store gives no http(s) URL.")
+        raise UnavailableError("The store gives no http(s) URL.")
     with _lock:
         _urls[key] = (time.monotonic(), url)
         while len(_urls) > SIGNED_KEPT:

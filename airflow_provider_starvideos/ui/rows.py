@@ -1,62 +1,79 @@
-"""A batch's rows, as its task tells them: a list of ids, or a manifest in JSON Lines."""
+"""A batch's rows, as its task tells them: a list of ids, or a manifest in JSON Lines; before that, from its record."""
 
 from __future__ import annotations
 
 import json
 import threading
 from collections import OrderedDict
-from collections.abc import Sequence
 from typing import Any
 
 from airflow_provider_starvideos.exceptions import StarVideosError
 from airflow_provider_starvideos.ui.facts import Task
+from airflow_provider_starvideos.ui.gate import STORES, BusyError
 from airflow_provider_starvideos.ui.places import NotAllowedError, belongs, local_path, open_allowed
+from airflow_provider_starvideos.ui.progress import rows_on_record
 
 MAX_BYTES = 32 * 1024 * 1024
 """Of a manifest; 100,000 rows have some 60 MB, and nobody looks at so many."""
+NOT_SHOWN = "The batch's manifest can't be shown"
+MAX_ROWS = 10_000_000
 KEPT = 8
 _manifests: OrderedDict[tuple[str, str], list[dict[str, Any]]] = OrderedDict()
 _lock = threading.Lock()
 
 
+def has_told(task: Task) -> bool:
+    """Tell whether the batch has ended, and told of its rows by itself."""
+    return isinstance(task.value("manifest"), str) or isinstance(task.value("return_value"), list)
+
+
 def rows_of(task: Task) -> list[dict[str, Any]]:
     """Return the rows, numbered from 1, with the fields of the manifest as far as they are known.
 
-    :param task: a batch, with its rendered fields
+    :param task: a batch, with its rendered fields, and its record if it has told nothing yet
     :raises StarVideosError: there is a manifest, and it can't be read
     """
     told, manifest = task.value("return_value"), task.value("manifest")  # one that failed has told the manifest only
     if isinstance(manifest, str):
         return _read(task, manifest)
     if isinstance(told, list):
-        requests = _requests(task.rendered.get("requests"), len(told))
-        return [
-            {"row": number, "id": video_id if isinstance(video_id, str) else None, "request": request}
-            for number, (video_id, request) in enumerate(zip(told, requests, strict=True), start=1)
-        ]
-    return []
+        ids = [video_id if isinstance(video_id, str) else None for video_id in told]
+        return _with_requests(task, [{"row": number, "id": video_id} for number, video_id in enumerate(ids, start=1)])
+    return _with_requests(task, rows_on_record(task.record))
 
 
-def _requests(given: Any, count: int) -> Sequence[Any]:
-    if isinstance(given, list) and len(given) == count:
-        return given
-    return [None] * count
+def _with_requests(task: Task, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Add what was ordered, where Airflow has it whole: it keeps the rendered fields of a few thousand characters."""
+    given = task.rendered.get("requests")
+    if not isinstance(given, list) or len(given) != len(rows):
+        return rows
+    for row, request in zip(rows, given, strict=True):
+        row["request"] = {"prompt": request} if isinstance(request, str) else request
+        row["name"] = request.get("name") if isinstance(request, dict) else None
+    return rows
 
 
 def _read(task: Task, uri: str) -> list[dict[str, Any]]:
+    # Before what is kept is looked at: another task may have been allowed to read it.
+    if not belongs(uri, task.rendered.get("destination"), None):
+        raise StarVideosError(f"{NOT_SHOWN}: it isn't in the folder that the task was told to write to")
     name = (uri, str(task.ended_at))
     with _lock:
         if name in _manifests:
             _manifests.move_to_end(name)
             return _manifests[name]
     try:
-        rows = [row for row in map(_row, _content(task, uri).splitlines()) if row]
+        with STORES.place():
+            rows = [row for row in map(_row, _content(task, uri).splitlines()) if row]
     except NotAllowedError as error:
-        raise StarVideosError(f"The batch's manifest can't be shown: {error}") from error
+        raise StarVideosError(f"{NOT_SHOWN}: {error}") from error
+    except BusyError as error:
+        raise StarVideosError(f"{NOT_SHOWN}: too many are asking the store at the same time; try again") from error
     except Exception as error:
         raise StarVideosError(f"The batch's manifest can't be read ({type(error).__name__}): {uri}") from error
     with _lock:
-        _manifests[name] = rows
+        if task.ended_at:  # else it may be written again
+            _manifests[name] = rows
         while len(_manifests) > KEPT:
             _manifests.popitem(last=False)
     return rows
@@ -64,12 +81,11 @@ def _read(task: Task, uri: str) -> list[dict[str, Any]]:
 
 def _row(line: bytes) -> dict[str, Any] | None:
     row = json.loads(line) if line.strip() else None
-    return row if isinstance(row, dict) and isinstance(row.get("row"), int) else None
+    number = row.get("row") if isinstance(row, dict) else None
+    return row if type(number) is int and 0 < number <= MAX_ROWS else None
 
 
 def _content(task: Task, uri: str) -> bytes:
-    if not belongs(uri, task.rendered.get("destination"), None):
-        raise NotAllowedError("it isn't in the folder that the task was told to write to")
     path = local_path(uri)
     if path is not None:
         with open_allowed(path) as file:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
@@ -10,7 +11,7 @@ from airflow_provider_starvideos.api.urls import unsigned
 from airflow_provider_starvideos.api.validation import as_list, derive_mode, is_http_url
 from airflow_provider_starvideos.ui.asking import Answer
 from airflow_provider_starvideos.ui.facts import Kind
-from airflow_provider_starvideos.ui.media import playable_file
+from airflow_provider_starvideos.ui.media import is_signable, playable_file
 from airflow_provider_starvideos.ui.videos import Run, Status, Video
 
 WIRE_NAMES = {"referenceImages": "reference_images", "referenceVideos": "reference_videos"}
@@ -18,6 +19,10 @@ WIRE_NAMES = {"referenceImages": "reference_images", "referenceVideos": "referen
 PARAMETERS = ("duration", "ratio", "model")
 NO_ORDER = "The task failed before a video was ordered. Its log says why."
 NO_REASON = "The task failed. Its log says why."
+
+
+MOST_CHARACTERS = 300
+"""Of a text on a card: two lines of it are shown, and a page has dozens."""
 
 
 def counts(videos: Iterable[Video]) -> dict[str, int]:
@@ -29,7 +34,7 @@ def counts(videos: Iterable[Video]) -> dict[str, int]:
 
 
 def summary(video: Video) -> dict[str, Any]:
-    """Return what a card of the gallery shows."""
+    """Return what a card of the gallery shows, its texts shortened."""
     given = _given(video)
     return {
         "task_id": video.task.task_id,
@@ -38,10 +43,10 @@ def summary(video: Video) -> dict[str, Any]:
         "name": _text(video.told.get("name")),
         "id": video.video_id,
         "status": str(video.status),
-        "prompt": _text(given.get("prompt")),
+        "prompt": _short(given.get("prompt")),
         "duration": _number(video.duration),
         "ratio": _text(given.get("ratio")),
-        "error": _text(video.told.get("error")),
+        "error": _short(video.told.get("error")),
         "preview": playable_file(video),
     }
 
@@ -52,7 +57,7 @@ def details(video: Video, answer: Answer | None) -> dict[str, Any]:
     :param answer: what the API says of it, if it was asked
     """
     given = _given(video)
-    inputs = _inputs(given)
+    inputs = inputs_of(video)
     counted = [kind for kind, _ in inputs]
     mode = derive_mode(
         images=counted.count("reference image"),
@@ -64,9 +69,10 @@ def details(video: Video, answer: Answer | None) -> dict[str, Any]:
     if status is Status.MAKING and asked:
         status = Status.COMPLETED if asked.is_completed else Status.FAILED if asked.is_failed else status
     told = {
+        "prompt": _text(given.get("prompt")),
         "mode": str(mode) if given else None,
         "parameters": {name: _text(given.get(name)) for name in PARAMETERS if given.get(name) not in (None, "")},
-        "inputs": [{"kind": kind, "url": url, "is_web": is_http_url(url)} for kind, url in inputs],
+        "inputs": [_input(video, *one) for one in inputs],
         "status": str(status),
         "api_status": asked.status if asked else None,
         "api_problem": answer.error if answer else None,
@@ -74,7 +80,7 @@ def details(video: Video, answer: Answer | None) -> dict[str, Any]:
         "completed_at": _when(video.completed_at),
         "duration": _number(video.duration) or (asked.actual_duration if asked else None),
         "error": _error(video, answer),
-        "saved": video.saved[0] if video.saved else None,
+        "saved": _text(video.saved[0]) if video.saved else None,
         "size_bytes": _number(video.size_bytes),
         "sha256": _text(video.sha256),
         "final": status not in (Status.PENDING, Status.MAKING),
@@ -88,17 +94,23 @@ def details(video: Video, answer: Answer | None) -> dict[str, Any]:
 
 def overview(run: Run) -> dict[str, Any]:
     """Return what is told of a run as a whole."""
-    batches = [
-        {"task_id": task.task_id, "map_index": task.map_index, "counts": task.value("counts")}
-        for task in {video.task.key: video.task for video in run.videos}.values()
-        if task.kind is Kind.BATCH and isinstance(task.value("counts"), dict)
-    ]
+    states: dict[tuple[str, int], Counter[str]] = {}
+    for video in run.videos:
+        if video.row and "status" in video.told:
+            states.setdefault(video.task.key, Counter())[_text(video.told["status"]) or ""] += 1
     return {
         "state": run.state,
         "counts": counts(run.videos),
         "total": len(run.videos),
-        "batches": batches,
-        "problems": run.problems,
+        "batches": [
+            {
+                "task_id": task_id,
+                "map_index": map_index,
+                "counts": {"rows": counted.total(), **dict(sorted(counted.items()))},
+            }
+            for (task_id, map_index), counted in states.items()
+        ],
+        "problems": [_text(problem) for problem in run.problems],
     }
 
 
@@ -111,14 +123,20 @@ def _given(video: Video) -> Mapping[str, Any]:
     return next((task.rendered for task in video.tasks if task.kind is Kind.ORDER), {})
 
 
-def _inputs(given: Mapping[str, Any]) -> list[tuple[str, str]]:
+def inputs_of(video: Video) -> list[tuple[str, str]]:
+    """Return the pictures and clips of an order: what each is, and where, without signatures."""
+    given = _given(video)
     found = [
         *(("reference image", one) for one in as_list(given.get("reference_images")) or ()),
         ("first frame", given.get("first_image")),
         ("last frame", given.get("last_image")),
         *(("reference video", one) for one in as_list(given.get("reference_videos")) or ()),
     ]
-    return [(kind, unsigned(value)) for kind, value in found if isinstance(value, str) and value.strip()]
+    return [(kind, unsigned(value.strip())) for kind, value in found if isinstance(value, str) and value.strip()]
+
+
+def _input(video: Video, kind: str, uri: str) -> dict[str, Any]:
+    return {"kind": kind, "url": _text(uri), "is_web": is_http_url(uri), "is_stored": is_signable(video, kind, uri)}
 
 
 def _error(video: Video, answer: Answer | None) -> str | None:
@@ -132,7 +150,13 @@ def _error(video: Video, answer: Answer | None) -> str | None:
 
 
 def _text(value: Any) -> str | None:
-    return None if value is None or value == "" else str(value)
+    # Half of a surrogate pair can't be sent: JSON can write it, and UTF-8 can't.
+    return None if value is None or value == "" else str(value).encode(errors="replace").decode()
+
+
+def _short(value: Any) -> str | None:
+    text = _text(value)
+    return text if text is None or len(text) <= MOST_CHARACTERS else text[: MOST_CHARACTERS - 1] + "…"
 
 
 def _number(value: Any) -> int | float | None:

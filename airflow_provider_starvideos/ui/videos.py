@@ -14,7 +14,8 @@ from airflow_provider_starvideos.api.protocol import check_video_id
 from airflow_provider_starvideos.exceptions import StarVideosError
 from airflow_provider_starvideos.ui import facts
 from airflow_provider_starvideos.ui.facts import Kind, Task
-from airflow_provider_starvideos.ui.rows import rows_of
+from airflow_provider_starvideos.ui.progress import PREFIX
+from airflow_provider_starvideos.ui.rows import has_told, rows_of
 
 
 class Status(StrEnum):
@@ -114,19 +115,24 @@ class Run:
 
 
 def load(session: Session, dag_id: str, run_id: str) -> Run | None:
-    """Return a run's videos; None if there is no such run."""
+    """Return a run's videos; None if there is no such run.
+
+    :param session: is closed in between, and may be used again
+    """
     state = facts.run_state(session, dag_id, run_id)
     if state is None:
         return None
     tasks = facts.tasks_of(session, dag_id, run_id)
+    batches = [task for task in tasks if task.kind is Kind.BATCH]
     facts.add_rendered(session, dag_id, run_id, [task for task in tasks if _needs_rendered(task)])
+    facts.add_records(session, dag_id, run_id, [task for task in batches if not has_told(task)], PREFIX)
+    session.close()  # a connection of the database isn't held while a store is asked for a manifest
     videos, problems = _single(tasks), []
-    for task in tasks:
-        if task.kind is Kind.BATCH:
-            try:
-                videos += _rows(task)
-            except StarVideosError as error:
-                problems.append(str(error))
+    for task in batches:
+        try:
+            videos += _rows(task)
+        except StarVideosError as error:
+            problems.append(str(error))
     return Run(state, sorted(videos, key=lambda video: (*video.task.key, video.row)), problems)
 
 

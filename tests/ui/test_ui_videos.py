@@ -136,7 +136,8 @@ def test_a_batch_with_a_manifest_tells_each_row(manifest: Path) -> None:
         (1, Status.COMPLETED), (2, Status.FAILED), (3, Status.MAKING), (4, Status.PENDING),
     ]  # fmt: skip
     first = telling.details(found[0], None)
-    assert first["inputs"] == [{"kind": "reference image", "url": "https://x/c.png", "is_web": True}]
+    picture = {"kind": "reference image", "url": "https://x/c.png", "is_web": True, "is_stored": False}
+    assert first["inputs"] == [picture]
     assert (first["name"], first["mode"], first["preview"]) == ("a", "image reference", True)
     assert telling.details(found[1], None)["error"] == "<b>no</b>"
 
@@ -159,6 +160,53 @@ def test_a_manifest_that_may_not_be_read_is_a_problem(
         manifest.write_text("{")
     with pytest.raises(StarVideosError, match="manifest can't be"):
         videos._rows(batch(f"file://{manifest}", destination=destination))
+
+
+def test_what_is_kept_of_a_manifest_is_for_those_alone_who_may_read_it(manifest: Path) -> None:
+    """A task that names another one's manifest (XComs can be edited) isn't shown it because that one was."""
+    uri = f"file://{manifest}"
+    assert len(videos._rows(batch(uri, destination=f"{manifest.parent}/"))) == 4
+    with pytest.raises(StarVideosError, match="isn't in the folder"):
+        videos._rows(batch(uri, destination=f"{manifest.parent}/other/"))
+
+
+def test_a_manifest_of_a_batch_that_hasnt_ended_isnt_kept(manifest: Path) -> None:
+    """Its next try writes another one in its place."""
+    task = batch(f"file://{manifest}", "running", destination=f"{manifest.parent}/")
+    task.ended_at = None
+    assert len(videos._rows(task)) == 4
+    manifest.write_text('{"row": 1}\n')
+    assert len(videos._rows(task)) == 1
+
+
+STRANGE = [
+    {"row": 1, "name": {"a": 1}, "request": {"prompt": ["x"], "referenceImages": {"a": 1}, "first_image": 5}},
+    {"row": 2, "id": 7, "status": ["saved"], "error": {"e": 1}, "uri": 9, "duration": "x", "ordered_at": {"a": 1}},
+    {"row": 3, "request": "text", "duration": float("nan"), "size_bytes": float("inf"), "completed_at": 12},
+    {"row": 4, "name": "half \ud800", "request": {"prompt": "of \udfff a pair"}, "error": "\ud83d", "id": "\ud800"},
+    {"row": 5, "uri": "javascript:alert(1)\ud800", "status": "\udfff", "request": {"first_image": "s3://b/\ud800.png"}},
+    {"row": True}, {"row": 0}, {"row": -1}, {"row": 10**30}, {"row": 6.0},
+]  # fmt: skip
+
+
+def test_what_a_manifest_says_is_never_an_error(manifest: Path) -> None:
+    """Of any type, and with halves of characters, which can't be sent: one such row would take the gallery with it."""
+    manifest.write_text("".join(json.dumps(line) + "\n" for line in STRANGE))
+    found = videos._rows(batch(f"file://{manifest}", destination=f"{manifest.parent}/"))
+    assert [one.row for one in found] == [1, 2, 3, 4, 5]
+    run = videos.Run("success", found, ["\ud800"])
+    for told in (telling.overview(run), *map(telling.summary, found), *(telling.details(one, None) for one in found)):
+        json.dumps(told, ensure_ascii=False).encode()
+
+
+def test_a_card_has_the_beginning_of_a_text(manifest: Path) -> None:
+    """A page of dozens stays small, whatever the prompts; the page of a video has all of it."""
+    text = "p" * 1_000_000
+    manifest.write_text(json.dumps({"row": 1, "status": "failed", "request": {"prompt": text}, "error": text}))
+    (video,) = videos._rows(batch(f"file://{manifest}", destination=f"{manifest.parent}/"))
+    assert len(json.dumps(telling.summary(video))) < 2000
+    told = telling.details(video, None)
+    assert (told["prompt"], told["error"]) == (text, text)
 
 
 @pytest.mark.parametrize(

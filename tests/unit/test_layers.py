@@ -42,7 +42,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "decorators": CORE | {"failures", "operators"},
     "sensors": WITH_HOOK | {"lazy", "failures", "lineage", "triggers", "waits"},
     "links": {"ui", "operators", "decorators", "sensors"},  # the operators' names; the ui when somebody looks at a task
-    "ui": WITH_HOOK | {"links"},
+    "ui": WITH_HOOK | {"links", "batch"},  # batch: its record is read
     "get_provider_info": {"hooks", "links", "ui"},
     "check": WITH_HOOK | {"storage"},
     "emulator": set(),

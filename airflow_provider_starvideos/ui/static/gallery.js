@@ -148,8 +148,8 @@ function card(video, ended) {
   const item = el("li", {}, link);
   if (video.status === "completed") addPlayer(link, frame, video, item);
   if (video.status === "failed" && !video.error) whenVisible(item, () => ask(video, (told) => explain(told, error)));
-  // Nobody has waited for it, so only the API knows.
-  if (video.status === "making" && ended) {
+  // Nobody has waited for it, or a batch waits for all of its rows: only the API knows.
+  if (video.status === "making" && (ended || video.row)) {
     whenVisible(item, () =>
       ask(video, (told) => {
         frame.replaceChildren(badge(told.status ?? video.status));

@@ -13,7 +13,7 @@ async function showTask() {
     row: query.get("row") ?? 0,
   };
   try {
-    return await showVideo(place);
+    return await showVideo(place, () => void showTask().catch(failed));
   } catch (error) {
     if (!(error instanceof AnswerError) || error.status !== 404 || Number(place.row)) throw error;
   }
@@ -29,8 +29,10 @@ async function showTask() {
 const VIEWS = { gallery: () => showGallery(), video: showTask };
 const view = VIEWS[location.pathname.split("/").pop()] ?? showRecent;
 
-followTheme();
-view().catch((error) => {
+const failed = (error) => {
   show(note(error.message, "problem"));
   say(error.message);
-});
+};
+
+followTheme();
+view().catch(failed);

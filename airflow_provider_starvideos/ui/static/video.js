@@ -5,23 +5,28 @@ import { api, badge, dagId, el, label, moment, nameOf, note, pageUrl, placeOf, q
 const path = `dags/${encodeURIComponent(dagId)}`;
 const CHANGING = ["status", "api_status", "error", "id", "saved", "preview"];
 
-export async function showVideo(place) {
+// `gone` is called if the video that was there isn't any more: a batch has told of its rows, say.
+export async function showVideo(place, gone) {
   let told = await api(`${path}/video`, place);
-  render(told);
+  render(told, place);
   const look = async () => {
-    const now = await api(`${path}/video`, place);
-    if (CHANGING.some((name) => now[name] !== told[name])) render(now);
+    const now = await api(`${path}/video`, place).catch((error) => {
+      if (error.status !== 404) throw error;
+      return null;
+    });
+    if (now === null) return gone();
+    if (CHANGING.some((name) => now[name] !== told[name])) render(now, place);
     told = now;
     return !now.final;
   };
   if (!told.final) refresh(look);
 }
 
-function render(video) {
+function render(video, place) {
   say(`Video ${label(video.status)}`);
   show(
     query.get("from") === "gallery" ? el("a", { className: "back", href: galleryUrl() }, "← All videos of the run") : null,
-    el("div", { className: "video" }, el("div", { className: "stage" }, ...stage(video)), facts(video)),
+    el("div", { className: "video" }, el("div", { className: "stage" }, ...stage(video)), facts(video, place)),
   );
 }
 
@@ -64,7 +69,7 @@ function waiting(video) {
   return box;
 }
 
-function facts(video) {
+function facts(video, place) {
   const waited = video.ordered_at && video.completed_at ? (new Date(video.completed_at) - new Date(video.ordered_at)) / 1000 : null;
   const rows = [
     ["Status", badge(video.status)],
@@ -72,7 +77,7 @@ function facts(video) {
     ["Prompt", video.prompt && el("p", { className: "whole" }, video.prompt)],
     ["Mode", video.mode],
     ["Parameters", parameters(video)],
-    ["Inputs", inputs(video)],
+    ["Inputs", inputs(video, place)],
     ["Ordered", moment(video.ordered_at)],
     ["Completed", moment(video.completed_at)],
     ["Waited", seconds(waited)],
@@ -99,14 +104,16 @@ function download(video) {
   return el("p", {}, el("a", { href, download: `${video.id ?? "video"}.mp4` }, "Download"));
 }
 
-function inputs(video) {
+function inputs(video, place) {
   if (!video.inputs.length) return null;
-  return el("ul", { className: "inputs" }, ...video.inputs.map((input) => el("li", {}, picture(input), input.kind, " ", el("code", {}, input.url))));
+  const one = (input, number) => el("li", {}, picture(input, { ...place, number }), input.kind, " ", el("code", {}, input.url));
+  return el("ul", { className: "inputs" }, ...video.inputs.map(one));
 }
 
-function picture(input) {
-  if (!input.is_web || input.kind === "reference video") return null;
-  const image = el("img", { loading: "lazy", referrerPolicy: "no-referrer", alt: "", width: 72, height: 72, src: input.url });
+function picture(input, place) {
+  if (input.kind === "reference video" || !(input.is_web || input.is_stored)) return null;
+  const src = input.is_web ? input.url : pageUrl("input", place);
+  const image = el("img", { loading: "lazy", referrerPolicy: "no-referrer", alt: "", width: 72, height: 72, src });
   image.addEventListener("error", () => image.remove());
   return image;
 }

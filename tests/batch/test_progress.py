@@ -1,0 +1,103 @@
+"""What those who look at a batch before its end are told of it: every row, out of the record, which isn't touched."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from airflow_provider_starvideos.ui import progress, rows, telling, videos
+from airflow_provider_starvideos.ui.facts import Kind, Pushed, Task
+from airflow_provider_starvideos.ui.videos import Run, Status
+from tests.batch.desk import Desk, prompts
+
+
+def task_of(desk: Desk, requests: Any = None, **xcoms: Any) -> Task:
+    """Return the batch's task as the api-server finds it."""
+    record = {key.removeprefix(progress.PREFIX): text for key, text in desk.stores.texts.items()}
+    pushed = {key: Pushed(value, datetime.now(UTC)) for key, value in xcoms.items()}
+    return Task("batch", -1, Kind.BATCH, "deferred", None, xcoms=pushed, rendered={"requests": requests}, record=record)
+
+
+def test_every_row_is_told_before_the_end(desk: Desk) -> None:
+    """The ordered ones with id and time, the others too; what was ordered, where Airflow still has it."""
+    desk.emulator.update(seconds="hold")
+    given = [*prompts(59), "a prompt alone"]
+    desk.first_leg(given, max_in_flight=50)
+    before = dict(desk.stores.texts)
+    found = videos._rows(task_of(desk, given))
+    assert [one.row for one in found] == list(range(1, 61))
+    assert [one.status for one in found] == [Status.MAKING] * 50 + [Status.PENDING] * 10
+    ids = {order.prompt: order.id for order in desk.emulator.orders}
+    assert [one.video_id for one in found[:50]] == [ids[f"fox {number}."] for number in range(1, 51)]
+    assert telling.details(found[0], None)["ordered_at"]
+    assert [telling.summary(found[index])["prompt"] for index in (0, 58, 59)] == ["fox 1.", "fox 59.", "a prompt alone"]
+    (batch,) = telling.overview(Run("running", found, []))["batches"]
+    assert batch["counts"] == {"rows": 60, "open": 10, "ordered": 50}
+    assert desk.stores.texts == before
+
+
+def test_a_retry_with_other_rows_tells_of_those(desk: Desk) -> None:
+    """By their new numbers; a video that isn't asked for any more is no row."""
+    desk.emulator.update(seconds="hold")
+    desk.first_leg(prompts(3))
+    ids = [entry.video_id for entry in desk.stores.entries()]
+    desk.next_try()
+    desk.first_leg([prompts(3)[2], {"prompt": "a new fox"}, prompts(3)[0]])
+    first, second, third = videos._rows(task_of(desk))
+    assert (first.video_id, third.video_id) == (ids[2], ids[0])
+    assert second.video_id not in ids
+
+
+def test_of_rows_that_failed_it_says_why(desk: Desk) -> None:
+    """Also of a batch that has failed, and writes no manifest: its record stays."""
+    with pytest.raises(Exception, match="2 of 3"):
+        desk.run([*prompts(1), {"prompt": "[fail: no cats] 2"}, {"prompt": "[fail: no dogs] 3"}])
+    one, two, three = videos._rows(task_of(desk))
+    assert [each.status for each in (one, two, three)] == [Status.COMPLETED, Status.FAILED, Status.FAILED]
+    assert [telling.summary(each)["error"] for each in (two, three)] == ["no cats", "no dogs"]
+
+
+def test_what_the_task_has_told_comes_first(desk: Desk) -> None:
+    """The record goes when the success is on Airflow's."""
+    desk.emulator.update(seconds="hold")
+    desk.first_leg(prompts(3))
+    assert len(rows.rows_of(task_of(desk, return_value=["video_1"]))) == 1
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"head": None},
+        {"head": "{"},
+        {"head": "[]"},
+        {"head": '"kept elsewhere by a backend of the company\'s"'},
+        {"0": "{"},
+        {"0": "[]"},
+        {"0": '{"rows": [{"key": 5}]}'},
+        {"0": '{"rows": [{"key": "a", "state": "unheard of"}]}'},
+        {"rows": None},
+        {"rows": "many"},
+        {"rows": 10**9},
+        {"rows": -1},
+        {"0": '{"rows": [{"key": "a", "row": []}]}'},
+        {"0": '{"rows": [{"key": "a", "row": 1, "video_id": "v", "sent_at": "yesterday"}]}'},
+        {"0": '{"rows": [{"key": "a", "row": 1, "video_id": "v", "sent_at": 1e300}]}'},
+    ],
+)
+def test_a_record_that_cant_be_read_is_no_error(desk: Desk, change: dict[str, Any]) -> None:
+    """Of another version, in another place, edited, or too long: the batch is shown as before it ordered anything."""
+    desk.emulator.update(seconds="hold")
+    desk.first_leg(prompts(3))
+    task = task_of(desk)
+    for name, text in change.items():
+        if name == "rows":
+            task.record["head"] = json.dumps(json.loads(task.record["head"]) | {"rows": text})
+        elif text is None:
+            del task.record[name]
+        else:
+            task.record[name] = text
+    (only,) = videos._rows(task)
+    assert (only.row, only.status) == (0, Status.PENDING)
