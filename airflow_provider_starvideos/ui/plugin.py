@@ -79,7 +79,7 @@ class StarVideosPlugin(AirflowPlugin):
 
     @property
     def operator_extra_links(self) -> list[Any]:  # type: ignore[override]
-        """The links of create, sensor, download and batch tasks."""
+        """The links of create, sensor and download tasks."""
         from airflow_provider_starvideos.links import LINKS
 
         return list(LINKS)

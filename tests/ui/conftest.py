@@ -20,10 +20,17 @@ HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 KEY = "ui-key-that-must-show-up-nowhere"
 USERS = {"anna": "admin", "victor": "viewer", "nora": "viewer", "xena": "viewer"}
-DAGS = ("ui_saved", "ui_mapped", "ui_secret", "ui_batch", "ui_ways", "ui_other")
+DAGS = ("ui_saved", "ui_mapped", "ui_secret", "ui_batch", "ui_ways", "ui_other", "ui_pictures")
 RUN = "run+1:00"
 """With characters that an address has to quote."""
 VIDEO_SECONDS = 2
+STORE = {
+    "conn_type": "aws",
+    "login": "store-id",
+    "password": "store-secret-that-must-show-up-nowhere",
+    "extra": {"endpoint_url": "http://127.0.0.1:9", "region_name": "us-east-1"},
+}
+"""Nobody is there: a URL is signed without asking."""
 CHROMIUM_OPTIONS = [
     "--headless",
     "--no-sandbox",
@@ -82,10 +89,16 @@ class Site:
             self._tokens[user] = answer.json["access_token"]
         return self._tokens[user]
 
-    def get(self, path: str, user: str | None = "victor", headers: Mapping[str, str] | None = None) -> Answer:
+    def get(
+        self,
+        path: str,
+        user: str | None = "victor",
+        headers: Mapping[str, str] | None = None,
+        method: str = "GET",
+    ) -> Answer:
         """GET a path below the plugin's; redirects aren't followed."""
         login = {} if user is None else {"Authorization": f"Bearer {self.token(user)}"}
-        return self._send("GET", f"/starvideos{path}", {**login, **(headers or {})})
+        return self._send(method, f"/starvideos{path}", {**login, **(headers or {})})
 
     def _send(self, method: str, path: str, headers: Mapping[str, str], body: str | None = None) -> Answer:
         connection = http.client.HTTPConnection(urlsplit(self.url).netloc, timeout=60)
@@ -115,6 +128,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         env = {
             "PYTHONPATH": str(HERE / "auth"),
             "AIRFLOW_CONN_STARVIDEOS_DEFAULT": json.dumps(connection),
+            "AIRFLOW_CONN_UI_STORE": json.dumps(STORE),
             "UI_TESTS_FOLDER": str(media),
             "UI_TESTS_SAMPLES": f"{emulator.url}/samples",
         }

@@ -11,7 +11,7 @@ import pytest
 from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_1_PLUS
 
 from dev.airflow_api import path
-from tests.ui.conftest import KEY, RUN, Answer, Site
+from tests.ui.conftest import KEY, RUN, STORE, Answer, Site
 
 pytestmark = [
     pytest.mark.real_airflow,
@@ -22,15 +22,17 @@ OPEN_TO_ALL_USERS = ("/", "/static/style.css", "/static/main.js", "/api/recent")
 PAGES = ("/dags/{dag}/gallery", "/dags/{dag}/video", "/dags/{dag}/play")
 DATA = ("/api/dags/{dag}/videos", "/api/dags/{dag}/video", "/api/dags/{dag}/outcome")
 OF_A_DAG = PAGES + DATA
+INPUT = "/dags/{dag}/input"
+CLOSED = (*OF_A_DAG, INPUT)
 
 
 def address(route: str, dag: str = "ui_saved", **query: Any) -> str:
     """Return a route's path, with what it wants to know."""
-    asked = {"run_id": RUN, "task_id": "create", "map_index": -1, **query}
+    asked = {"run_id": RUN, "task_id": "create", "map_index": -1, "number": 0, **query}
     return f"{route.format(dag=dag)}?{urlencode(asked)}"
 
 
-@pytest.mark.parametrize("route", [*OPEN_TO_ALL_USERS, *OF_A_DAG])
+@pytest.mark.parametrize("route", [*OPEN_TO_ALL_USERS, *CLOSED])
 def test_nobody_sees_anything_without_a_token(site: Site, route: str) -> None:
     """Apps of plugins are open unless they close themselves: every route of this one does, also to a forged token."""
     assert site.get(address(route), user=None).status == 401
@@ -39,7 +41,7 @@ def test_nobody_sees_anything_without_a_token(site: Site, route: str) -> None:
     assert site.get(address(route), user=None, headers={"Cookie": "_token=nonsense"}).status in (401, 403)
 
 
-@pytest.mark.parametrize("route", OF_A_DAG)
+@pytest.mark.parametrize("route", CLOSED)
 @pytest.mark.parametrize(("user", "dag"), [("nora", "ui_secret"), ("xena", "ui_secret"), ("xena", "ui_saved")])
 def test_who_may_not_read_a_dag_or_its_xcoms_sees_nothing_of_it(site: Site, route: str, user: str, dag: str) -> None:
     """403, also for a run or a task that isn't there, so that nobody learns what is."""
@@ -63,7 +65,7 @@ def test_who_may_read_it_sees_it(site: Site, route: str) -> None:
 def test_recent_runs_are_those_of_dags_that_the_user_may_read(site: Site, user: str, missing: set[str] | None) -> None:
     """All of it: who may not read XComs has no recent runs. A run without videos isn't listed."""
     listed = {run["dag_id"] for run in site.get("/api/recent", user).json["runs"]}
-    everything = {"ui_saved", "ui_mapped", "ui_secret", "ui_batch", "ui_ways"}
+    everything = {"ui_saved", "ui_mapped", "ui_secret", "ui_batch", "ui_ways", "ui_pictures"}
     assert listed == (everything - missing if missing is not None else set())
 
 
@@ -74,7 +76,7 @@ def test_the_schema_is_off(site: Site, route: str) -> None:
     assert site.get(route, "anna").status == 404
 
 
-@pytest.mark.parametrize("route", DATA[1:] + PAGES[2:])
+@pytest.mark.parametrize("route", [*DATA[1:], *PAGES[2:], INPUT])
 @pytest.mark.parametrize(
     "other",
     [
@@ -97,6 +99,46 @@ def test_ids_of_the_request_count_for_nothing(site: Site) -> None:
     own = site.get(address(DATA[1])).json["id"]
     asked = site.get(address(DATA[1], video_id="video_of_somebody_else", id="video_of_somebody_else"))
     assert asked.json["id"] == own
+
+
+def test_a_picture_in_a_bucket_is_signed_and_nothing_else(site: Site) -> None:
+    """With the connection that the order named; no other kind of file, no clip, no disk, no web, no number beyond."""
+    told = site.get(address(DATA[1], "ui_pictures")).json["inputs"]
+    assert [one["is_stored"] for one in told] == [True, False, False, False]
+    answer = site.get(address(INPUT, "ui_pictures"))
+    assert answer.status == 307
+    assert answer.headers["location"].startswith("http://127.0.0.1:9/bucket/cat.png?")
+    assert "X-Amz-Signature=" in answer.headers["location"]
+    assert answer.headers["cache-control"] == "no-store"
+    assert str(STORE["password"]) not in str(answer)
+    for number in range(1, 6):
+        assert site.get(address(INPUT, "ui_pictures", number=number)).status == 404
+    assert site.get(address(INPUT, "ui_saved")).status == 404
+
+
+@pytest.mark.parametrize(
+    ("route", "query"),
+    [
+        ("/api/recent", {"before": 10**40}),
+        ("/api/recent", {"before": -1}),
+        (DATA[0], {"limit": 10**40}),
+        (DATA[0], {"run_id": "\0"}),
+        (DATA[1], {"task_id": "create\0"}),
+        (DATA[1], {"row": -1}),
+        (PAGES[2], {"source": "file:///etc/passwd"}),
+        (INPUT, {"number": -1}),
+    ],
+)
+def test_what_cant_be_asked_for_is_refused(site: Site, route: str, query: dict[str, Any]) -> None:
+    """With an answer that says so, not with an error of the database's."""
+    assert site.get(address(route, **query)).status == 422
+
+
+@pytest.mark.parametrize("method", ["HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"])
+def test_nothing_is_changed_here(site: Site, method: str) -> None:
+    """Every route reads, and takes GET alone: there is nothing that another site's page could do in a user's name."""
+    for route in (*OPEN_TO_ALL_USERS, *CLOSED):
+        assert site.get(address(route), method=method).status == 405
 
 
 @pytest.mark.parametrize(
@@ -217,13 +259,14 @@ def test_airflow_shows_the_plugin_where_it_belongs(site: Site) -> None:
     assert site.stack.api.get("/plugins/importErrors")["import_errors"] == []
 
 
-@pytest.mark.parametrize("route", [*OPEN_TO_ALL_USERS, *OF_A_DAG])
+@pytest.mark.parametrize("route", [*OPEN_TO_ALL_USERS, *CLOSED])
 def test_every_answer_has_a_strict_policy(site: Site, route: str) -> None:
-    """No script but ours, nothing inline, no frame around it but Airflow's; also on a refusal."""
+    """No script but ours, nothing inline, no frame around it but Airflow's, no trace in a cache; also on a refusal."""
     for user in ("victor", None):
         headers = site.get(address(route), user).headers
         policy = headers["content-security-policy"]
         assert "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self';" in policy
         assert "frame-ancestors 'self'" in policy
         assert "unsafe" not in policy
+        assert headers["cache-control"].startswith(("no-store", "private, "))
         assert (headers["x-content-type-options"], headers["referrer-policy"]) == ("nosniff", "no-referrer")

@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 import pytest
-from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_1_PLUS
+from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_1_PLUS, AIRFLOW_V_3_3_PLUS
 from playwright.sync_api import Browser, FrameLocator, Locator, Page, expect, sync_playwright
 
 from tests.ui.conftest import CHROMIUM_OPTIONS, RUN, Site
@@ -213,6 +213,56 @@ def test_a_video_that_is_being_made_is_followed(page: Page, site: Site) -> None:
         assert page.locator("main").get_attribute("data-same") == "page"
     finally:
         site.emulator.update(seconds=2)
+
+
+def test_a_batch_is_followed_from_before_its_first_order(page: Page, site: Site) -> None:
+    """Its tab becomes the gallery by itself, with every row, and each shows its video as soon as the API has it."""
+    site.emulator.update(seconds="hold")
+    try:
+        since = site.emulator.seq
+        run_id = site.stack.trigger("ui_progress", run_id="followed")
+        open_video(page, site, "ui_progress", "batch", run_id=run_id)
+        expect(page.locator(".waiting")).to_contain_text("hasn't been ordered")
+        page.locator("main").evaluate("main => { main.dataset.same = 'page' }")
+        (site.media / f"go-{run_id}").touch()
+        site.emulator.wait_for("accepted", contains="row three", since=since, timeout=60)
+        if AIRFLOW_V_3_3_PLUS:
+            expect(page.locator(".card")).to_have_count(3, timeout=30_000)
+            assert page.locator(".prompt").all_inner_texts() == ["row one", "row two", "row three"]
+            expect(page.locator(".head")).to_contain_text("rows 3, ordered 3")
+        for order in site.emulator.orders:
+            if str(order.prompt).startswith("row"):
+                site.emulator.finish(order.id)
+        assert site.stack.wait_for_run("ui_progress", run_id) == "success"
+        expect(page.get_by_role("button", name="Completed")).to_contain_text("3", timeout=30_000)
+        assert page.locator("main").get_attribute("data-same") == "page"
+    finally:
+        site.emulator.update(seconds=2)
+
+
+@pytest.mark.skipif(not AIRFLOW_V_3_3_PLUS, reason="before 3.3 the record is in Variables, which not all may read")
+def test_a_row_that_is_done_plays_while_its_batch_waits_for_the_others(page: Page, site: Site) -> None:
+    """The batch's record doesn't say so before its wait ends, but the API does."""
+    site.emulator.update(seconds="hold")
+    try:
+        since = site.emulator.seq
+        run_id = site.stack.trigger("ui_progress", run_id="partly")
+        (site.media / f"go-{run_id}").touch()
+        done = site.emulator.wait_for("accepted", contains="row two", since=since, timeout=60)
+        site.emulator.finish(str(done["id"]))
+        site.stack.wait_for_task("ui_progress", run_id, "batch", {"deferred"})
+        page.goto(f"{site.url}/starvideos/dags/ui_progress/gallery?{urlencode({'run_id': run_id})}")
+        link = page.get_by_role("link", name="row two")
+        expect(link.locator("video")).to_be_attached(timeout=15_000)
+        link.hover()
+        assert plays(link.locator("video"))
+        expect(page.get_by_role("link", name="row one")).to_contain_text("In progress")
+    finally:
+        site.emulator.update(seconds=2)
+        for order in site.emulator.orders:
+            if str(order.prompt).startswith("row") and order.status != "completed":
+                site.emulator.finish(order.id)
+    assert site.stack.wait_for_run("ui_progress", run_id) == "success"
 
 
 def test_it_has_airflows_theme(page: Page, site: Site) -> None:

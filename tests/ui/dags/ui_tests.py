@@ -2,6 +2,7 @@
 
 import json
 import os
+import time
 from pathlib import Path
 from urllib.request import urlopen
 
@@ -102,6 +103,42 @@ with DAG("ui_ways", default_args={"retries": 0}):
         destination=FOLDER + "/ways/{{ run_id }}/",
         poll_interval=1,
     )
+
+
+class StarVideosPretendedCreateOperator(BaseOperator):
+    """Tells of an order as the provider's operator does, and orders nothing: its pictures lie where none is."""
+
+    template_fields = ("prompt", "reference_images", "reference_videos")
+
+    def __init__(self, *, prompt: str, reference_images: list, reference_videos: list, **kwargs) -> None:
+        super().__init__(**kwargs)
+        self.prompt, self.reference_images, self.reference_videos = prompt, reference_images, reference_videos
+
+    def execute(self, context) -> None:
+        context["ti"].xcom_push(key="video_id", value="video_with_pictures")
+
+
+with DAG("ui_pictures"):
+    StarVideosPretendedCreateOperator(
+        task_id="create",
+        prompt="from a bucket",
+        reference_images=["s3://ui_store@bucket/cat.png", "s3://ui_store@bucket/secrets.csv", "file:///etc/cat.png"],
+        reference_videos=["s3://ui_store@bucket/clip.mp4"],
+    )
+
+
+@task
+def rows(run_id: str | None = None) -> list:
+    """Return a batch's rows, as soon as the test says so."""
+    until = time.monotonic() + 300
+    while not (Path(FOLDER) / f"go-{run_id}").exists():
+        assert time.monotonic() < until
+        time.sleep(0.2)
+    return [{"prompt": "row one"}, {"prompt": "row two"}, "row three"]
+
+
+with DAG("ui_progress", default_args={"retries": 0}):
+    StarVideosBatchOperator(task_id="batch", requests=rows(), poll_interval=1)
 
 
 @task
