@@ -112,9 +112,9 @@ class Engine:
         return not self._videos
 
     async def close(self) -> None:
-        """Close all connections."""
-        await self._tell_polls()
+        """Close all connections. First, for a triggerer may cancel a trigger again while it is still leaving."""
         await self._transport.__aexit__(None, None, None)
+        await self._tell_polls()
 
     async def _turn(self, interval: float) -> None:
         """Let a crowd's polls through at little more than the rate that they would have, were they spread evenly."""

@@ -20,7 +20,7 @@ from airflow_provider_starvideos.exceptions import (
 )
 from airflow_provider_starvideos.hooks.starvideos import StarVideosHook
 from airflow_provider_starvideos.triggers import engine
-from airflow_provider_starvideos.triggers.engine import MAX_POLLS_AT_ONCE, waiting
+from airflow_provider_starvideos.triggers.engine import MAX_POLLS_AT_ONCE, Engine, waiting
 
 CONN = "starvideos_default"
 LONG = 600.0
@@ -68,6 +68,40 @@ async def test_waits_over_one_connection_share_an_engine(emulator: Emulator) -> 
     assert not engine._engines[asyncio.get_running_loop()]
     async with waiting(CONN, "video_1") as later:
         assert later is not one
+
+
+async def test_a_wait_that_is_cancelled_while_it_leaves_leaves_no_connection(
+    emulator: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Airflow's triggerer cancels a trigger at each of its rounds, until it has ended."""
+    (video_id,) = await ordered(1)
+    looked, leaving = asyncio.Event(), asyncio.Event()
+    transports = []
+
+    async def slowly(shared: Engine) -> None:
+        leaving.set()
+        await asyncio.Event().wait()
+
+    async def wait() -> None:
+        async with waiting(CONN, video_id) as shared:
+            await shared.look(video_id, LONG)
+            monkeypatch.setattr(Engine, "_tell_polls", slowly)
+            transports.append(shared._transport)
+            looked.set()
+            await asyncio.Event().wait()
+
+    trigger = asyncio.create_task(wait())
+    await looked.wait()
+    session = transports[0]._session
+    assert session is not None
+    assert not session.closed
+    trigger.cancel()
+    await leaving.wait()
+    trigger.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await trigger
+    assert session.closed
+    assert not engine._engines[asyncio.get_running_loop()]
 
 
 async def test_looks_at_one_video_at_the_same_time_are_one_poll(emulator: Emulator) -> None:
