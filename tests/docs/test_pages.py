@@ -226,6 +226,57 @@ def test_every_error_has_a_row() -> None:
     assert all(len(cells) == 4 and all(cells) for cells in told.values())
 
 
+TOLD_BY_CLASS = {
+    "StarVideosValidationError",  # each problem says what must hold
+    "StarVideosRequestsChangedError",
+    "StarVideosNotReadyError",
+    "StarVideosTooLargeError",
+    "StarVideosExistsError",
+    "StarVideosWaitTimeoutError",
+}
+"""Errors with one meaning each: the row of the class says it all."""
+NOT_SEEN = {"a part before part … is missing"}
+"""Becomes another error before anybody sees it."""
+
+
+def _message(node: ast.expr) -> str:
+    """Return a message with … for what differs."""
+    if isinstance(node, ast.Constant):
+        return str(node.value)
+    if isinstance(node, ast.JoinedStr):
+        return "".join(part.value if isinstance(part, ast.Constant) else "…" for part in node.values)
+    return "…"
+
+
+def messages() -> set[str]:
+    """Return all messages that the package writes out where it makes an error that users see."""
+    errors = ({name for name in vars(exceptions) if name.endswith("Error")} - TOLD_BY_CLASS) | {
+        "ValueError",
+        "AirflowSkipException",
+    }
+    found: set[str] = set()
+    for path in (ROOT / "airflow_provider_starvideos").rglob("*.py"):
+        if path.name == "exceptions.py" or {"emulator", "check"} & set(path.parts):
+            continue
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in errors and node.args:
+                found.add(_message(node.args[0]))
+    # Without words of its own a message is put together elsewhere: the API's, or another error's.
+    return {one for one in found if re.search("[A-Za-z]{2}", one)} - NOT_SEEN
+
+
+def test_every_message_has_a_row() -> None:
+    """And no row is about a message that isn't there any more."""
+    told = {name.removeprefix("…").removesuffix("…").strip() for name in _first_cells("errors.md") if " " in name}
+    assert [one for one in messages() if not any(name in one for name in told)] == []
+    assert [name for name in told if not any(name in one for one in messages())] == []
+
+
+def _first_cells(page: str) -> list[str]:
+    text = (DOCS / page).read_text().partition("## By message")[2].partition("## Other things")[0]
+    return re.findall(r"^\| `([^`]+)` \|", text, re.MULTILINE)
+
+
 def test_every_metric_has_a_row() -> None:
     """The names and texts of the table in ``metrics``."""
     assert {name: cells[1] for name, cells in rows("metrics.md").items()} == dict(METRICS)
