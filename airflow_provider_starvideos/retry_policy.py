@@ -29,8 +29,9 @@ class StarVideosRetryPolicy(RetryPolicy):
     the task says.
 
     :param rules: a policy of your own, asked first; where it answers ``DEFAULT``, this one decides
-    :param first_delay: before the first retry after a network or server error; doubled each time
-    :param longest_delay: bound of that
+    :param first_delay: before the first retry after a network or server error, more than 0; doubled each time
+    :param longest_delay: bound of that, not below ``first_delay``
+    :raises ValueError: a delay is out of range
     """
 
     def __init__(

@@ -151,6 +151,7 @@ class Emulator:
     def order(self, video_id: str) -> OrderSnapshot:
         """Return an order as of now.
 
+        :param video_id: which order.
         :raises KeyError: there is none with that id.
         """
 
@@ -164,7 +165,10 @@ class Emulator:
         return found
 
     def sample(self, name: str) -> str:
-        """Return the URL of a sample input: ``cat.png``, ``waves-5s.mp4``, ``waves-5s.mp4?ratio=9:16``."""
+        """Return the URL of a sample input.
+
+        :param name: ``cat.png``, ``waves-5s.mp4``, ``waves-5s.mp4?ratio=9:16``; any name.
+        """
         return f"{self.url}/samples/{name}"
 
     def add_fault(self, *, on: str, kind: str, **fields: object) -> str:
@@ -173,7 +177,7 @@ class Emulator:
         :param on: ``create``, ``query`` or ``download``.
         :param kind: what goes wrong; see ``fault_kinds.KINDS``.
         :param fields: ``times``, ``rate``, ``match``, ``skip``, ``when`` and the kind's own parameters.
-        :returns: the fault's id.
+        :return: the fault's id.
         :raises FaultError: it makes no sense.
         """
         return self._call(lambda service: service.faults.add({"on": on, "kind": kind, **fields}))
@@ -183,7 +187,7 @@ class Emulator:
 
         :param fault_id: which; None for all.
         :param release: ``drop`` or ``answer``: what becomes of hanging requests; None for what the fault says.
-        :returns: how many were removed.
+        :return: how many were removed.
         """
         return self._call(lambda service: service.faults.remove(fault_id, release))
 
@@ -226,13 +230,21 @@ class Emulator:
         :param since: only entries with a greater ``seq``; 0 sees those of the past too.
         :param timeout: longest wait, seconds.
         :param match: fields that must be equal; ``contains``: a part of the prompt or of the id.
-        :returns: the entry.
+        :return: the entry.
         :raises TimeoutError: none came in time.
         """
         return self._awaited(event, since, timeout, match).result()
 
     async def async_wait_for(self, event: str, *, since: int = 0, timeout: float = 10, **match: object) -> Entry:
-        """Wait as :meth:`wait_for` does, without blocking the caller's event loop."""
+        """Wait as :meth:`wait_for` does, without blocking the caller's event loop.
+
+        :param event: what to wait for.
+        :param since: only entries with a greater ``seq``.
+        :param timeout: longest wait, seconds.
+        :param match: fields that must be equal.
+        :return: the entry.
+        :raises TimeoutError: none came in time.
+        """
         return await asyncio.wrap_future(self._awaited(event, since, timeout, match))
 
     def reset(self) -> None:

@@ -178,7 +178,7 @@ class StarVideosHook(BaseHook):
         """Block until a video is completed. A poll that fails doesn't fail the wait.
 
         :param video_id: the API's id
-        :param poll_interval: seconds between two looks; the vendor recommends 30 to 60
+        :param poll_interval: seconds between two looks; the vendor recommends 30 to 60 (page "Query Task")
         :param timeout: seconds until the wait has failed
         :return: the completed video
         :raises StarVideosVideoFailedError: the video failed
@@ -203,8 +203,10 @@ class StarVideosHook(BaseHook):
         :param video_id: the API's id
         :param path: the local file
         :return: its ``path``, ``size_bytes``, ``sha256`` and ``content_type``
+        :raises StarVideosVideoFailedError: the video failed
         :raises StarVideosNotReadyError: the video isn't completed
-        :raises StarVideosDownloadError: it can't be fetched whole
+        :raises StarVideosDownloadError: it can't be fetched whole, or not be written
+        :raises StarVideosError: the API can't be asked for its URL, for that reason
         """
         from airflow_provider_starvideos.storage.saving import save_to_path
 
@@ -218,7 +220,12 @@ class StarVideosHook(BaseHook):
     # -- their awaited twins
 
     async def acreate_video(self, **request: Any) -> VideoTask:
-        """Order a video, as ``create_video`` does. **This costs money.**"""
+        """Order a video, as ``create_video`` does. **This costs money** once the API accepts it.
+
+        :param request: ``prompt`` and the other request arguments of ``StarVideosCreateOperator``
+        :return: the video, mostly ``queued``
+        :raises StarVideosError: the errors of ``create_video``
+        """
         checked, endpoint = build_request(**request), await self.aget_conn()
         signed = await asyncio.to_thread(self.with_signed_inputs, checked, endpoint)
         async with self._async_transport() as transport:
@@ -226,7 +233,12 @@ class StarVideosHook(BaseHook):
                 return await transport.run(calls.create(endpoint, signed))
 
     async def aget_video(self, video_id: str) -> VideoTask:
-        """Ask for a video, as ``get_video`` does."""
+        """Ask for a video, as ``get_video`` does.
+
+        :param video_id: the API's id
+        :return: the video as it is now
+        :raises StarVideosError: the errors of ``get_video``
+        """
         checked = check_video_id(video_id)
         async with self._async_transport() as transport:
             return await transport.run(calls.query(await self.aget_conn(), checked))
@@ -234,7 +246,14 @@ class StarVideosHook(BaseHook):
     async def await_for_video(
         self, video_id: str, *, poll_interval: float = DEFAULT_POLL_INTERVAL, timeout: float = DEFAULT_TIMEOUT
     ) -> VideoTask:
-        """Wait until a video is completed, as ``wait_for_video`` does."""
+        """Wait until a video is completed, as ``wait_for_video`` does.
+
+        :param video_id: the API's id
+        :param poll_interval: seconds between two looks; the vendor recommends 30 to 60 (page "Query Task")
+        :param timeout: seconds until the wait has failed
+        :return: the completed video
+        :raises StarVideosError: the errors of ``wait_for_video``
+        """
         end_time = time.time() + timeout
         flow = watch(check_video_id(video_id), poll_interval=poll_interval, end_time=end_time)
         endpoint = await self.aget_conn()

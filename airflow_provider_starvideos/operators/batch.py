@@ -46,25 +46,27 @@ class StarVideosBatchOperator(BaseOperator):
     :param destination: folder or storage URI that ends in ``/`` (``s3://bucket/videos/{{ ds }}/``), where the videos
         and the manifest (``manifest.jsonl``, and ``.parquet`` where pyarrow is there) are saved (templated)
     :param max_submit_concurrency: orders that are sent at once, 1 to 64; as many may be in doubt after a crash
-    :param max_in_flight: videos that are being made at once; the other rows are ordered as places get free
-    :param max_failures: rows that may end without a video: a number, or a share (0.05) as a float
+    :param max_in_flight: videos that are being made at once, 1 to 100000; the other rows are ordered as places get free
+    :param max_failures: rows that may end without a video: a number from 0, or a share as a float, 0.0 to 1.0
     :param retry_failed: the task's next try orders rows anew whose video failed
     :param on_unconfirmed: what to do with a row of which nobody can tell whether it was ordered: ``fail``, list it and
         let a person look, or ``resubmit``: order it again in the next try, and perhaps pay twice
     :param if_exists: ``overwrite``; ``skip``: leave a file that is there; ``error``: the row fails
     :param max_save_concurrency: videos that are saved at once, 1 to 64
-    :param save_interval: seconds after which completed videos are saved, while others are still made
+    :param save_interval: seconds, more than 0, after which completed videos are saved while others are still made
     :param storage_conn_id: Airflow connection of the storage, of the requests' file too (templated)
     :param starvideos_conn_id: Airflow connection of type ``starvideos`` (templated)
     :param deferrable: wait in the triggerer, not on a worker
-    :param poll_interval: seconds between two looks at a video; the vendor recommends 30 to 60 (page "Query Task")
-    :param timeout: seconds that a video may take
+    :param poll_interval: seconds between two looks at a video, more than 0; the vendor recommends 30 to 60 (page
+        "Query Task")
+    :param timeout: seconds that a video may take, more than 0
     :param prompt: and the other request arguments: for rows that don't give them
     :return: the manifest's URI with ``destination``; else the videos' ids in the order of the rows, None for a row
         without a video
     :raises AirflowFailException: an error that a retry can't mend: bad requests (all of them are listed), a refused
         key, no credit, too many rows refused or unconfirmed
     :raises StarVideosBatchError: too many rows without a video; the task's ``retries`` apply, and go on with them
+    :raises ValueError: at Dag parse: an option of the operator's own is out of range
     """
 
     template_fields: Sequence[str] = (

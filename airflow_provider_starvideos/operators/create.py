@@ -45,8 +45,8 @@ class StarVideosCreateOperator(BaseOperator):
     :param starvideos_conn_id: Airflow connection of type ``starvideos`` (templated)
     :param wait_for_completion: end when the video is there; otherwise when it is ordered
     :param deferrable: wait in the triggerer, not on a worker
-    :param poll_interval: seconds between two looks; the vendor recommends 30 to 60 (page "Query Task")
-    :param timeout: seconds that a wait may last
+    :param poll_interval: seconds between two looks, more than 0; the vendor recommends 30 to 60 (page "Query Task")
+    :param timeout: seconds that a wait may last, more than 0
     :param durable: keep the order on record, so that no retry, crash or lost answer makes you pay for a video twice
     :param on_unconfirmed: what to do with an order of which nobody can tell whether it was accepted: ``fail``, and let
         a person look, or ``resubmit``: leave it to the task's ``retries``, and perhaps pay twice
@@ -54,6 +54,7 @@ class StarVideosCreateOperator(BaseOperator):
     :raises AirflowFailException: an error that a retry can't mend: a bad request, a refused key, no credit, an order of
         which nobody can tell whether it was accepted
     :raises StarVideosError: any other; the task's ``retries`` apply
+    :raises ValueError: at Dag parse: an option of the operator's own is out of range
     """
 
     template_fields: Sequence[str] = (*REQUEST_FIELDS, "starvideos_conn_id")

@@ -40,12 +40,13 @@ class StarVideosDownloadOperator(BaseOperator):
     :param starvideos_conn_id: Airflow connection of type ``starvideos`` (templated)
     :param wait_for_completion: wait for the video first; otherwise one that isn't completed is an error
     :param deferrable: wait in the triggerer, not on a worker
-    :param poll_interval: seconds between two looks; the vendor recommends 30 to 60 (page "Query Task")
-    :param timeout: seconds that a wait may last
-    :param max_bytes: largest video that is fetched
+    :param poll_interval: seconds between two looks, more than 0; the vendor recommends 30 to 60 (page "Query Task")
+    :param timeout: seconds that a wait may last, more than 0
+    :param max_bytes: largest video that is fetched, in bytes
     :return: the URI that was written
     :raises AirflowFailException: an error that a retry can't mend
     :raises StarVideosError: any other; the task's ``retries`` apply
+    :raises ValueError: at Dag parse: an option of the operator's own is out of range
     """
 
     template_fields: Sequence[str] = ("video_id", "destination", "storage_conn_id", "starvideos_conn_id")

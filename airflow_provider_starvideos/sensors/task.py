@@ -47,7 +47,7 @@ class StarVideosTaskSensor(BaseSensorOperator):
         the task wants a worker (outlets, callbacks, listeners, …). True: also with a template as ``video_id``; a macro
         of the Dag's own isn't known there, and ``ti.xcom_pull`` needs ``map_indexes=-1``
     :param poke_interval: seconds between two looks, more than 0; the vendor recommends 30 to 60 (page "Query Task")
-    :param timeout: seconds until the sensor has failed
+    :param timeout: seconds until the sensor has failed, at a moment that outlives restarts
     :param kwargs: every other option of ``BaseSensorOperator``: ``soft_fail``, ``mode``, … With ``silent_fail`` it
         waits on however many looks fail; otherwise ten in a row end the wait
     :return: the video's id

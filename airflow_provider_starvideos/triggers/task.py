@@ -55,7 +55,7 @@ class StarVideosTaskTrigger(BaseTrigger):
     :param video_id: the API's id of the video
     :param end_time: epoch seconds at which the wait has failed; absolute, so that it outlives a triggerer's restart
     :param starvideos_conn_id: Airflow connection of type ``starvideos``
-    :param poll_interval: seconds between two looks; the vendor recommends 30 to 60 (page "Query Task")
+    :param poll_interval: seconds between two looks, more than 0; the vendor recommends 30 to 60 (page "Query Task")
     :param end_task: end the task here when the video is completed, where this Airflow loses nothing by it
     :param timeout: seconds that the wait may last, where there is no ``end_time``
     :param silent_fail: wait on however many looks fail in a row
