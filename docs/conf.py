@@ -30,5 +30,7 @@ python_maximum_signature_line_length = 100
 
 html_theme = "furo"
 html_title = f"StarVideos for Airflow {release}"
+html_static_path = ["_static"]
+html_css_files = ["tables.css"]
 html_copy_source = False
 html_show_sphinx = False
