@@ -7,6 +7,7 @@ import json
 import os
 import signal
 import sys
+import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -57,9 +58,17 @@ def build_parser() -> argparse.ArgumentParser:
     add("--json", type=Path, metavar="FILE", help="write the report there as JSON, fit for a bug report: no secrets")
     add("--no-order-probe", action="store_true", help="don't send the two invalid orders that must be refused")
     add("--order-one-video", action="store_true", help="order one video of 3 seconds, which COSTS MONEY")
-    add("--poll-interval", type=float, default=DEFAULT_POLL_INTERVAL, metavar="SECONDS", help="default: %(default)g")
-    add("--timeout", type=float, default=DEFAULT_TIMEOUT, metavar="SECONDS", help="for that video (%(default)g)")
+    add("--poll-interval", type=_seconds, default=DEFAULT_POLL_INTERVAL, metavar="SECONDS", help="default: %(default)g")
+    add("--timeout", type=_seconds, default=DEFAULT_TIMEOUT, metavar="SECONDS", help="for that video (%(default)g)")
     return parser
+
+
+def _seconds(text: str) -> float:
+    """Read a time: a wrong one must not end the check once a video is ordered."""
+    seconds = float(text)
+    if not 0 < seconds < float("inf"):
+        raise argparse.ArgumentTypeError(f"must be more than 0 (got {text})")
+    return seconds
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -74,25 +83,37 @@ def main(argv: Sequence[str] | None = None) -> int:
     except StarVideosError as error:
         _say(str(error))
         return EXIT_COULD_NOT_RUN
+    if arguments.json and not arguments.json.parent.is_dir():
+        _say(f"There is no folder {arguments.json.parent} for the report.")
+        return EXIT_COULD_NOT_RUN
     evidence = Evidence(endpoint)
     try:
         _gather(evidence, arguments)
     except KeyboardInterrupt:
         evidence.facts["interrupted"] = True
+    except Exception:  # noqa: BLE001  a video may be ordered: the report is owed whatever happens
+        evidence.facts["crashed"] = evidence.redact(traceback.format_exc(), 4000)
     if UNKNOWN not in evidence.exchanges or evidence.exchanges[UNKNOWN].response is None:
-        why = evidence.seen(evidence.exchanges[UNKNOWN]) if UNKNOWN in evidence.exchanges else "Interrupted."
+        why = evidence.seen(evidence.exchanges[UNKNOWN]) if UNKNOWN in evidence.exchanges else "It was ended."
         _say(f"The check couldn't run. {why}")
         return EXIT_COULD_NOT_RUN
     table = (*FREE, *PAID) if arguments.order_one_video else FREE
     report = Report(evidence, [(assumption, assumption.look(evidence)) for assumption in table])
+    unwritten = _write(report, arguments.json) if arguments.json else None
     _say(report.as_text(), to=sys.stdout)
-    if arguments.json:
-        try:
-            arguments.json.write_text(json.dumps(report.as_json(), indent=2, ensure_ascii=False) + "\n", "utf-8")
-        except OSError as error:
-            _say(f"The report can't be written to {arguments.json}: {error.strerror or error}")
-            return EXIT_COULD_NOT_RUN
+    if unwritten:
+        _say(unwritten)
+        return EXIT_COULD_NOT_RUN
     return report.exit_code
+
+
+def _write(report: Report, path: Path) -> str | None:
+    """Write the JSON report; return why it can't be."""
+    try:
+        path.write_text(json.dumps(report.as_json(), indent=2, ensure_ascii=False) + "\n", "utf-8")
+    except OSError as error:
+        return f"The report can't be written to {path}: {error.strerror or error}"
+    return None
 
 
 def _gather(evidence: Evidence, arguments: argparse.Namespace) -> None:

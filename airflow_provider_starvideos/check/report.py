@@ -31,9 +31,11 @@ class Report:
 
     @property
     def exit_code(self) -> int:
-        """0: all held that could be told; 1: some didn't; 130: Ctrl-C came before the end."""
+        """0: all held that could be told; 1: some didn't; 2: the check itself failed; 130: Ctrl-C ended it."""
         if self.evidence.facts.get("interrupted"):
             return EXIT_INTERRUPTED
+        if "crashed" in self.evidence.facts:
+            return EXIT_COULD_NOT_RUN
         wrong = any(finding.outcome is Outcome.NOT_HELD for _, finding in self.rows)
         return EXIT_NOT_HELD if wrong or self.evidence.in_doubt else EXIT_HELD
 
@@ -63,6 +65,8 @@ class Report:
         lines.append(", ".join(f"{counts[outcome]} {outcome.value}" for outcome in Outcome))
         if self.evidence.facts.get("interrupted"):
             lines.append("Interrupted: this is what was seen until then.")
+        if "crashed" in self.evidence.facts:
+            lines.append(f"The check itself failed. Please report it: {self.evidence.facts['crashed']}")
         lines += [f"!!! {warning}" for warning in self.warnings]
         return "\n".join(lines)
 
@@ -78,6 +82,7 @@ class Report:
             "at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
             "base_url": evidence.endpoint.base_url,
             "interrupted": bool(evidence.facts.get("interrupted")),
+            "crashed": evidence.facts.get("crashed"),
             "ordered": evidence.ordered,
             "in_doubt": [one.label for one in evidence.in_doubt],
             "warnings": self.warnings,

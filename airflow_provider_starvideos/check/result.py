@@ -24,7 +24,7 @@ def _fetched(rule: Callable[[dict[str, Any]], object], *names: str) -> Callable[
         told = (*names, "unsafe", "error")
         seen = ", ".join(f"{name}: {fetched[name]}" for name in told if name in fetched)
         if names and names[0] not in fetched:
-            return Finding(Outcome.UNKNOWN, seen or "the check was interrupted")
+            return Finding(Outcome.UNKNOWN, seen or "the check ended before")
         return judge(rule(fetched), seen or "nothing wrong")
 
     return test

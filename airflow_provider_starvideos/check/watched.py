@@ -74,7 +74,7 @@ def _completes(evidence: Evidence) -> Finding:
     if "ended" in evidence.facts:
         return judge(False, str(evidence.facts["ended"]))
     if DONE not in evidence.facts:
-        return Finding(Outcome.UNKNOWN, "the check was interrupted")
+        return Finding(Outcome.UNKNOWN, "the check ended before")
     return judge(True, f"{evidence.facts['wait_seconds']:g} s, {evidence.facts['polls']} queries")
 
 

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_starvideos.api.validation import build_request
+from airflow_provider_starvideos.check.__main__ import main
 from airflow_provider_starvideos.check.order import PROMPT
 from airflow_provider_starvideos.check.probes import INVALID_ORDER, UNKNOWN
 from airflow_provider_starvideos.emulator import Emulator
@@ -155,3 +156,51 @@ def test_whoever_interrupts_it_learns_what_to_look_for(
     assert (report["ordered"], report["in_doubt"]) == (ordered, in_doubt)
     assert f"!!! {report['warnings'][0]}" in out
     assert "Interrupted" in out
+
+
+def test_a_flaw_of_the_check_itself_hides_no_order(
+    start: Any, check: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whatever fails after the order: the report is there, and names the video."""
+
+    def fail(*_: object) -> None:
+        raise ZeroDivisionError(f"with {KEY}")
+
+    monkeypatch.setattr("airflow_provider_starvideos.check.order._fetch", fail)
+    status, report = check(start().base_url, *ORDER)
+    assert (status, report["ordered"]) == (2, [VIDEO_ID])
+    assert "ZeroDivisionError: with ***" in report["crashed"]
+    assert f"!!! A video was ordered, and may be billed: {VIDEO_ID}" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("option", ["--poll-interval", "--timeout"])
+@pytest.mark.parametrize("value", ["0", "-1", "nan", "inf", "soon"])
+def test_a_time_that_is_none_is_refused_at_once(option: str, value: str, start: Any, check: Any) -> None:
+    """Before a single request."""
+    standin = start()
+    with pytest.raises(SystemExit) as ended:
+        check(standin.base_url, "--order-one-video", f"{option}={value}")
+    assert (ended.value.code, standin.requests) == (2, [])
+
+
+def test_a_report_that_can_have_no_file_costs_nothing(
+    start: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """It is said before anything is ordered."""
+    standin = start()
+    monkeypatch.setenv("STARVIDEOS_API_URL", standin.base_url)
+    monkeypatch.setenv("STARVIDEOS_API_KEY", KEY)
+    assert main([*ORDER, "--json", str(tmp_path / "nowhere" / "report.json")]) == 2
+    assert standin.requests == []
+
+
+def test_the_report_is_written_though_nobody_reads_the_text(start: Any, tmp_path: Path) -> None:
+    """As in ``… | head``."""
+    path = tmp_path / "report.json"
+    env = {**os.environ, "STARVIDEOS_API_URL": start().base_url, "STARVIDEOS_API_KEY": KEY}
+    command = [sys.executable, "-m", "airflow_provider_starvideos.check", "--no-order-probe", "--json", str(path)]
+    reading, writing = os.pipe()
+    os.close(reading)
+    subprocess.run(command, env=env, stdout=writing, stderr=subprocess.DEVNULL, timeout=120, check=False)
+    os.close(writing)
+    assert json.loads(path.read_text("utf-8"))["ordered"] == []
