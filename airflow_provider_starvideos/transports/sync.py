@@ -182,6 +182,9 @@ class _Exchange:
             allow_redirects=False,  # the key goes to this host and nowhere else
             stream=True,
         )
+        headers: dict[str, str] = {}
+        for name, value in response.raw.headers.iteritems():  # requests joins a name's values; ``aio`` finds the first
+            headers.setdefault(name.lower(), value)
         # Else urllib3 unpacks it, in older versions without a bound; ``received`` has one.
         response.raw.headers.pop("content-encoding", None)
         with response:
@@ -190,7 +193,6 @@ class _Exchange:
                 body += chunk
                 if len(body) > MAX_ANSWER_BYTES or self.given_up:
                     break
-        headers = {name.lower(): value for name, value in response.headers.items()}
         return received(response.status_code, headers, bytes(body))
 
 

@@ -16,6 +16,7 @@ from airflow_provider_starvideos.api.validation import build_request
 from airflow_provider_starvideos.emulator import Emulator
 from airflow_provider_starvideos.exceptions import (
     StarVideosAuthenticationError,
+    StarVideosRateLimitError,
     StarVideosRejectedError,
     StarVideosUnconfirmedError,
 )
@@ -261,6 +262,18 @@ def test_an_interim_answer_is_not_the_answer(count: int, interim: bytes, client:
     here = api(serve(handle).url)
     assert client.run(here.create()).id == "video_1"
     assert [client.run(here.look()).status for _ in range(2)] == ["queued"] * 2
+
+
+def test_of_a_header_that_comes_twice_the_first_counts(client: Any, api: Any, serve: Any) -> None:
+    """API and gateway may both ask for a pause: it isn't overheard."""
+
+    def handle(peer: Peer) -> None:
+        while peer.read_request():
+            peer.answer(b"", "429 Too Many Requests", "Retry-After: 7", "retry-after: 9")
+
+    with pytest.raises(StarVideosRateLimitError) as caught:
+        client.run(api(serve(handle).url).look())
+    assert caught.value.retry_after == 7.0
 
 
 def test_a_wrong_key_is_told_as_such(client: Any, api: Any, emulator: Emulator) -> None:

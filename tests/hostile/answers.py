@@ -178,6 +178,30 @@ ENDINGS = st.sampled_from(["close", "close", "reset", "reset", "hang"])
 INTERIM = st.sampled_from([b"HTTP/1.1 100 Continue\r\n\r\n", b"HTTP/1.1 103 Hints\r\nA: b\r\n\r\n"])
 
 
+PLAIN_HEADERS = st.lists(
+    st.sampled_from(
+        [
+            b"Retry-After: 2",
+            b"Retry-After: nan",
+            b"Date: x",
+            b"Location: //h/x",
+            b"X-Request-Id: a",
+        ]
+    ),
+    max_size=2,
+)
+
+
+@st.composite
+def plain(draw: Any) -> Spoiled:
+    """Draw an answer that says anything, in HTTP as it should be: what it means isn't a matter of who reads it."""
+    status = draw((st.integers(200, 999) | st.sampled_from(STATUSES)).filter(lambda status: status not in (204, 304)))
+    body = draw(payloads)
+    framing = draw(st.sampled_from(["length", "none", "chunked", "gzip", "deflate"] if body else ["length"]))
+    data = _join(b"HTTP/1.1 %d OK" % status, draw(PLAIN_HEADERS), body, framing)
+    return Spoiled(draw(st.just(b"") | INTERIM) + data, parts=draw(st.sampled_from([1, 2])), body=body)
+
+
 @st.composite
 def spoiled(draw: Any) -> Spoiled:
     """Draw an answer that is odd in one to three ways; an answer odd in all ways is just noise."""

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 
 import pytest
 from hypothesis import event, given, settings
+from hypothesis import strategies as st
 
 from airflow_provider_starvideos.api import calls
 from airflow_provider_starvideos.api.models import VideoTask
@@ -22,7 +23,7 @@ from airflow_provider_starvideos.api.retry import was_not_accepted
 from airflow_provider_starvideos.api.validation import build_request
 from airflow_provider_starvideos.exceptions import StarVideosAPIError, StarVideosError, StarVideosUnconfirmedError
 from tests.contract.conftest import AioClient, Client, Peer, RawServer, SyncClient
-from tests.hostile.answers import Spoiled, spoiled
+from tests.hostile.answers import Spoiled, plain, spoiled
 from tests.hostile.conftest import LONG
 
 pytestmark = pytest.mark.filterwarnings("ignore:Generating overly large repr")
@@ -170,6 +171,43 @@ def test_an_order_that_may_have_been_accepted_is_not_repeated(
         assert status_of(answer) & RESENDABLE
     if isinstance(found, StarVideosAPIError):
         assert found.status_code in {*range(400, 500), 503, 301, 307, 308} - {408, 409, 499}
+
+
+@pytest.fixture(scope="module")
+def both() -> Iterator[list[Client]]:
+    """Both transports."""
+    clients: list[Client] = [SyncClient(), AioClient()]
+    yield clients
+    for client in clients:
+        client.close()
+
+
+def meaning(found: VideoTask | StarVideosError) -> tuple[object, ...]:
+    """Return what an outcome tells, without the words of the library that moved the bytes."""
+    if isinstance(found, StarVideosUnconfirmedError):
+        return (
+            (StarVideosUnconfirmedError, *meaning(cause))
+            if isinstance(cause := found.__cause__, StarVideosError)
+            else ()
+        )
+    if isinstance(found, StarVideosAPIError):
+        return type(found), str(found), found.status_code, found.body, found.request_id, found.retry_after
+    return (found,) if isinstance(found, VideoTask) else (type(found),)
+
+
+@settings(PROFILE, max_examples=EXAMPLES)
+@given(answer=plain(), order=st.booleans())
+def test_workers_and_triggerer_read_the_same(
+    both: list[Client], spoiler: Spoiler, answer: Spoiled, order: bool
+) -> None:
+    """Whichever transport an answer comes over, it means the same, is shown the same, and is repeated as often."""
+    endpoint = spoiler.begin(answer, max_retries=1)
+    told = []
+    for client in both:
+        call = calls.create(endpoint, REQUEST) if order else calls.query(endpoint, "video_1")
+        told.append((meaning(outcome(client, call, endpoint.timeout)), len(client.slept)))
+    event(getattr(told[0][0][0], "__name__", "VideoTask"))
+    assert told[0] == told[1]
 
 
 def test_what_a_library_says_of_an_answer_is_shortened(client: Client, spoiler: Spoiler) -> None:
