@@ -94,7 +94,7 @@ def _fields(one: Any, defaults: Mapping[str, Any], wrong: list[Problem]) -> dict
     known = (*REQUEST_FIELDS, "name")
     unknown = [name for name, value in one.items() if name not in known and _given(value)]
     rule = f"isn't a field of a request; they are {', '.join(known)}"
-    wrong += [Problem(str(name)[:80], rule, shown(one[name])) for name in unknown]
+    wrong += [Problem(shown(str(name)).strip("'\""), rule, shown(one[name])) for name in unknown]
     given = {name: value for name, value in one.items() if name in known and _given(value)}
     apply = {name: value for name, value in defaults.items() if _given(value) and name not in given}
     if given.get("reference_videos") or apply.get("reference_videos"):

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import csv
-import io
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from airflow_provider_starvideos.api.validation import as_list, shown
+from airflow_provider_starvideos.batch.rows import MAX_ROWS
 from airflow_provider_starvideos.exceptions import Problem, StarVideosStorageError, StarVideosValidationError
 
 MAX_FILE_BYTES = 256 * 1024 * 1024
@@ -72,10 +72,11 @@ def _bytes(uri: str, storage_conn_id: str | None) -> bytes:
 
 def _json_lines(text: str, uri: str) -> list[Any]:
     rows, problems = [], []
-    # Not splitlines: JSON's strings may hold other characters that it takes for the end of a line.
-    for number, line in enumerate(text.split("\n"), 1):
+    for number, line in enumerate(_lines(text), 1):
         if not line.strip():
             continue
+        if len(rows) + len(problems) > MAX_ROWS:
+            break  # too many, whatever is left; it may be gigabytes as objects
         try:
             rows.append(json.loads(line))
         except (ValueError, RecursionError) as error:
@@ -86,7 +87,7 @@ def _json_lines(text: str, uri: str) -> list[Any]:
 
 
 def _csv(text: str, uri: str) -> list[Any]:
-    reader = csv.DictReader(io.StringIO(text), strict=True)
+    reader = csv.DictReader(_lines(text), strict=True)
     problems: list[Problem] = []
     rows: list[Any] = []
     try:
@@ -94,6 +95,8 @@ def _csv(text: str, uri: str) -> list[Any]:
         twice = sorted({name for name in head if head.count(name) > 1})
         problems += [Problem("head", "must name a column once", shown(name)) for name in twice]
         for row in reader:
+            if len(rows) > MAX_ROWS:
+                break  # too many, whatever is left
             extra = row.pop(None, None)
             if extra:
                 problems.append(Problem(f"line {reader.line_num}", "has more cells than the head", shown(extra)))
@@ -103,6 +106,18 @@ def _csv(text: str, uri: str) -> list[Any]:
     if problems:
         raise StarVideosValidationError(problems)
     return rows
+
+
+def _lines(text: str) -> Iterator[str]:
+    """Yield a file's lines, with their ends.
+
+    Not ``splitlines``: JSON's strings may hold other characters that it takes for the end of a line.
+    """
+    start = 0
+    while start < len(text):
+        end = text.find("\n", start) + 1 or len(text)
+        yield text[start:end]
+        start = end
 
 
 PARSERS: Mapping[str, Callable[[str, str], Sequence[Any]]] = {

@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 
 from airflow_provider_starvideos.api.models import GenerationMode
+from airflow_provider_starvideos.batch import rows as rows_module
+from airflow_provider_starvideos.batch import source
 from airflow_provider_starvideos.batch.rows import MAX_ROWS, digest_of, read_rows
 from airflow_provider_starvideos.batch.source import read_requests
 from airflow_provider_starvideos.exceptions import StarVideosStorageError, StarVideosValidationError
@@ -55,6 +57,15 @@ def test_every_problem_of_every_row() -> None:
     assert told["row 2: duration"] == ("must be a whole number from 3 to 15", "99")
     assert told["row 3: name"] == ("must be unique, row 1 has it", "'a'")
     assert "they are prompt, duration, ratio" in told["row 2: colour"][0]
+
+
+@pytest.mark.parametrize("name", ["a\x1b[31m\nERROR fake", "\ud800", "https://b/x?X-Amz-Signature=SECRET", "n" * 500])
+def test_a_column_s_name_may_be_anything(name: str) -> None:
+    """In a file without a head it is somebody's data: it is told as a value is, in one printable, short line."""
+    ((field, _, _),) = problems([{"prompt": "p", name: "value"}])
+    assert field.isprintable()
+    assert len(field) < 100
+    assert "SECRET" not in field
 
 
 def test_the_message_is_capped(desk: Desk) -> None:
@@ -190,6 +201,27 @@ def test_a_storage_that_cannot_be_asked(tmp_path: Path) -> None:
 def test_what_requests_cannot_be(given: Any) -> None:
     """One clear problem."""
     assert [one[0] for one in problems(given)] == ["requests"]
+
+
+@pytest.mark.parametrize(
+    ("name", "line", "told"),
+    [
+        ("r.jsonl", '{"prompt": "a"}', "requests"),
+        ("r.csv", "prompt", "requests"),
+        ("r.jsonl", "{", "line 1"),
+    ],
+)
+def test_a_file_that_is_far_too_long_is_not_read_to_its_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, line: str, told: str
+) -> None:
+    """A quarter of a gigabyte of short lines would be many gigabytes of objects, and minutes."""
+    monkeypatch.setattr(source, "MAX_ROWS", 10)
+    monkeypatch.setattr(rows_module, "MAX_ROWS", 10)
+    read: list[str] = []
+    lines = source._lines
+    monkeypatch.setattr(source, "_lines", lambda text: (read.append(one) or one for one in lines(text)))
+    assert problems(_file(tmp_path / name, f"{line}\n" * 1000))[0][0] == told
+    assert len(read) < 20
 
 
 def test_ten_thousand_rows_are_read(tmp_path: Path) -> None:
