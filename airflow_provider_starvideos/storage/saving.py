@@ -104,7 +104,7 @@ def save(
     """
     if destination.exists() and if_exists != "overwrite":
         if if_exists == "error":
-            raise destination.taken()
+            return _saved_before(source, video_id, destination, limits, log)
         return _left_alone(source, video_id, destination, log)
     with destination.workspace() as part:
         fetched, task = fetch(source, video_id, part, limits)
@@ -112,6 +112,22 @@ def save(
     metrics.count("saved_bytes", source.starvideos_conn_id, fetched.size_bytes)
     log.info("Saved StarVideos video %s to %s: %d bytes.", video_id, destination.uri, fetched.size_bytes)
     return SavedVideo(destination.uri, fetched.size_bytes, fetched.sha256, fetched.content_type, task)
+
+
+def _saved_before(source: Source, video_id: str, destination: Destination, limits: Limits, log: Any) -> SavedVideo:
+    """Describe the file that is there, if it is this very video: a process that was killed then may have saved it.
+
+    :raises StarVideosExistsError: it is another file
+    """
+    digest = hashlib.sha256()
+    for chunk in destination.chunks():
+        digest.update(chunk)
+    with destination.workspace() as part:
+        fetched, task = fetch(source, video_id, part, limits)
+    if fetched.sha256 != digest.hexdigest():
+        raise destination.taken()
+    log.info("StarVideos video %s is at %s already.", video_id, destination.uri)
+    return SavedVideo(destination.uri, fetched.size_bytes, fetched.sha256, fetched.content_type or MP4, task)
 
 
 def _left_alone(source: Source, video_id: str, destination: Destination, log: Any) -> SavedVideo:

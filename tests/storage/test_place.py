@@ -236,6 +236,9 @@ def test_other_stores(
     assert facts(save_to("memory://box/videos/", "skip")) == facts(saved)
     hidden = [put.rpartition("/")[2].startswith(".starvideos-") for put in puts]
     assert hidden == [not object_store] * 3
+    assert facts(save_to("memory://box/videos/", "error")) == facts(saved)  # it is this very video
+    assert len(puts) == 3
+    memory.pipe_file(f"/box/videos/{video_id}.mp4", b"something else")
     with pytest.raises(StarVideosExistsError):
         save_to("memory://box/videos/", "error")
 
