@@ -12,12 +12,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_starvideos.api.retry import LONGEST_DELAY
 from airflow_provider_starvideos.batch import report
 from airflow_provider_starvideos.batch.book import Book
 from airflow_provider_starvideos.batch.decisions import apply_decision
 from airflow_provider_starvideos.batch.entries import MEANINGS, Entry, RowState
+from airflow_provider_starvideos.batch.matching import match, tell_of_others
 from airflow_provider_starvideos.batch.plan import Outcome, Plan
-from airflow_provider_starvideos.batch.report import ROWS_IN_MESSAGE, Ending
+from airflow_provider_starvideos.batch.report import Ending
 from airflow_provider_starvideos.batch.rows import Row, digest_of
 from airflow_provider_starvideos.batch.submitting import Halt, Submission
 from airflow_provider_starvideos.exceptions import StarVideosRequestsChangedError
@@ -90,14 +92,17 @@ class Batch:
         :raises StarVideosUnconfirmedError: a person's decision about unconfirmed rows can't be carried out
         :raises StarVideosRecordError: the record can't be written
         """
-        self._tell_of_others()
+        self.rows = match(self.rows, self.book.entries(), anew=True)
+        tell_of_others(self.rows, self.book.entries(), self._log)
+        for entry in self.book.entries():
+            entry.row = None  # those that are asked for get theirs below
         found = list(self._known())
         unknown = [(row, entry) for row, entry in found if entry.state == RowState.UNKNOWN]
         before = Counter(self._begin_with(row, entry) for row, entry in found)
         if found:
             self._log.info("Found of an earlier try: %s.", ", ".join(f"{n} {text}" for text, n in before.items()))
         self.book.begin(digest_of(self.rows), len(self.rows))
-        self.book.touch(entry for _, entry in found)
+        self.book.touch(self.book.entries())
         self.book.commit()
         doubtful = [(row, entry) for row, entry in found if entry.state == RowState.UNCONFIRMED]
         apply_decision(self._hook, self.book, doubtful, unknown, self._log)
@@ -128,11 +133,12 @@ class Batch:
         :param carry: what ``carry`` returned before the wait
         :raises StarVideosRequestsChangedError: the requests aren't those that this try began with
         """
+        self.rows = match(self.rows, self.book.entries(), anew=False)
         if self.book.digest != digest_of(self.rows):
             raise StarVideosRequestsChangedError(
                 "The batch's requests aren't the same as when this try began (a template with the time or with chance "
-                "in it, or a file that was changed?), so nothing more was ordered. What was ordered stays on record: a "
-                "retry waits for it, and orders what is new. Make the requests the same in each rendering."
+                "in it, or a file that was changed?), so nothing more was ordered. What was ordered stays on record. "
+                "Make the requests the same in each rendering, and clear the task: it goes on from there."
             )
         self.book.own()
         self._ends = dict(ends)
@@ -277,26 +283,10 @@ class Batch:
         """Bound the time in which the API takes no order at all."""
         if not self._halt or self._halt.resume_at is None:
             return
-        now = time.time()
+        now, timeout = time.time(), self._options.timeout
         self._blocked_since = now if accepted or self._blocked_since is None else self._blocked_since
-        if now - self._blocked_since > self._options.timeout:
+        asked = self._halt.resume_at - now
+        if now - self._blocked_since > timeout:
             self._halt = Halt(f"No order was taken for {now - self._blocked_since:.0f} s: {self._halt.why}")
-
-    def _tell_of_others(self) -> None:
-        """Say what earlier tries ordered that isn't asked for any more."""
-        keys = {row.key for row in self.rows}
-        gone = [entry for entry in self.book.entries() if entry.key not in keys]
-        numbered = [entry for entry in gone if entry.row is not None]
-        for entry in numbered:
-            entry.row = None
-        self.book.touch(numbered)
-        others = [entry for entry in gone if entry.video_id]
-        if others:
-            names = ", ".join(str(entry.video_id) for entry in others[:ROWS_IN_MESSAGE])
-            self._log.warning(
-                "Earlier tries of this task ordered %d videos that its requests don't hold any more; they aren't used: "
-                "%s%s.",
-                len(others),
-                names,
-                ", …" if len(others) > ROWS_IN_MESSAGE else "",
-            )
+        elif asked > timeout + LONGEST_DELAY:  # that much is added to what the API asks for
+            self._halt = Halt(f"The API asks to wait {asked:.0f} s, which is more than the timeout: {self._halt.why}")

@@ -74,6 +74,7 @@ class Entry:
     :param error: why it isn't further
     :param duration: seconds of the completed video
     :param completed_at: epoch seconds at which it was seen completed, or failed
+    :param leftover: fewer equal rows are asked for than were ordered, and this one isn't used (see ``matching``)
     :param uri: and ``size_bytes``, ``sha256``: the saved file
     :param row: its number in the latest try's requests, for those who look; None: not among them
     """
@@ -89,6 +90,7 @@ class Entry:
     size_bytes: int | None = None
     sha256: str | None = None
     row: int | None = None
+    leftover: bool | None = None
 
     def become(self, state: RowState, error: str | None = None) -> None:
         """Go on to another state."""

@@ -40,7 +40,8 @@ class Ending:
     def allows(self, failures: int, rows: int) -> bool:
         """So many failures are allowed."""
         limit = self.max_failures
-        return failures <= (limit * rows if isinstance(limit, float) else limit)
+        # Divided, not multiplied: 0.29 * 100 is less than 29, and 29 / 100 is 0.29.
+        return (failures / rows if isinstance(limit, float) else failures) <= limit
 
     def kind(self, bad: Sequence[tuple[Row, Entry]]) -> type[StarVideosBatchError]:
         """Return the error that says whether a retry helps."""

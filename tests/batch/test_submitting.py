@@ -97,6 +97,15 @@ def test_a_long_pause_is_not_waited_for_on_a_worker(desk: Desk) -> None:
     assert once_each(desk, 3)
 
 
+def test_a_pause_beyond_the_timeout_is_not_begun(desk: Desk) -> None:
+    """The task says so at once, instead of a day later; what was ordered is waited for, and delivered."""
+    desk.emulator.add_fault(on="create", kind="rate_limit", retry_after=86400, skip=2)
+    with pytest.raises(StarVideosBatchError, match=r"asks to wait 864.. s, which is more than the timeout") as caught:
+        desk.run(prompts(4), timeout=600, max_submit_concurrency=1)
+    assert not caught.value.permanent
+    assert desk.stores.states() == {"completed": 2, "open": 1}
+
+
 def test_a_block_that_goes_on_does_not_hold_a_worker_each_time(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     """After the first minute of it a leg tries once; after the task's timeout ordering ends, and a retry may go on."""
     monkeypatch.setattr(submitting, "LONGEST_INLINE_WAIT", 0.3)

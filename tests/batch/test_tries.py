@@ -59,6 +59,38 @@ def test_what_is_not_asked_for_any_more_is_told(desk: Desk, caplog: pytest.LogCa
     assert f"ordered 1 videos that its requests don't hold any more; they aren't used: {video_id}." in caplog.text
 
 
+def test_a_doubt_about_what_is_not_asked_for_any_more_is_told(desk: Desk, caplog: pytest.LogCaptureFixture) -> None:
+    """It may have been billed; the error that listed it isn't raised again."""
+    lose(desk, 2)
+    fails(desk, prompts(3))
+    desk.next_try()
+    caplog.clear()
+    desk.run([prompts(3)[0], prompts(3)[2]])
+    assert "sent 1 orders for rows that its requests don't hold any more" in caplog.text
+
+
+@pytest.mark.parametrize("failed", [0, 1, 2])
+def test_one_of_several_equal_rows_is_taken_out(desk: Desk, failed: int) -> None:
+    """The failed one goes, whichever it was: the others' videos were paid for. Also over legs and further tries."""
+    desk.emulator.update(seconds="hold")
+    deferred = desk.first_leg([*prompts(1)] * 3)
+    ids = [entry.video_id or "" for entry in desk.stores.entries()]
+    for number, video_id in enumerate(ids):
+        desk.emulator.finish(video_id, "failed" if number == failed else "completed")
+    with pytest.raises(AirflowFailException, match="1 failed"):
+        desk.resume(deferred)
+    good = [video_id for number, video_id in enumerate(ids) if number != failed]
+    desk.next_try()
+    desk.emulator.update(seconds=0)
+    given = [*prompts(1)] * 2 + [{"prompt": "owl."}]
+    assert desk.run(given, retry_failed=True)[:2] == good
+    desk.next_try()
+    ids = desk.run([*prompts(1)] * 4, retry_failed=True)
+    assert len(set(ids)) == 4
+    assert set(good) < set(ids)
+    assert desk.billed_prompts() == {"fox 1.": 3 + 2, "owl.": 1}
+
+
 def test_requests_that_change_within_a_try(desk: Desk) -> None:
     """Nothing more is ordered, and it says so; the next try goes on with the new ones."""
     deferred = desk.first_leg(prompts(4), max_in_flight=2)
@@ -239,6 +271,8 @@ def test_failed_videos(desk: Desk, retry_failed: bool, billed: int) -> None:
         (10, 1, 0.1, True),
         (10, 2, 0.1, False),
         (3, 3, 1.0, True),
+        (100, 29, 0.29, True),
+        (100, 30, 0.29, False),
     ],
 )
 def test_max_failures(desk: Desk, rows: int, failing: int, allowed: float, ends_well: bool) -> None:
