@@ -91,6 +91,8 @@ class Batch:
 
         :raises StarVideosUnconfirmedError: a person's decision about unconfirmed rows can't be carried out
         :raises StarVideosRecordError: the record can't be written
+        :raises StarVideosValidationError: the destination can't take what is to be ordered
+        :raises StarVideosDownloadError: the destination can't be asked
         """
         self.rows = match(self.rows, self.book.entries(), anew=True)
         tell_of_others(self.rows, self.book.entries(), self._log)
@@ -107,6 +109,8 @@ class Batch:
         doubtful = [(row, entry) for row, entry in found if entry.state == RowState.UNCONFIRMED]
         apply_decision(self._hook, self.book, doubtful, unknown, self._log)
         self._ends = {entry.video_id or "": time.time() + self._options.timeout for entry in self._ordered()}
+        if self._saving and (open_rows := self._open()):
+            self._saving.check(open_rows)
 
     def _begin_with(self, row: Row, entry: Entry) -> str:
         """Put a row where this try goes on with it, and say where that is."""
@@ -117,6 +121,9 @@ class Batch:
             failed = "Row %d: video %s of an earlier try failed (%s); ordering a new one."
             self._log.info(failed, row.number, entry.video_id, entry.error)
             entry.become(RowState.OPEN)
+        elif entry.state == RowState.SAVED and self._saving and not self._saving.is_under_its_name(row, entry):
+            self._log.warning("Row %d has another name now: its video is saved again.", row.number)
+            entry.become(RowState.COMPLETED)
         elif again := MEANINGS[entry.state].again:
             entry.become(again)
         if entry.state == RowState.UNCONFIRMED and self._options.resubmit:

@@ -13,6 +13,7 @@ from typing import Any
 from airflow_provider_starvideos.api.models import without_signatures
 from airflow_provider_starvideos.batch.entries import Entry
 from airflow_provider_starvideos.batch.rows import Row
+from airflow_provider_starvideos.exceptions import StarVideosDownloadError
 from airflow_provider_starvideos.storage.place import Destination
 
 CONTENT_TYPES = {"jsonl": "application/x-ndjson", "parquet": "application/vnd.apache.parquet"}
@@ -49,6 +50,15 @@ def told_of(entry: Entry) -> dict[str, Any]:
     }
 
 
+def place(folder: str, stem: str, conn_id: str | None) -> Destination:
+    """Return where the JSON Lines go; parameters as in ``write``.
+
+    :raises StarVideosValidationError: the folder can't be a destination
+    :raises StarVideosDownloadError: its storage can't be reached
+    """
+    return Destination(f"{folder}{stem}.jsonl", stem, conn_id)
+
+
 def write(rows: Sequence[tuple[Row, Entry]], folder: str, stem: str, conn_id: str | None) -> str:
     """Write the manifest, in place of an earlier one.
 
@@ -57,19 +67,24 @@ def write(rows: Sequence[tuple[Row, Entry]], folder: str, stem: str, conn_id: st
     :param stem: the file's name without its ending
     :param conn_id: Airflow connection of the storage
     :return: the URI of the JSON Lines
-    :raises StarVideosDownloadError: the storage refused it
+    :raises StarVideosDownloadError: it can't be written
     """
     facts = lines(rows)
     if find_spec("pyarrow"):
         _put(Destination(f"{folder}{stem}.parquet", stem, conn_id), "parquet", facts)
-    destination = Destination(f"{folder}{stem}.jsonl", stem, conn_id)
+    destination = place(folder, stem, conn_id)
     _put(destination, "jsonl", facts)
     return destination.uri
 
 
 def _put(destination: Destination, kind: str, facts: list[dict[str, Any]]) -> None:
     with destination.workspace() as part:
-        WRITERS[kind](part, facts)
+        try:
+            WRITERS[kind](part, facts)
+        except Exception as error:
+            raise StarVideosDownloadError(
+                f"The manifest {destination.uri} can't be written ({type(error).__name__}: {error})."
+            ) from error
         destination.put(part, content_type=CONTENT_TYPES[kind], overwrite=True)
 
 

@@ -52,6 +52,7 @@ class Saving:
     :param book: the record
     :param log: a logger
     :param place: gives a row's destination
+    :param manifest: gives the manifest's destination
     :param if_exists: ``overwrite``, ``skip`` or ``error``
     :param limits: bounds of one transfer
     :param concurrency: videos at once, at most
@@ -64,6 +65,7 @@ class Saving:
         log: Any,
         *,
         place: Callable[[Row, str], Destination],
+        manifest: Callable[[], Destination],
         if_exists: str,
         limits: Limits,
         concurrency: int,
@@ -72,9 +74,44 @@ class Saving:
         self._book = book
         self._log = log
         self._place = place
+        self._manifest = manifest
         self._if_exists = if_exists
         self._limits = limits
         self._concurrency = concurrency
+
+    def check(self, rows: Sequence[Row]) -> None:
+        """Look whether files can be put where they are to go, before they are paid for.
+
+        :param rows: those that are to be ordered
+        :raises StarVideosValidationError: the destination can't be one, or files are there that must stay
+        :raises StarVideosDownloadError: the storage can't be asked, or not be written to
+        """
+        manifest = self._manifest()
+        manifest.exists()
+        with manifest.workspace():
+            pass
+        if self._if_exists != "error":
+            return
+        places = {row: self._place(row, "") for row in rows if row.name}
+        with ThreadPoolExecutor(self._concurrency, thread_name_prefix="starvideos-look") as pool:
+            there = pool.map(lambda place: place.exists(), places.values())
+            rule = 'there is a file of this name, and if_exists="error"'
+            problems = [
+                Problem(f"row {row.number}: name", rule, shown(place.uri))
+                for (row, place), taken in zip(places.items(), there, strict=True)
+                if taken
+            ]
+        if problems:
+            raise StarVideosValidationError(problems)
+
+    @staticmethod
+    def is_under_its_name(row: Row, entry: Entry) -> bool:
+        """Tell whether a saved row's file has the name that the row gives now: requests may change between two tries.
+
+        :param row: as it is asked for
+        :param entry: what was saved
+        """
+        return (entry.uri or "").rpartition("/")[2] == f"{row.name or entry.video_id}.mp4"
 
     def run(self, rows: Sequence[tuple[Row, Entry]], stopping: Callable[[], bool]) -> None:
         """Save the videos of rows; what became of each stands in its entry, and on record.

@@ -206,7 +206,11 @@ class StarVideosBatchOperator(BaseOperator):
         if not self.destination:
             batch.check("Completed videos stay, and a retry doesn't order them again.")
             return batch.ids()
-        uri = self._write_manifest(context, batch)
+        try:
+            uri = self._write_manifest(context, batch)
+        except StarVideosError as error:
+            batch.check(f"Saved videos stay. The manifest isn't written: {error}")  # what is with the rows matters more
+            raise
         batch.check(f"Saved videos stay; the manifest {uri} tells of every row.")
         return uri
 
@@ -222,11 +226,8 @@ class StarVideosBatchOperator(BaseOperator):
     def _write_manifest(self, context: Context, batch: Batch) -> str:
         from airflow_provider_starvideos.batch import manifest
 
-        ti = context["ti"]
-        index = ti.map_index if ti.map_index is not None and ti.map_index >= 0 else None
-        stem = "manifest" if index is None else f"manifest_{index}"
-        uri = manifest.write(batch.results(), str(self.destination), stem, self.storage_conn_id)
-        ti.xcom_push(key="manifest", value=uri)
+        uri = manifest.write(batch.results(), str(self.destination), _stem(context), self.storage_conn_id)
+        context["ti"].xcom_push(key="manifest", value=uri)
         return uri
 
     def _batch(self, context: Context) -> Batch:
@@ -255,7 +256,7 @@ class StarVideosBatchOperator(BaseOperator):
             timeout=self.timeout,
             save_interval=self.save_interval,
         )
-        saving = self._saving(hook, book) if self.destination else None
+        saving = self._saving(context, hook, book) if self.destination else None
         return Batch(rows, book, hook, options, self.log, saving=saving, stopping=lambda: self._stopping)
 
     def _hook(self) -> FixedHook:
@@ -264,7 +265,8 @@ class StarVideosBatchOperator(BaseOperator):
 
         return FixedHook(self.starvideos_conn_id, StarVideosHook(self.starvideos_conn_id).get_conn())
 
-    def _saving(self, hook: FixedHook, book: Any) -> Saving:
+    def _saving(self, context: Context, hook: FixedHook, book: Any) -> Saving:
+        from airflow_provider_starvideos.batch import manifest
         from airflow_provider_starvideos.batch.saving import Saving, folder_of
         from airflow_provider_starvideos.storage.fetch import Limits
         from airflow_provider_starvideos.storage.place import Destination
@@ -278,7 +280,14 @@ class StarVideosBatchOperator(BaseOperator):
             place=lambda row, video_id: Destination(
                 f"{folder}{row.name or video_id}.mp4", video_id, self.storage_conn_id
             ),
+            manifest=lambda: manifest.place(folder, _stem(context), self.storage_conn_id),
             if_exists=self.if_exists,
             limits=Limits(),
             concurrency=self.max_save_concurrency,
         )
+
+
+def _stem(context: Context) -> str:
+    """Return the manifest's name without its ending; mapped batches share a folder."""
+    index = context["ti"].map_index
+    return f"manifest_{index}" if index is not None and index >= 0 else "manifest"
