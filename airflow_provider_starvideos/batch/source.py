@@ -71,7 +71,8 @@ def _bytes(uri: str, storage_conn_id: str | None) -> bytes:
 
 
 def _json_lines(text: str, uri: str) -> list[Any]:
-    rows, problems = [], []
+    rows: list[Any] = []
+    problems: list[Problem] = []
     for number, line in enumerate(_lines(text), 1):
         if not line.strip():
             continue
