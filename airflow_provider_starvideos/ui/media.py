@@ -71,7 +71,7 @@ def is_signable(video: Video, kind: str, uri: str) -> bool:
     :param kind: and ``uri``: as ``telling.inputs_of`` has it
     """
     is_picture = kind != "reference video" and (mimetypes.guess_type(uri)[0] or "").startswith("image/")
-    return is_picture and not video.row and is_storage_uri(uri)
+    return is_picture and not video.row and is_storage_uri(uri) and local_path(uri) is None
 
 
 def picture(video: Video, kind: str, uri: str) -> Response:
