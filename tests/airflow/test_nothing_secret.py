@@ -32,6 +32,7 @@ from tests.airflow.indiscreet import IndiscreetApi
 from tests.airflow.search import Search, forms
 from tests.storage.buckets import S3, SECRET, USER
 
+pytestmark = pytest.mark.timeout(900)  # the first test's time is that of all runs; on a busy machine it takes long
 HERE = Path(__file__).parent
 KEY = f"key/of+tests&{secrets.token_hex(6)}=shows-up-nowhere"
 """With characters that are written in other ways in URLs, HTML and base64; another one in each run."""
@@ -122,7 +123,7 @@ class Scene:
             return self.airflow.run(dag_id, self.runs[dag_id])["state"] in ("success", "failed") or None
 
         try:
-            wait_until(look, f"the end of {dag_id}", 240, poll=1)
+            wait_until(look, f"the end of {dag_id}", 400, poll=1)
         except TimeoutError as error:
             error.add_note(self.airflow.summary(dag_id, self.runs[dag_id]))
             raise
