@@ -16,6 +16,7 @@ from airflow_provider_starvideos.api.flow import Sleep
 from airflow_provider_starvideos.api.models import VideoTask
 from airflow_provider_starvideos.exceptions import (
     StarVideosAPIError,
+    StarVideosAuthenticationError,
     StarVideosError,
     StarVideosRateLimitError,
     StarVideosVideoFailedError,
@@ -140,7 +141,9 @@ class Wait:
             return self._rate_limited(error, now)
         self._errors += 1
         delay = self._interval()
-        if error.permanent or self._errors >= MAX_POLL_ERRORS_IN_A_ROW:
+        # A key with which this wait has seen its video is being exchanged, or a gateway has a bad moment.
+        passes = not error.permanent or (self._status != "" and isinstance(error, StarVideosAuthenticationError))
+        if not passes or self._errors >= MAX_POLL_ERRORS_IN_A_ROW:
             raise error
         if isinstance(error, StarVideosAPIError) and error.retry_after:
             delay = max(delay, min(error.retry_after, MAX_PAUSE_SECONDS))

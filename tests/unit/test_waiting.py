@@ -245,8 +245,8 @@ def test_only_failures_in_a_row_count() -> None:
     assert len(world.looks) == 30
 
 
+REFUSED = StarVideosAuthenticationError("x", status_code=401)
 PERMANENT = [
-    StarVideosAuthenticationError("x", status_code=401),
     StarVideosNotFoundError("x", status_code=404),
     StarVideosConfigurationError("x"),
 ]
@@ -260,6 +260,26 @@ def test_a_permanent_error_ends_the_wait_at_once(error: StarVideosError) -> None
         world.watch()
     assert caught.value is error
     assert len(world.looks) == 2
+
+
+def test_a_key_that_was_never_accepted_ends_the_wait_at_once() -> None:
+    """It is wrong, and looking again doesn't make it right."""
+    for outcomes in ([REFUSED], [LOST, REFUSED]):
+        world = World(outcomes)
+        with pytest.raises(StarVideosAuthenticationError):
+            world.watch()
+        assert len(world.looks) == len(outcomes)
+
+
+def test_a_key_that_was_accepted_may_be_refused_for_a_while() -> None:
+    """While it is exchanged, first there and then here, no paid video is given up; for good it is after ten looks."""
+    world = World([PROCESSING, *[REFUSED] * 9, PROCESSING, REFUSED, COMPLETED])
+    assert world.watch() is COMPLETED
+    world = World([PROCESSING, REFUSED])
+    with pytest.raises(StarVideosAuthenticationError) as caught:
+        world.watch()
+    assert caught.value is REFUSED
+    assert len(world.looks) == 1 + MAX_POLL_ERRORS_IN_A_ROW
 
 
 def test_a_look_that_was_shared_counts_from_when_the_api_was_asked() -> None:
