@@ -27,7 +27,17 @@ WANTS_A_WORKER = (
     "multiple_outputs",
     "overwrite_rtif_after_execution",
 )
-OVERRIDABLE = ("pre_execute", "post_execute")
+OVERRIDABLE = (
+    "pre_execute",
+    "execute",
+    "poke",
+    "execute_complete",
+    "post_execute",
+    "resume_execution",
+    "render_template_fields",
+)
+"""Methods that a user's own class may have, and only a worker calls."""
+OURS = ("airflow", "airflow_provider_starvideos")
 RESULT_KEYS = ("return_value", "video_url", "actual_duration")
 """The XComs that tell of a completed video."""
 AIRFLOWS_OWN_XCOM = "airflow.sdk.execution_time.xcom.BaseXCom"
@@ -41,8 +51,14 @@ def task_may_end_in_triggerer(operator: BaseOperator) -> bool:
         AIRFLOW_V_3_3_PLUS
         and bool(operator.do_xcom_push)
         and not any(getattr(operator, name, None) for name in WANTS_A_WORKER)
-        and all(getattr(type(operator), name) is getattr(BaseOperator, name) for name in OVERRIDABLE)
+        and all(_is_ours(type(operator), name) for name in OVERRIDABLE)
     )
+
+
+def _is_ours(kind: type, method: str) -> bool:
+    """Tell whether a method is Airflow's or this provider's; also where there is none."""
+    owner = next((one for one in kind.__mro__ if method in vars(one)), BaseOperator)
+    return owner.__module__.split(".")[0] in OURS
 
 
 def xcoms_may_be_used_in_triggerer() -> bool:

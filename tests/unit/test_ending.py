@@ -38,13 +38,6 @@ def nothing(*_: Any) -> None:
     """Do nothing, as a callback."""
 
 
-class WithPostExecute(StarVideosTaskSensor):
-    """A sensor of a user's own."""
-
-    def post_execute(self, context: Any, result: Any = None) -> None:
-        """Do something after execute."""
-
-
 WANTS_A_WORKER: list[dict[str, Any]] = [
     {"outlets": [Asset("x")]},
     {"on_success_callback": nothing},
@@ -68,9 +61,17 @@ def test_what_only_a_worker_does_keeps_the_worker(options: dict[str, Any]) -> No
     assert not sensor(**options).start_from_trigger
 
 
-def test_a_subclass_with_a_hook_of_its_own_keeps_the_worker() -> None:
-    """An overridden ``post_execute`` would never run."""
-    assert not task_may_end_in_triggerer(WithPostExecute(task_id="wait", video_id="video_1"))
+@pytest.mark.parametrize(
+    "name", ["pre_execute", "execute", "poke", "execute_complete", "post_execute", "resume_execution"]
+)
+@needs_3_3
+def test_a_subclass_with_a_method_of_its_own_keeps_the_worker(name: str) -> None:
+    """In the triggerer it would never be called: what it makes of the video would be missing."""
+    plain = type("Plain", (StarVideosTaskSensor,), {"ui_color": "#ffffff"})
+    assert plain(task_id="wait", video_id="video_1").start_from_trigger
+    own = type("Own", (plain,), {name: nothing})(task_id="wait", video_id="video_1")
+    assert not task_may_end_in_triggerer(own)
+    assert not own.start_from_trigger
 
 
 def test_before_airflow_3_3_everything_ends_on_a_worker(monkeypatch: pytest.MonkeyPatch) -> None:
