@@ -35,6 +35,9 @@ MAX_NAME_CHARACTERS = 100
 
 STATUSES = frozenset(TaskStatus)
 """An answer with one of these words needs no cleaning."""
+LARGEST_NUMBER = 2.0**53
+LATEST_CREATED = 1e11
+"""Unix seconds; what is later was told in milliseconds, or is nonsense."""
 LIVE_STATUSES = STATUSES - {TaskStatus.FAILED}
 
 ERRORS: Mapping[int, tuple[type[StarVideosAPIError], str]] = {
@@ -91,16 +94,14 @@ class _Answer:
         return error
 
     def video(self, video_id: str, wire: dict[str, Any]) -> VideoTask:
-        url, created, duration = wire.get("video_url"), wire.get("created"), wire.get("actualDuration")
-        if created is not None:
-            created = _number(created)
+        url, created = wire.get("video_url"), _number_within(wire.get("created"), 1.0, LATEST_CREATED)
         return VideoTask(
             id=video_id,
             status=self._status(wire.get("status")),
             error=self._clean(_message(wire), MAX_MESSAGE_CHARACTERS) or None,
             # One with half a surrogate pair or a control character can't be kept by every database, nor fetched.
             video_url=url if isinstance(url, str) and url and url.isprintable() else None,
-            actual_duration=_number(duration) if duration is not None else None,
+            actual_duration=_number_within(wire.get("actualDuration"), 0.0, LARGEST_NUMBER),
             created=int(created) if created is not None else None,
             model=self._model(wire.get("model")),
         )
@@ -261,4 +262,9 @@ def _number(value: Any) -> float | None:
         number = float(value)
     except (ValueError, OverflowError):
         return None
-    return number if abs(number) < float(2**53) else None
+    return number if abs(number) < LARGEST_NUMBER else None
+
+
+def _number_within(value: Any, lowest: float, limit: float) -> float | None:
+    number = None if value is None else _number(value)
+    return number if number is not None and lowest <= number < limit else None

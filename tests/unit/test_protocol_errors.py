@@ -15,7 +15,6 @@ from airflow_provider_starvideos.api.protocol import (
     create_request,
     query_request,
 )
-from airflow_provider_starvideos.api.retry import delay_before_repeat, was_not_accepted
 from airflow_provider_starvideos.api.validation import build_request
 from airflow_provider_starvideos.exceptions import (
     StarVideosAPIError,
@@ -192,60 +191,6 @@ def test_a_video_counts_more_than_a_code() -> None:
     assert read_video(ORDER, HttpResponse(200, {}, json.dumps(wire).encode())).id == "video_1"
 
 
-LIVE = {"id": "video_1", "object": "video", "status": "queued"}
-NAMING: dict[str, tuple[int, Any]] = {
-    # a status that else proves that an order wasn't accepted, and an answer that names one all the same
-    **{f"{status}, a video": (status, LIVE) for status in (301, 307, 308, 400, 401, 402, 403, 404, 422, 429, 503)},
-    "429, wrapped": (429, {"code": 429, "data": LIVE}),
-    "503, in a list": (503, {"data": [LIVE | {"id": ""}, LIVE]}),
-    "503, wrapped twice": (503, {"data": {"data": LIVE}}),
-    "503, alone in a list": (503, [LIVE]),
-    "503, a number": (503, LIVE | {"id": 17}),
-    "503, another status": (503, LIVE | {"status": "submitted"}),
-    "503, no object": (503, {"id": "video_1", "status": " Processing"}),
-    "200, code 429, in a list": (200, {"code": 429, "data": [LIVE]}),
-    "200, code 503, wrapped twice": (200, {"code": 503, "data": {"data": LIVE}}),
-    "200, code 400, a number": (200, {"code": 400, "data": LIVE | {"id": 17}}),
-}
-
-
-@pytest.mark.parametrize(("status", "payload"), NAMING.values(), ids=NAMING)
-def test_a_refusal_that_names_a_video_is_none(status: int, payload: Any) -> None:
-    """An order whose answer names a live video may have been accepted: not sent again, and the error says the id."""
-    found = error(ORDER, status, payload)
-    assert not was_not_accepted(found)
-    assert delay_before_repeat(found, repeats=0, max_retries=9, is_order=True, chance=0.0) is None
-    assert f"yet names a video ({'17' if '17' in str(payload) else 'video_1'!r})" in str(found)
-    assert f"answered {status}: " in str(found)
-
-
-@pytest.mark.parametrize(
-    "payload",
-    [
-        LIVE | {"status": "failed"},
-        LIVE | {"id": ""},
-        LIVE | {"id": True},
-        LIVE | {"id": None},
-        {"id": "req-1", "error": "slow down"},
-        {"id": "req-1", "status": 503},
-        {"id": "req-1", "status": "error", "data": None},
-        {"data": [5, None, [], {}]},
-    ],
-    ids=str,
-)
-@pytest.mark.parametrize("status", [429, 503])
-def test_a_refusal_that_names_no_live_video_is_one(status: int, payload: Any) -> None:
-    """A failed video, or an id of something else: nothing was ordered, and the order may be sent again."""
-    found = error(ORDER, status, payload)
-    assert type(found) is STATUSES[status]
-    assert was_not_accepted(found)
-
-
-def test_a_query_that_fails_and_names_a_video_has_failed() -> None:
-    """It costs nothing to ask again, so the status counts."""
-    assert type(error(QUERY, 503, LIVE)) is StarVideosServerError
-
-
 @pytest.mark.parametrize(
     ("location", "shown"),
     [
@@ -283,6 +228,20 @@ def test_a_key_that_the_server_echoes_is_taken_out(status: int, body: Any) -> No
     everything = f"{found} {found.body} {found.request_id} {found.__dict__!r}"
     assert KEY not in everything
     assert KEY[:6] not in everything
+
+
+def test_a_part_of_the_key_is_not_left_where_a_signed_url_is_cut_away() -> None:
+    """A text is cut twice, before and after queries are taken out: the key is gone before the first cut."""
+    url = "https://bucket.example/a.png?" + "s" * 600
+    found = error(QUERY, 400, {"error": url + " " * (1000 - len(url) - len(KEY) // 2) + KEY + "x" * 500})
+    assert KEY[:6] not in str(found)
+
+
+def test_an_inputs_signature_is_not_repeated() -> None:
+    """The API may name the URL of an input, and its query opens the object: neither message nor body shows it."""
+    found = error(ORDER, 400, {"error": "can't read https://bucket.example/a.png?X-Amz-Signature=SECRET, sorry"})
+    assert "can't read https://bucket.example/a.png?…" in str(found)
+    assert "SECRET" not in f"{found} {found.body}"
 
 
 def test_a_key_in_the_place_of_an_id_is_taken_out() -> None:

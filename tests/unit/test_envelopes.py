@@ -1,0 +1,97 @@
+"""Which object of an answer is the video: wrapped, beside an envelope's own id, or in an answer that is a refusal."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from airflow_provider_starvideos.api.answers import read_video
+from airflow_provider_starvideos.api.protocol import HttpRequest
+from airflow_provider_starvideos.api.retry import delay_before_repeat, was_not_accepted
+from airflow_provider_starvideos.exceptions import StarVideosServerError
+from tests.unit.test_protocol import VIDEO, answer
+from tests.unit.test_protocol_errors import ORDER, QUERY, STATUSES, error
+
+
+def test_an_answer_is_found_by_the_id_that_was_asked_for() -> None:
+    """An envelope may have an id of its own, of the request say."""
+    assert read_video(QUERY, answer({"id": "request-7", "data": VIDEO})).id == "video_1"
+
+
+@pytest.mark.parametrize("request_", [ORDER, QUERY], ids=["order", "query"])
+@pytest.mark.parametrize(
+    "envelope",
+    [{}, {"status": None}, {"status": 200}, {"status": "success"}, {"code": 200, "object": "response"}],
+    ids=str,
+)
+@pytest.mark.parametrize("own_id", ["request-7", "video_1"])
+def test_the_video_in_an_envelope_is_the_one_with_a_status(
+    own_id: str, envelope: dict[str, Any], request_: HttpRequest
+) -> None:
+    """An envelope's own id is never taken for the video's: the one that was paid for would be lost."""
+    wire = {"id": own_id, **envelope, "data": {**VIDEO, "status": "Completed"}}
+    task = read_video(request_, answer(wire))
+    assert task.id == "video_1"
+    assert task.is_completed
+
+
+def test_the_answers_own_id_comes_before_the_envelopes() -> None:
+    """Where both have one and a status, or neither, the documented place counts."""
+    assert read_video(QUERY, answer({**VIDEO, "data": {**VIDEO, "id": "other"}})).id == "video_1"
+    assert read_video(ORDER, answer({**VIDEO, "data": {**VIDEO, "id": "other"}})).id == "video_1"
+    assert read_video(ORDER, answer({"id": "video_1", "data": {"id": "other", "status": "new"}})).id == "video_1"
+
+
+LIVE = {"id": "video_1", "object": "video", "status": "queued"}
+NAMING: dict[str, tuple[int, Any]] = {
+    # a status that else proves that an order wasn't accepted, and an answer that names one all the same
+    **{f"{status}, a video": (status, LIVE) for status in (301, 307, 308, 400, 401, 402, 403, 404, 422, 429, 503)},
+    "429, wrapped": (429, {"code": 429, "data": LIVE}),
+    "503, in a list": (503, {"data": [LIVE | {"id": ""}, LIVE]}),
+    "503, wrapped twice": (503, {"data": {"data": LIVE}}),
+    "503, alone in a list": (503, [LIVE]),
+    "503, a number": (503, LIVE | {"id": 17}),
+    "503, another status": (503, LIVE | {"status": "submitted"}),
+    "503, no object": (503, {"id": "video_1", "status": " Processing"}),
+    "200, code 429, in a list": (200, {"code": 429, "data": [LIVE]}),
+    "200, code 503, wrapped twice": (200, {"code": 503, "data": {"data": LIVE}}),
+    "200, code 400, a number": (200, {"code": 400, "data": LIVE | {"id": 17}}),
+}
+
+
+@pytest.mark.parametrize(("status", "payload"), NAMING.values(), ids=NAMING)
+def test_a_refusal_that_names_a_video_is_none(status: int, payload: Any) -> None:
+    """An order whose answer names a live video may have been accepted: not sent again, and the error says the id."""
+    found = error(ORDER, status, payload)
+    assert not was_not_accepted(found)
+    assert delay_before_repeat(found, repeats=0, max_retries=9, is_order=True, chance=0.0) is None
+    assert f"yet names a video ({'17' if '17' in str(payload) else 'video_1'!r})" in str(found)
+    assert f"answered {status}: " in str(found)
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        LIVE | {"status": "failed"},
+        LIVE | {"id": ""},
+        LIVE | {"id": True},
+        LIVE | {"id": None},
+        {"id": "req-1", "error": "slow down"},
+        {"id": "req-1", "status": 503},
+        {"id": "req-1", "status": "error", "data": None},
+        {"data": [5, None, [], {}]},
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("status", [429, 503])
+def test_a_refusal_that_names_no_live_video_is_one(status: int, payload: Any) -> None:
+    """A failed video, or an id of something else: nothing was ordered, and the order may be sent again."""
+    found = error(ORDER, status, payload)
+    assert type(found) is STATUSES[status]
+    assert was_not_accepted(found)
+
+
+def test_a_query_that_fails_and_names_a_video_has_failed() -> None:
+    """It costs nothing to ask again, so the status counts."""
+    assert type(error(QUERY, 503, LIVE)) is StarVideosServerError
