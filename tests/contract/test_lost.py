@@ -10,7 +10,11 @@ from typing import Any
 import pytest
 
 from airflow_provider_starvideos.emulator import Emulator
-from airflow_provider_starvideos.exceptions import StarVideosConnectionError, StarVideosUnconfirmedError
+from airflow_provider_starvideos.exceptions import (
+    StarVideosConnectionError,
+    StarVideosMalformedAnswerError,
+    StarVideosUnconfirmedError,
+)
 from tests.contract.conftest import Peer
 
 VIDEO = b'{"id": "video_1", "status": "queued"}'
@@ -284,3 +288,25 @@ def test_a_refusal_that_names_a_video_sends_nothing_again(
     with pytest.raises(StarVideosUnconfirmedError, match=r"yet names a video \('video_1'\)"):
         client.run(api(server.url, max_retries=5).create())
     assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize("before", [b"", b"HTTP/1.1 ", b"HTTP/1.1 200 OK\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: "])
+def test_a_key_in_the_place_of_an_answer_is_taken_out(before: bytes, client: Any, api: Any, serve: Any) -> None:
+    """A library's error quotes what it couldn't read, and a server may send back what it got."""
+
+    def handle(peer: Peer) -> None:
+        while request := peer.read_request():
+            (line,) = [one for one in request.split(b"\r\n") if one.lower().startswith(b"authorization: ")]
+            peer.send(before + line.partition(b" ")[2] + b"\r\n\r\n")
+            return
+
+    here = api(serve(handle).url)
+    for call in (here.look(), here.create()):
+        with pytest.raises(
+            (StarVideosConnectionError, StarVideosMalformedAnswerError, StarVideosUnconfirmedError)
+        ) as caught:
+            client.run(call)
+        attached: BaseException | None = caught.value
+        while attached is not None:
+            assert here.endpoint.key not in f"{attached!r} {attached}"
+            attached = attached.__cause__ or attached.__context__

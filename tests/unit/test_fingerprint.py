@@ -29,6 +29,7 @@ def test_inputs_signed_anew_are_the_same_order(first: str, second: str) -> None:
     """A template that presigns gives each try another URL; ordering anew each time would be paid each time."""
     assert fingerprint(f"{OBJECT}?{first}") == fingerprint(f"{OBJECT}?{second}")
     assert fingerprint(f"{OBJECT}?versionId=1&{first}") != fingerprint(f"{OBJECT}?versionId=2&{second}")
+    assert fingerprint(f"{OBJECT}?thumbnail&{first}") != fingerprint(f"{OBJECT}?{second}")
 
 
 @pytest.mark.parametrize(
