@@ -99,6 +99,11 @@ class AirflowStack(AirflowRuns):
             raise RuntimeError("this Airflow isn't started")
         return self._processes
 
+    @property
+    def fernet_key(self) -> str:
+        """What Variables and connections in the database are encrypted with."""
+        return self._environment["AIRFLOW__CORE__FERNET_KEY"]
+
     # Components
 
     def kill(self, name: str, number: signal.Signals = signal.SIGKILL, *, tree: bool | None = None) -> None:

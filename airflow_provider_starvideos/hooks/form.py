@@ -52,9 +52,15 @@ def ui_field_behaviour() -> dict[str, Any]:
 
 
 def connection_form_widgets() -> dict[str, Any]:
-    """Return the extras as form fields in the form that a hook's method returns."""
-    from flask_appbuilder.fieldwidgets import BS3TextFieldWidget
-    from wtforms import BooleanField, IntegerField
+    """Return the extras as form fields in the form that a hook's method returns; none where there is no such form.
+
+    That is Airflow 3.0 without the FAB provider. An error here would take the form's labels with it.
+    """
+    try:
+        from flask_appbuilder.fieldwidgets import BS3TextFieldWidget
+        from wtforms import BooleanField, IntegerField
+    except ModuleNotFoundError:
+        return {}
 
     return {
         name: BooleanField(field["label"], description=field["description"])

@@ -7,6 +7,7 @@ import pytest
 
 from airflow_provider_starvideos.emulator import Emulator
 from dev.airflow_stack import AirflowStack
+from tests.airflow.looks import LEG, records
 
 FILE = '{"prompt": "kite", "name": "kite"}\n"lamp"\n'
 CONFS: dict[str, tuple[str, dict[str, Any]]] = {
@@ -43,13 +44,7 @@ def legs(airflow: AirflowStack, dag_id: str, run_id: str, task_id: str = "batch"
     (ti,) = [one for one in airflow.task_instances(dag_id, run_id) if one["task_id"] == task_id]
     assert (ti["state"], ti["try_number"]) == ("success", 1)
     files = airflow.log_files(dag_id, run_id, task_id)
-    return sum(file.read_text().count("DAG bundles loaded") for file in files)
-
-
-def records(airflow: AirflowStack, run_id: str) -> int:
-    """Count what is on record of a run."""
-    with airflow.db() as db:
-        return int(db.execute("SELECT count(*) FROM task_state_store WHERE run_id = ?", (run_id,)).fetchone()[0])
+    return sum(file.read_text().count(LEG) for file in files)
 
 
 def test_a_list_and_what_is_mapped_over_it(airflow: AirflowStack, emulator: Emulator, runs: dict[str, str]) -> None:
@@ -65,7 +60,8 @@ def test_a_list_and_what_is_mapped_over_it(airflow: AirflowStack, emulator: Emul
     assert airflow.xcom("batch_list", run_id, "batch", "counts") == {"rows": 2, "completed": 2}
     assert legs(airflow, "batch_list", run_id) == 2
     assert legs(airflow, "batch_list", run_id, "blocking") == 1
-    assert records(airflow, run_id) == 0, "the record ends with the success"
+    assert not records(airflow, "batch_list", run_id, "batch"), "the record ends with the success"
+    assert not records(airflow, "batch_list", run_id, "blocking")
 
 
 @pytest.mark.parametrize("count", [10, 200])
@@ -79,7 +75,7 @@ def test_as_many_processes_however_many_rows(
     assert [emulator.order(video_id).prompt for video_id in ids[:3]] == [f"{run_id} fox {n}." for n in range(3)]
     assert len([order for order in emulator.orders if order.prompt.startswith(run_id)]) == count
     assert legs(airflow, "batch_task", run_id) == 2
-    assert records(airflow, run_id) == 0
+    assert not records(airflow, "batch_task", run_id, "batch")
 
 
 def test_fewer_places_than_rows(airflow: AirflowStack, emulator: Emulator, runs: dict[str, str]) -> None:

@@ -11,6 +11,7 @@ from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_3_PLUS
 from airflow_provider_starvideos.emulator import Emulator
 from dev.airflow_runs import wait_until
 from dev.airflow_stack import AirflowStack
+from tests.airflow.looks import LEG
 
 SENSOR_WAYS = ("started", "ended", "resumed")
 CREATE_WAYS = ("create_ended", "create_resumed")
@@ -70,7 +71,7 @@ def left_its_worker(airflow: AirflowStack, run_id: str, task_id: str) -> bool:
 
     If the task is woken before that, Airflow takes the old process's end for the new one's, and adds a try.
     """
-    if "::group::Pre Execute" not in airflow.log("endings", run_id, task_id):
+    if LEG not in airflow.log("endings", run_id, task_id):
         return True  # it was on no worker
     key = f"TaskInstanceKey(dag_id='endings', task_id='{task_id}', run_id='{run_id}'"
     lines = airflow.processes.log_file("scheduler").read_text(errors="replace").splitlines()
@@ -152,7 +153,7 @@ LEGS = {"started": 0, "ended": 1, "resumed": 2, "create_ended": 1, "create_resum
 def test_a_wait_needs_no_more_worker_than_it_must(airflow: AirflowStack, endings: str, way: str) -> None:
     """None where nothing of the task wants one; one where it was told to start there; two with a callback or record."""
     legs = LEGS[way] if AIRFLOW_V_3_3_PLUS else 2
-    assert airflow.log("endings", endings, f"{way}_completed").count("::group::Pre Execute") == legs
+    assert airflow.log("endings", endings, f"{way}_completed").count(LEG) == legs
 
 
 ODD_IDS = {

@@ -9,6 +9,7 @@ import pytest
 
 from airflow_provider_starvideos.emulator import Emulator
 from dev.airflow_stack import AirflowStack
+from tests.airflow.looks import LEG
 
 HERE = Path(__file__).parent
 
@@ -48,7 +49,7 @@ def test_listeners_see_the_sensor_succeed(witnessed: Witnessed) -> None:
     """Once, like every other task: a task that ends in the triggerer would be left out."""
     assert [len(witnessed.seen("success", name)) for name in ("create", "wait", "use")] == [1, 1, 1]
     assert witnessed.seen("running", "wait")
-    assert "::group::Pre Execute" in witnessed.log
+    assert LEG in witnessed.log
 
 
 def test_the_xcom_backend_sees_the_sensors_xcoms(witnessed: Witnessed) -> None:

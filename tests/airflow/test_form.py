@@ -1,6 +1,7 @@
 """The connection form on a running Airflow: its fields, and its test button, which must never cost anything."""
 
 import pytest
+from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_1_PLUS
 
 from airflow_provider_starvideos.emulator import Emulator
 from dev.airflow_stack import AirflowStack
@@ -14,13 +15,17 @@ def press(airflow: AirflowStack, **connection: object) -> tuple[bool, str]:
 
 
 def test_the_form_has_its_fields(airflow: AirflowStack) -> None:
-    """Labels for host and key, fields for the extras; what doesn't apply is hidden."""
+    """Labels for host and key, fields for the extras; what doesn't apply is hidden.
+
+    Airflow 3.0 makes fields only with the FAB provider, which isn't here: there the extras are written as JSON.
+    """
     metas = {meta["connection_type"]: meta for meta in airflow.api.ui("/connections/hook_meta")}
     meta = metas["starvideos"]
     assert meta["standard_fields"]["host"]["title"] == "Base URL"
     assert meta["standard_fields"]["password"]["title"] == "API key"
     assert meta["standard_fields"]["login"]["hidden"]
-    assert {"timeout", "max_retries", "allow_http"} <= set(meta["extra_fields"])
+    fields = set(meta["extra_fields"] or ())
+    assert {"timeout", "max_retries", "allow_http"} <= fields if AIRFLOW_V_3_1_PLUS else not fields
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import signal
 from collections import Counter
@@ -67,12 +66,7 @@ class Batch(Row):
 
     def entries(self) -> list[dict[str, Any]]:
         """Return what is on record of its rows."""
-        with self.bench.airflow.db() as db:
-            found = db.execute(
-                "SELECT value FROM task_state_store WHERE dag_id = ? AND run_id = ? AND map_index = ?",
-                (self.bench.dag_id, self.bench.run_id, self.index),
-            ).fetchall()
-        return [entry for row in found for entry in json.loads(row["value"]).get("rows", ())]
+        return [entry for record in self.records() for entry in record.get("rows", ())]
 
     def outcome(self) -> BatchOutcome:  # type: ignore[override]
         prompts = {order.id: order.prompt for order in self.orders}

@@ -17,7 +17,7 @@ import psutil
 from airflow_provider_starvideos.emulator import Emulator
 from dev.airflow_api import AirflowApiError
 from dev.airflow_stack import AirflowStack
-from tests.airflow.crash.row import TASK, Condition, Row, Script
+from tests.airflow.crash.row import KILLED, TASK, Condition, Row, Script
 
 FINAL = frozenset({"success", "failed", "upstream_failed", "skipped", "removed"})
 POLL = 0.1
@@ -59,6 +59,7 @@ class Bench:
                 raise TimeoutError("\n".join([*stuck, self.airflow.summary(dag_id, self.run_id)]))
             time.sleep(POLL)
             self._look()
+            self._clear_killed(rows)
             self._end_videos(rows)
             for name in list(scripts):
                 if awaited[name]():
@@ -95,6 +96,14 @@ class Bench:
                 waited_for = row.wait != "deferred" or (row.state == "deferred" and order.queries > 0)
                 if order.status not in ("completed", "failed") and waited_for and not row.holds_video:
                     self.emulator.finish(order.id, row.ends[number] if number < len(row.ends) else "completed")
+
+    def _clear_killed(self, rows: Sequence[Row]) -> None:
+        """Clear what Airflow 3.0 doesn't try again."""
+        for row in rows:
+            if row.state == KILLED:
+                row.clear()
+                row.left_killed = False
+                self._look()
 
     @contextlib.contextmanager
     def no_task_talking(self) -> Iterator[None]:

@@ -7,7 +7,6 @@ then yields what it waits for, and acts when that has come.
 from __future__ import annotations
 
 import contextlib
-import json
 import re
 import time
 from collections.abc import Callable, Iterator
@@ -16,13 +15,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import psutil
+from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_1_PLUS
 
 from dev.airflow_api import AirflowApiError, path
+from tests.airflow.looks import records
 
 if TYPE_CHECKING:
     from tests.airflow.crash.bench import Bench
 
 TASK = "order"
+AIRFLOW_3_0 = not AIRFLOW_V_3_1_PLUS
+KILLED = "killed"
+"""The state of a row whose task Airflow 3.0 has failed because its process was killed: later ones try it again. The
+bench then clears it, as a user does, and the next try must do what it does elsewhere."""
 CONFLICT = 409
 WAITS: dict[str, dict[str, bool]] = {
     "none": {"wait_for_completion": False},
@@ -74,6 +79,7 @@ class Row:
     ends: tuple[str, ...] = ()
     told_at: int | None = None
     holds_video: bool = False
+    left_killed: bool = False
     bench: Bench = field(init=False, repr=False)
     index: int = field(init=False, default=-1)
     name: str = field(init=False, default="")
@@ -128,6 +134,7 @@ class Row:
                 # Not until it is reaped: its parent may be stopped.
                 while process.is_running() and process.status() != psutil.STATUS_ZOMBIE:
                     time.sleep(0.01)
+        self.left_killed = AIRFLOW_3_0
 
     def clear(self) -> None:
         """Clear the task, as a user does."""
@@ -166,7 +173,8 @@ class Row:
 
     @property
     def state(self) -> str:
-        return str(self.bench.tasks.get(self.index, {}).get("state"))
+        state = str(self.bench.tasks.get(self.index, {}).get("state"))
+        return KILLED if state == "failed" and self.left_killed else state
 
     @property
     def try_number(self) -> int:
@@ -176,12 +184,11 @@ class Row:
         return self.bench.airflow.task_processes(self.bench.dag_id, TASK, self.bench.run_id, self.index)
 
     def record(self) -> dict[str, Any] | None:
-        with self.bench.airflow.db() as db:
-            rows = db.execute(
-                "SELECT value FROM task_state_store WHERE dag_id = ? AND run_id = ? AND map_index = ?",
-                (self.bench.dag_id, self.bench.run_id, self.index),
-            ).fetchall()
-        return json.loads(rows[0]["value"]) if rows else None
+        found = self.records()
+        return found[0] if found else None
+
+    def records(self) -> list[dict[str, Any]]:
+        return records(self.bench.airflow, self.bench.dag_id, self.bench.run_id, TASK, self.index)
 
     def log(self, try_number: int | None = None) -> str:
         return self.bench.airflow.log(

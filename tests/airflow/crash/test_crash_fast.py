@@ -1,6 +1,7 @@
 """The most telling rows of the crash matrix: a video is paid for once, whatever is killed, lost, retried or cleared."""
 
 import pytest
+from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_3_PLUS
 
 from tests.airflow.crash import scripts, told
 from tests.airflow.crash.bench import Bench
@@ -89,6 +90,23 @@ def test_paid_once(bench: Bench, rows: list[Row]) -> None:
     bench.run(rows)
 
 
+@pytest.mark.skipif(AIRFLOW_V_3_3_PLUS, reason="since Airflow 3.3 there are retry policies; test_retry_policy")
+def test_without_retry_policies(bench: Bench) -> None:
+    """The task's own ``retries`` do; a permanent error isn't retried all the same."""
+    limited = Row(
+        "429 with Retry-After: 3, plain retries",
+        scripts.spoiled("rate_limit", retry_after=3),
+        told.ORDERED,
+        tries=2,
+        kwargs={"starvideos_conn_id": "crash_impatient"},
+    )
+    refused = Row("401, plain retries", scripts.spoiled("status", status=401), told.REFUSED, 0, False, tries=1)
+    bench.run([limited, refused])
+
+
+@pytest.mark.skipif(
+    not AIRFLOW_V_3_3_PLUS, reason="before Airflow 3.3 there are no retry policies; test_without_retry_policies"
+)
 def test_retry_policy(bench: Bench) -> None:
     """A rate limit is retried when the API asked for it, not after the task's hour; a permanent error never."""
     limited = Row(

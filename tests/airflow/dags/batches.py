@@ -17,8 +17,7 @@ def read(uri: str) -> list[dict]:
 
     from airflow.sdk import ObjectStoragePath
 
-    with ObjectStoragePath(uri).open("r") as file:
-        return [json.loads(line) for line in file]
+    return [json.loads(line) for line in ObjectStoragePath(uri).read_text().splitlines()]
 
 
 with DAG("batch_list", default_args={"retries": 2, "retry_delay": 1, "poll_interval": 1}):

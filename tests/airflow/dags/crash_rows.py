@@ -10,10 +10,10 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_3_PLUS
 from airflow.sdk import DAG, task
 
 from airflow_provider_starvideos.operators.create import StarVideosCreateOperator
-from airflow_provider_starvideos.retry_policy import StarVideosRetryPolicy
 
 
 def hold(folder: str, name: str, place: str) -> None:
@@ -67,9 +67,12 @@ def order_rows(dag_id: str, **options: Any) -> DAG:
 
 retried = order_rows("crash_retried", retries=2)
 once = order_rows("crash_once", retries=0)
-policy = order_rows(
-    "crash_policy",
-    retries=2,
-    retry_delay=timedelta(hours=1),
-    retry_policy=StarVideosRetryPolicy(first_delay=timedelta(seconds=1)),
-)
+if AIRFLOW_V_3_3_PLUS:
+    from airflow_provider_starvideos.retry_policy import StarVideosRetryPolicy
+
+    policy = order_rows(
+        "crash_policy",
+        retries=2,
+        retry_delay=timedelta(hours=1),
+        retry_policy=StarVideosRetryPolicy(first_delay=timedelta(seconds=1)),
+    )

@@ -1,7 +1,7 @@
 """Dags of test_endings.py: every way for a wait to end, and ids that are none."""
 
+from airflow.providers.common.compat.sdk import AirflowSkipException
 from airflow.sdk import DAG, task
-from airflow.sdk.exceptions import AirflowSkipException
 
 from airflow_provider_starvideos.operators.create import StarVideosCreateOperator
 from airflow_provider_starvideos.operators.download import StarVideosDownloadOperator
