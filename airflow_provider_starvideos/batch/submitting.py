@@ -113,6 +113,7 @@ class Submission:
         self._places = 0
         self._halt: Halt | None = None
         self._last_refusal = ""
+        self._finishing = False
 
     def run(self, rows: Iterable[Row], places: int) -> Halt | None:
         """Order rows.
@@ -125,15 +126,20 @@ class Submission:
         waiting, self._places = deque(rows), places
         pool = ThreadPoolExecutor(self._concurrency, thread_name_prefix="starvideos-order")
         try:
-            while self._goes_on(waiting):
-                self._send(pool, self._choose(waiting))
-                waiting.extendleft(reversed(self._gather()))
+            try:
+                while self._goes_on(waiting):
+                    self._send(pool, self._choose(waiting))
+                    waiting.extendleft(reversed(self._gather()))
+            finally:
+                self._finish(pool)
         finally:
-            self._finish(pool)
+            if not self._finishing:  # a signal came just before
+                self._finish(pool)
         return self._halt
 
     def _finish(self, pool: ThreadPoolExecutor) -> None:
         """Wait for what is out, and put it on record. Also where a signal ends the task, between any two lines."""
+        self._finishing = True
         all_ended = False
         try:
             pool.shutdown(wait=True)

@@ -254,6 +254,23 @@ def test_a_signal_between_any_two_lines(part: int, caplog: pytest.LogCaptureFixt
         assert len(api.taken) >= ROWS - len(doubt), (stop_at, where)
 
 
+def test_a_signal_just_before_the_end_is_put_on_record(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between the last order's answer and the step that puts it on record there is a moment, too."""
+    finish, calls = submitting.Submission._finish, itertools.count(1)
+
+    def late(self: Any, pool: Any) -> None:
+        if next(calls) == 1:
+            raise Killed
+        finish(self, pool)
+
+    monkeypatch.setattr(submitting.Submission, "_finish", late)
+    api, stores = FakeApi(), Stores()
+    with pytest.raises(Killed):
+        batch_of(api, stores).order()
+    assert doubtful(api, stores) == []
+    assert {prompt: entry.video_id for prompt, entry in on_record(api, stores).items()} == api.ids
+
+
 def test_a_second_signal_while_it_waits_for_the_answers(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
