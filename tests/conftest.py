@@ -34,3 +34,9 @@ def pytest_configure(config: pytest.Config) -> None:
     """On older Airflows, let only what our own code does be an error."""
     for kind in TOLERATED:
         config.addinivalue_line("filterwarnings", f"ignore::{kind.__name__}:{NOT_OURS}")
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ten failed looks in a row end a wait, however soon: for tests whose looks follow on one another."""
+    monkeypatch.setattr("airflow_provider_starvideos.api.waiting.MIN_BLIND_SECONDS", 0.0)

@@ -30,7 +30,9 @@ DEFAULT_TIMEOUT = 3600.0
 BACKSTOP_SECONDS = 120.0
 """Airflow's own timeout of a deferral comes this much after the wait's deadline, should the trigger be gone."""
 MAX_POLL_ERRORS_IN_A_ROW = 10
-"""With the default interval, five minutes without one readable answer."""
+"""So many looks in a row must have failed, …"""
+MIN_BLIND_SECONDS = 600.0
+"""… and for so long, before they end a wait. The video goes on meanwhile, and an API that restarts comes back."""
 MAX_PAUSE_SECONDS = 600.0
 """The longest pause between two looks that the API can ask for. Whatever asks for hours (a gateway with a quota of its
 own, a date of another clock) would otherwise blind all waits until their deadlines; a look in ten minutes hurts nobody.
@@ -100,6 +102,7 @@ class Wait:
         self.end_time = end_time
         self._chance = chance
         self._errors = 0
+        self._blind_since = 0.0
         self._paused = False
         self._status = ""
         self._warned = False
@@ -140,17 +143,20 @@ class Wait:
         if isinstance(error, StarVideosRateLimitError):
             return self._rate_limited(error, now)
         self._errors += 1
+        if self._errors == 1:
+            self._blind_since = now
         delay = self._interval()
         # A key with which this wait has seen its video is being exchanged, or a gateway has a bad moment.
         passes = not error.permanent or (self._status != "" and isinstance(error, StarVideosAuthenticationError))
-        if not passes or self._errors >= MAX_POLL_ERRORS_IN_A_ROW:
+        too_many = self._errors >= MAX_POLL_ERRORS_IN_A_ROW and now - self._blind_since >= MIN_BLIND_SECONDS
+        if not passes or too_many:
             raise error
         if isinstance(error, StarVideosAPIError) and error.retry_after:
             delay = max(delay, min(error.retry_after, MAX_PAUSE_SECONDS))
         notice = (
             f"Looking at StarVideos video {self.video_id} failed ({self._errors} in a row), the wait goes on: {error}"
         )
-        return self._again(delay, now, notice)
+        return self._again(delay, now, notice, blind=f" The last look at it failed: {error}")
 
     def _rate_limited(self, error: StarVideosRateLimitError, now: float) -> Sleep:
         """The server works, and wants fewer polls: no failure, however often. Come back spread over an interval."""
@@ -162,14 +168,14 @@ class Wait:
     def _interval(self) -> float:
         return self.poll_interval * (1.0 + POLL_JITTER * self._chance())
 
-    def _again(self, delay: float, now: float, notice: str, *, warn: bool = False) -> Sleep:
+    def _again(self, delay: float, now: float, notice: str, *, warn: bool = False, blind: str = "") -> Sleep:
         """Look again after ``delay``, but not later than at the deadline: the last look is there."""
         left = self.end_time - now
         if left <= 0:
             last = f"; it was {self._status} when last seen" if self._status else ""
             raise StarVideosWaitTimeoutError(
                 f"StarVideos video {self.video_id} wasn't ready at the deadline{last}. It can't be stopped: it goes "
-                "on, and is billed. Wait for it again (its id stays valid) or raise the timeout."
+                f"on, and is billed. Wait for it again (its id stays valid) or raise the timeout.{blind}"
             )
         return Sleep(min(delay, left), notice, warn)
 

@@ -49,7 +49,7 @@ class StarVideosTaskSensor(BaseSensorOperator):
     :param poke_interval: seconds between two looks, more than 0; the vendor recommends 30 to 60 (page "Query Task")
     :param timeout: seconds until the sensor has failed, at a moment that outlives restarts
     :param kwargs: every other option of ``BaseSensorOperator``: ``soft_fail``, ``mode``, … With ``silent_fail`` it
-        waits on however many looks fail; otherwise ten in a row end the wait
+        waits on however many looks fail; otherwise ten in a row, over ten minutes or more, end the wait
     :return: the video's id
     :raises AirflowFailException: the video failed, or is unknown; or the connection or the id can't be used
     :raises AirflowSensorTimeout: it wasn't ready in time

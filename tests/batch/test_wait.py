@@ -135,8 +135,9 @@ async def test_save_after() -> None:
     assert 0.3 <= time.monotonic() - began < 1.0
 
 
+@pytest.mark.usefixtures("impatient")
 async def test_an_error_that_concerns_all() -> None:
-    """A refused key ends the wait at once; what was known by then stays known."""
+    """A key that stays refused ends the wait; what was known by then stays known."""
     refused = StarVideosAuthenticationError("the key", status_code=401)
     wait = BatchWait(
         plan(50), Api(lambda video_id, look: refused if video_id == "v7" and look > 1 else "processing").look, LOG
@@ -152,6 +153,7 @@ async def test_a_wrong_path_concerns_all() -> None:
         await waited(Api(lambda video_id, look: StarVideosNotFoundError("no path", status_code=404)), plan(5))
 
 
+@pytest.mark.usefixtures("impatient")
 async def test_a_server_that_is_gone_ends_the_wait() -> None:
     """After ten looks in a row without an answer, as for a single video."""
     api = Api(lambda video_id, look: StarVideosServerError("down", status_code=502))
@@ -160,6 +162,7 @@ async def test_a_server_that_is_gone_ends_the_wait() -> None:
     assert max(len(times) for times in api.looks.values()) == 10
 
 
+@pytest.mark.usefixtures("impatient")
 async def test_one_video_that_cannot_be_looked_at_is_its_own_problem() -> None:
     """The others are waited for; it ends at its deadline."""
     broken = StarVideosServerError("down", status_code=500)
@@ -245,6 +248,7 @@ def _ordered(desk: Desk, count: int) -> Any:
     return desk.emulator.orders
 
 
+@pytest.mark.usefixtures("impatient")
 def test_an_error_event_keeps_what_was_known(desk: Desk) -> None:
     """The key is refused in mid-wait: the task fails for good, and the ends that were seen are on record."""
     desk.emulator.update(seconds="hold")

@@ -170,6 +170,7 @@ def test_the_connections_retries_count(
     assert emulator.requests["create"] == emulator.requests["query"] == 2
 
 
+@pytest.mark.usefixtures("impatient")
 def test_a_wait_has_no_retries_within_its_looks(calls: Calls, emulator: Emulator, connect: Callable[..., None]) -> None:
     """The next look is the retry; the tenth in a row that fails ends the wait."""
     connect(emulator.base_url, emulator.key, max_retries=5)

@@ -44,21 +44,59 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def test_a_certificate_that_nobody_vouches_for_is_refused(client: Any, api: Any, serve: Any, certificate: Path) -> None:
-    """Neither the key nor the order goes to a server that can't prove who it is."""
+BUNDLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
+
+
+@pytest.fixture
+def tls(serve: Any, certificate: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """A server with that certificate, and its ``url``. Whatever this machine trusts doesn't count."""
+    for name in BUNDLES:
+        monkeypatch.delenv(name, raising=False)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate)
 
     def handle(peer: Any) -> None:
-        peer.sock = context.wrap_socket(peer.sock, server_side=True)
-        if peer.read_request():
-            peer.answer(VIDEO)
+        with context.wrap_socket(peer.sock, server_side=True) as peer.sock:
+            if peer.read_request():
+                peer.answer(VIDEO, "200 OK", "Connection: close")
 
-    server = serve(handle)
-    with pytest.raises(StarVideosConnectionError, match=r"(?i)certificate") as caught:
-        client.send(api(f"https://localhost:{server.port}").order)
+    return serve(handle)
+
+
+def never_left(client: Any, api: Any, tls: Any) -> str:
+    """Send an order and a query to a server that isn't trusted; return the order's error."""
+    url = f"https://localhost:{tls.port}"
+    with pytest.raises(StarVideosConnectionError):
+        client.send(api(url).query)
+    with pytest.raises(StarVideosConnectionError) as caught:
+        client.send(api(url).order)
     assert caught.value.sent is False
-    assert server.requests == []
+    assert tls.requests == []
+    return str(caught.value)
+
+
+def test_a_certificate_that_nobody_vouches_for_is_refused(client: Any, api: Any, tls: Any) -> None:
+    """Neither the key nor the order goes to a server that can't prove who it is."""
+    assert "certificate" in never_left(client, api, tls).lower()
+
+
+@pytest.mark.parametrize("variable", BUNDLES)
+def test_a_companys_own_authority_is_trusted_where_it_is_named(
+    variable: str, client: Any, api: Any, tls: Any, certificate: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same variable serves workers and the triggerer, for orders and for looks."""
+    monkeypatch.setenv(variable, str(certificate))
+    url = f"https://localhost:{tls.port}"
+    assert client.run(api(url).create()).id == "video_1"
+    assert client.run(api(url).look()).id == "video_1"
+
+
+def test_an_authority_that_cannot_be_read_is_told(
+    client: Any, api: Any, tls: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A wrong path is an error of the connection, not an unknown one, and nothing leaves."""
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "missing.pem"))
+    never_left(client, api, tls)
 
 
 PROXY_VARIABLES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")

@@ -155,8 +155,9 @@ async def test_an_error_on_the_way_to_a_value_may_be_retried(monkeypatch: pytest
     assert "no route to the api-server" in str(error)
 
 
+@pytest.mark.usefixtures("impatient")
 async def test_silent_fail_waits_on_however_many_looks_fail(emulator: Emulator, video_id: str) -> None:
-    """Ten in a row would end the wait otherwise."""
+    """Without it ten in a row end the wait, where they last long enough."""
     emulator.add_fault(on="query", kind="server_error", times=25)
     assert isinstance(await error_of(starting(video_id)), StarVideosServerError)
     emulator.clear_faults()

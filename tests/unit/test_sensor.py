@@ -266,6 +266,7 @@ def test_poking_ends_at_the_timeout(video_id: str) -> None:
         run(poking(video_id, timeout=0.05, soft_fail=True))
 
 
+@pytest.mark.usefixtures("impatient")
 def test_poking_gives_up_after_many_failures_in_a_row(emulator: Emulator, video_id: str) -> None:
     """The tenth is raised and may be retried; ``never_fail`` skips, ``soft_fail`` doesn't."""
     emulator.add_fault(on="query", kind="server_error")
@@ -278,6 +279,7 @@ def test_poking_gives_up_after_many_failures_in_a_row(emulator: Emulator, video_
         run(poking(video_id, never_fail=True))
 
 
+@pytest.mark.usefixtures("impatient")
 def test_silent_fail_pokes_on_whatever_fails(emulator: Emulator, video_id: str) -> None:
     """Beyond ten in a row, too; what can't be mended still ends it."""
     emulator.finish(video_id)

@@ -223,6 +223,7 @@ async def test_a_connection_that_can_not_be_read_for_a_while_is_waited_for(
     assert events.read(await sent(trigger(video_id))).id == video_id
 
 
+@pytest.mark.usefixtures("impatient")
 async def test_a_connection_that_stays_unreadable_is_one_event(monkeypatch: pytest.MonkeyPatch) -> None:
     """After ten times in a row; the task may be retried."""
     unreadable(None, monkeypatch)

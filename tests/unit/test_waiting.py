@@ -13,6 +13,7 @@ from airflow_provider_starvideos.api.flow import Sleep, drive
 from airflow_provider_starvideos.api.models import TaskStatus, VideoTask
 from airflow_provider_starvideos.api.waiting import (
     MAX_POLL_ERRORS_IN_A_ROW,
+    MIN_BLIND_SECONDS,
     Look,
     Wait,
     watch,
@@ -228,21 +229,31 @@ def test_a_poll_that_fails_does_not_fail_the_wait(error: StarVideosError) -> Non
     assert f"failed (2 in a row), the wait goes on: {error}" in world.notices[-1]
 
 
-def test_too_many_failures_in_a_row_end_the_wait() -> None:
-    """The tenth is raised, as itself."""
-    world = World([LOST])
+@pytest.mark.parametrize(("interval", "looks"), [(5.0, 121), (30.0, 21), (120.0, 10)])
+def test_too_many_failures_in_a_row_end_the_wait(interval: float, looks: int) -> None:
+    """Ten, and for ten minutes, however short the interval is: an API that restarts costs no wait."""
+    world = World([PROCESSING, LOST])
     with pytest.raises(StarVideosConnectionError) as caught:
-        world.watch()
+        world.watch(poll_interval=interval)
     assert caught.value is LOST
-    assert len(world.looks) == MAX_POLL_ERRORS_IN_A_ROW == 10
+    assert len(world.looks) == 1 + looks
+    assert looks >= MAX_POLL_ERRORS_IN_A_ROW == 10
+    assert world.looks[-1] - world.looks[1] >= MIN_BLIND_SECONDS == 600
+
+
+def test_a_deadline_without_sight_says_why() -> None:
+    """Whoever reads the error learns that the API couldn't be asked at the end."""
+    world = World([PROCESSING, LOST])
+    with pytest.raises(StarVideosWaitTimeoutError, match=r"processing.*The last look at it failed: reset"):
+        world.watch(timeout=100)
 
 
 def test_only_failures_in_a_row_count() -> None:
     """One readable answer, and the count starts anew."""
-    nine = [LOST] * 9
-    world = World([*nine, PROCESSING, *nine, PROCESSING, *nine, COMPLETED])
+    twenty = [LOST] * 20
+    world = World([*twenty, PROCESSING, *twenty, PROCESSING, *twenty, COMPLETED])
     assert world.watch() is COMPLETED
-    assert len(world.looks) == 30
+    assert len(world.looks) == 63
 
 
 REFUSED = StarVideosAuthenticationError("x", status_code=401)
@@ -272,14 +283,14 @@ def test_a_key_that_was_never_accepted_ends_the_wait_at_once() -> None:
 
 
 def test_a_key_that_was_accepted_may_be_refused_for_a_while() -> None:
-    """While it is exchanged, first there and then here, no paid video is given up; for good it is after ten looks."""
-    world = World([PROCESSING, *[REFUSED] * 9, PROCESSING, REFUSED, COMPLETED])
+    """While it is exchanged, first there and then here, no paid video is given up; for good it is after ten minutes."""
+    world = World([PROCESSING, *[REFUSED] * 20, PROCESSING, REFUSED, COMPLETED])
     assert world.watch() is COMPLETED
     world = World([PROCESSING, REFUSED])
     with pytest.raises(StarVideosAuthenticationError) as caught:
         world.watch()
     assert caught.value is REFUSED
-    assert len(world.looks) == 1 + MAX_POLL_ERRORS_IN_A_ROW
+    assert world.looks[-1] - world.looks[1] == MIN_BLIND_SECONDS
 
 
 def test_a_look_that_was_shared_counts_from_when_the_api_was_asked() -> None:
