@@ -210,7 +210,7 @@ def searched(scene: Scene) -> Scene:
     scene.look_everywhere()
     process.kill()
     airflow.kill("triggerer", signal.SIGKILL)
-    scene.emulator.update(seconds=3)
+    scene.emulator.update(seconds=8)
     for order in scene.emulator.orders:
         scene.emulator.finish(order.id)
     scene.emulator.add_fault(on="create", kind="bad_gateway_html", when="after", match="answer lost")

@@ -13,8 +13,9 @@ from airflow_provider_starvideos.sensors.task import StarVideosTaskSensor
 FOLDER = os.environ.get("NOTHING_SECRET_FOLDER", "unknown")
 BUCKET = "s3://aws_default@videos/nothing_secret/"
 SIGNED = {"reference_images": ["s3://aws_default@inputs/cat.png"]}
-WAITS = {"wait_for_completion": True, "poll_interval": 1, "timeout": 150}
-POKES = {"poke_interval": 1, "timeout": 150}
+# Not sooner: Airflow fails a task whose next leg is queued before the scheduler has noted the end of the last one.
+WAITS = {"wait_for_completion": True, "poll_interval": 5, "timeout": 300}
+POKES = {"poke_interval": 5, "timeout": 300}
 TELLS_ALL = {"starvideos_conn_id": "starvideos_indiscreet"}
 LITERAL = "https://pictures.example/cat.png?X-Amz-Signature=signature-that-a-user-wrote-into-a-dag"
 SENSORS = {
@@ -26,8 +27,7 @@ SENSORS = {
 SINGLY = ("header", "url", "query", "page", "redirect", "gateway", "broken", "odd")
 TOGETHER = ("doomed", "request", "quoted", "target", "query", "page", "gateway", "welcome", "broken")
 
-# Retries: on a busy machine Airflow fails a task whose next leg is queued before it has noted the end of the last one.
-with DAG("nothing_secret_well", max_active_tasks=64, default_args={"retries": 2, "retry_delay": 1}):
+with DAG("nothing_secret_well", max_active_tasks=64, default_args={"retries": 3, "retry_delay": 1}):
     create = StarVideosCreateOperator(task_id="create", prompt="create", **SIGNED)
     StarVideosCreateOperator(task_id="deferred", prompt="deferred", **SIGNED, **WAITS)
     StarVideosCreateOperator(task_id="fleeting", prompt="fleeting", durable=False, **SIGNED, **WAITS)
@@ -48,17 +48,17 @@ with DAG("nothing_secret_well", max_active_tasks=64, default_args={"retries": 2,
         ],
         destination=FOLDER + "/batch/",
         max_failures=2,
-        poll_interval=1,
+        poll_interval=5,
     )
     StarVideosBatchOperator(
-        task_id="batch_of_file", requests="s3://aws_default@inputs/rows.jsonl", destination=BUCKET, poll_interval=1
+        task_id="batch_of_file", requests="s3://aws_default@inputs/rows.jsonl", destination=BUCKET, poll_interval=5
     )
 
-    @task.starvideos_create(wait_for_completion=True, poll_interval=1)
+    @task.starvideos_create(wait_for_completion=True, poll_interval=5)
     def decorated() -> dict:
         return {"prompt": "decorated", "reference_images": ["https://pictures.example/?Signature=" + "made-by-" * 4]}
 
-    @task.starvideos_batch(poll_interval=1, **SIGNED)
+    @task.starvideos_batch(poll_interval=5, **SIGNED)
     def decorated_batch():
         yield "decorated row"
 
@@ -81,11 +81,11 @@ with DAG("nothing_secret_badly", max_active_tasks=64, default_args={"retries": 0
         task_id="batch",
         requests=[{"prompt": f"{word}.", **SIGNED} for word in TOGETHER],
         destination=FOLDER + "/badly/",
-        poll_interval=1,
+        poll_interval=5,
         **TELLS_ALL,
     )
 
-with DAG("nothing_secret_killed", default_args={"retries": 2, "retry_delay": 1}):
+with DAG("nothing_secret_killed", default_args={"retries": 3, "retry_delay": 1}):
     StarVideosCreateOperator(task_id="deferred", prompt="held", **SIGNED, **WAITS)
     StarVideosCreateOperator(task_id="blocking", prompt="held", deferrable=False, **SIGNED, **WAITS)
 
