@@ -195,6 +195,7 @@ SECRETS = [
     "https://a.example/b c.png#SECRET",
     "https://user:SECRET@a.example/b c.png",
     "https://user:pa/SECRET@a.example/b.png",
+    "https://user:SECRET/pa@a.example/b.png",
     "https://user:pa:SECRET@a.example:port/b.png",
     "bucket.s3.example/b.png?sig=SECRET",
     "user:SECRET@a.example/b.png",

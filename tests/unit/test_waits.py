@@ -48,6 +48,8 @@ def test_a_completed_video_is_one_line_in_the_log(monkeypatch: pytest.MonkeyPatc
     assert completed_line(COMPLETED) == "StarVideos video video_1 is completed."
     known = replace(COMPLETED, actual_duration=5.0, created=NOW)
     assert completed_line(known) == "StarVideos video video_1 is completed, 5 s long, 90 s after its order."
+    ahead = replace(COMPLETED, created=NOW + 500)  # by the API's clock
+    assert completed_line(ahead) == "StarVideos video video_1 is completed, 0 s after its order."
     assert completed_line(replace(known, created=NOW + 500)).endswith(", 0 s after its order.")
 
 
