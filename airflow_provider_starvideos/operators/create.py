@@ -173,7 +173,7 @@ class StarVideosCreateOperator(BaseOperator):
         return order
 
     def _wait(self, context: Context, task: VideoTask) -> str:
-        if task.is_completed:  # ordered by an earlier try
+        if task.is_completed and task.video_url:  # ordered by an earlier try
             return self._deliver(context, task)
         if self.deferrable:
             # With a record, only a worker can take it away after the success (see ledger.success).

@@ -12,6 +12,8 @@ import pytest
 
 from airflow_provider_starvideos.api.models import TaskStatus, VideoTask
 from airflow_provider_starvideos.api.waiting import DEFAULT_POLL_INTERVAL, DEFAULT_TIMEOUT, completed_line
+from airflow_provider_starvideos.hooks.starvideos import StarVideosHook
+from airflow_provider_starvideos.operators.create import StarVideosCreateOperator
 from airflow_provider_starvideos.waits import positive_seconds, push_result
 
 NOW = 1_700_000_000
@@ -87,3 +89,16 @@ def test_what_is_no_positive_time_is_refused_when_the_dag_is_parsed(value: Any) 
     """With name and value."""
     with pytest.raises(ValueError, match=r"poll_interval must be a positive number of seconds, or a timedelta \(got "):
         positive_seconds("poll_interval", value)
+
+
+def test_an_order_that_is_answered_as_completed_is_looked_at_for_its_url(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The answer to an order has no URL, even where it says "completed": that comes with a query."""
+    bare = replace(COMPLETED, video_url=None)
+    monkeypatch.setattr(StarVideosHook, "submit", lambda self, request: bare)
+    monkeypatch.setattr(StarVideosHook, "wait_for_video", lambda self, video_id, **options: COMPLETED)
+    operator = StarVideosCreateOperator(
+        task_id="create", prompt="x", durable=False, wait_for_completion=True, deferrable=False
+    )
+    ti: Any = TaskInstance()
+    assert operator.execute({"ti": ti}) == "video_1"
+    assert ti.xcoms["video_url"] == URL
