@@ -198,7 +198,8 @@ def plain(draw: Any) -> Spoiled:
     status = draw((st.integers(200, 999) | st.sampled_from(STATUSES)).filter(lambda status: status not in (204, 304)))
     body = draw(payloads)
     framing = draw(st.sampled_from(["length", "none", "chunked", "gzip", "deflate"] if body else ["length"]))
-    data = _join(b"HTTP/1.1 %d OK" % status, draw(PLAIN_HEADERS), body, framing)
+    lines = [*draw(PLAIN_HEADERS), b"Connection: close"]  # it is; else a second request may go out just before
+    data = _join(b"HTTP/1.1 %d OK" % status, lines, body, framing)
     return Spoiled(draw(st.just(b"") | INTERIM) + data, parts=draw(st.sampled_from([1, 2])), body=body)
 
 

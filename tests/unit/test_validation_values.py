@@ -196,6 +196,7 @@ SECRETS = [
     "https://user:SECRET@a.example/b c.png",
     "https://user:pa/SECRET@a.example/b.png",
     "https://user:SECRET/pa@a.example/b.png",
+    "https://a.example/b.png?a=1\n&sig=SECRET",
     "https://user:pa:SECRET@a.example:port/b.png",
     "bucket.s3.example/b.png?sig=SECRET",
     "user:SECRET@a.example/b.png",
