@@ -47,6 +47,7 @@ def usable_video_id(video_id: Any, context: Context) -> str:
 
 def defer(
     operator: Any,
+    context: Context,
     video_id: str,
     *,
     poll_interval: float,
@@ -74,8 +75,22 @@ def defer(
         silent_fail=silent_fail,
     )
     backstop = timedelta(seconds=timeout + BACKSTOP_SECONDS)
-    operator.defer(trigger=trigger, method_name="execute_complete", timeout=backstop)
+    of_try = {"try_number": context["ti"].try_number}
+    operator.defer(trigger=trigger, method_name="execute_complete", kwargs=of_try, timeout=backstop)
     raise AssertionError("defer() always raises")
+
+
+def failed_in_an_earlier_try(context: Context, event: Any, try_number: int | None) -> bool:
+    """Tell whether an event is how the wait of an earlier try failed; this try has to begin anew then.
+
+    Airflow 3.0 gives it to each retry again, instead of running ``execute``. A completed video stays completed.
+
+    :param event: as ``triggers.events`` writes it
+    :param try_number: of the try that began the wait, as ``defer`` has put it down; None: not known
+    """
+    from airflow_provider_starvideos.triggers.events import is_completed
+
+    return try_number not in (None, context["ti"].try_number) and not is_completed(event)
 
 
 def push_result(operator: Any, context: Context, task: VideoTask) -> None:

@@ -12,7 +12,7 @@ from airflow.providers.common.compat.sdk import BaseOperator
 from airflow_provider_starvideos.api.models import MODEL, REQUEST_FIELDS
 from airflow_provider_starvideos.api.waiting import DEFAULT_POLL_INTERVAL, DEFAULT_TIMEOUT
 from airflow_provider_starvideos.failures import operator_failures
-from airflow_provider_starvideos.waits import announce, defer, positive_seconds, push_result
+from airflow_provider_starvideos.waits import announce, defer, failed_in_an_earlier_try, positive_seconds, push_result
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -112,14 +112,17 @@ class StarVideosCreateOperator(BaseOperator):
                 return task.id
             return self._wait(context, task)
 
-    def execute_complete(self, context: Context, event: Any = None) -> str:
+    def execute_complete(self, context: Context, event: Any = None, try_number: int | None = None) -> str:
         """Take the trigger's event.
 
         :param event: as ``triggers.events`` writes it
+        :param try_number: of the try that began the wait
         :return: the video's id
         """
         from airflow_provider_starvideos.triggers import events
 
+        if failed_in_an_earlier_try(context, event, try_number):
+            return self.execute(context)
         with operator_failures(self.starvideos_conn_id):
             task = events.read(event)
         if self.durable:
@@ -178,7 +181,12 @@ class StarVideosCreateOperator(BaseOperator):
         if self.deferrable:
             # With a record, only a worker can take it away after the success (see ledger.success).
             return defer(
-                self, task.id, poll_interval=self.poll_interval, timeout=self.timeout, end_task=not self.durable
+                self,
+                context,
+                task.id,
+                poll_interval=self.poll_interval,
+                timeout=self.timeout,
+                end_task=not self.durable,
             )
         from airflow_provider_starvideos.hooks.starvideos import StarVideosHook
 

@@ -12,7 +12,13 @@ from airflow.providers.common.compat.sdk import AirflowFailException, BaseOperat
 from airflow_provider_starvideos.api.waiting import DEFAULT_POLL_INTERVAL, DEFAULT_TIMEOUT
 from airflow_provider_starvideos.exceptions import StarVideosVideoFailedError
 from airflow_provider_starvideos.failures import operator_failures
-from airflow_provider_starvideos.waits import announce, defer, positive_seconds, usable_video_id
+from airflow_provider_starvideos.waits import (
+    announce,
+    defer,
+    failed_in_an_earlier_try,
+    positive_seconds,
+    usable_video_id,
+)
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -96,20 +102,23 @@ class StarVideosDownloadOperator(BaseOperator):
             hook = StarVideosHook(self.starvideos_conn_id)
             task = hook.get_video(self.video_id)
             if self.deferrable and not (task.is_completed or task.is_failed):
-                return defer(self, self.video_id, poll_interval=self.poll_interval, timeout=self.timeout)
+                return defer(self, context, self.video_id, poll_interval=self.poll_interval, timeout=self.timeout)
             if not self.deferrable:
                 announce(self, self.video_id, self.timeout)
                 hook.wait_for_video(self.video_id, poll_interval=self.poll_interval, timeout=self.timeout)
             return self._save(context)
 
-    def execute_complete(self, context: Context, event: Any = None) -> str:
+    def execute_complete(self, context: Context, event: Any = None, try_number: int | None = None) -> str:
         """Take the trigger's event, and save the video.
 
         :param event: as ``triggers.events`` writes it
+        :param try_number: of the try that began the wait
         :return: the URI that was written
         """
         from airflow_provider_starvideos.triggers import events
 
+        if failed_in_an_earlier_try(context, event, try_number):
+            return self.execute(context)
         with _failures(self.starvideos_conn_id):
             self.video_id = events.read(event).id
             return self._save(context)

@@ -21,7 +21,13 @@ from airflow_provider_starvideos.exceptions import StarVideosError
 from airflow_provider_starvideos.failures import sensor_failures
 from airflow_provider_starvideos.sensors import start
 from airflow_provider_starvideos.triggers.rendering import naming
-from airflow_provider_starvideos.waits import defer, positive_seconds, push_result, usable_video_id
+from airflow_provider_starvideos.waits import (
+    defer,
+    failed_in_an_earlier_try,
+    positive_seconds,
+    push_result,
+    usable_video_id,
+)
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -94,6 +100,7 @@ class StarVideosTaskSensor(BaseSensorOperator):
             return found.xcom_value
         return defer(
             self,
+            context,
             self.video_id,
             poll_interval=self.poke_interval,
             timeout=self.timeout,
@@ -110,14 +117,17 @@ class StarVideosTaskSensor(BaseSensorOperator):
             task = self._look(context)
         return PokeReturnValue(True, self._deliver(context, task)) if task else False
 
-    def execute_complete(self, context: Context, event: Any = None) -> str:
+    def execute_complete(self, context: Context, event: Any = None, try_number: int | None = None) -> str:
         """Take the trigger's event.
 
         :param event: as ``triggers.events`` writes it
+        :param try_number: of the try that began the wait
         :return: the video's id
         """
         from airflow_provider_starvideos.triggers import events
 
+        if failed_in_an_earlier_try(context, event, try_number):
+            return str(self.execute(context))
         with self._softened(), self._explained(), sensor_failures(self.starvideos_conn_id):
             task = events.read(event)
         return self._deliver(context, task)

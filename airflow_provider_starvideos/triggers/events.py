@@ -68,6 +68,11 @@ def of_error(video_id: str, error: StarVideosError) -> dict[str, Any]:
     return event
 
 
+def is_completed(event: Any) -> bool:
+    """Tell whether an event is that of a completed video."""
+    return isinstance(event, Mapping) and event.get("status") == COMPLETED
+
+
 def read(event: Any) -> VideoTask:
     """Return the completed video that an event tells of.
 

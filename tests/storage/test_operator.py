@@ -22,6 +22,7 @@ class FakeTI:
     """Notes the XComs."""
 
     dag_id, task_id, run_id, map_index = "dag", "save", "run", -1
+    try_number = 1
 
     def __init__(self) -> None:
         self.xcoms: dict[str, Any] = {}

@@ -12,6 +12,8 @@ from airflow_provider_starvideos.triggers import events
 class TaskInstance:
     """Takes XComs."""
 
+    try_number = 1
+
     def xcom_push(self, key: str, value: Any) -> None:
         """Take one."""
 

@@ -41,6 +41,8 @@ COMPLETED = VideoTask("video_1", TaskStatus.COMPLETED, video_url="https://files.
 class TaskInstance:
     """As much of a task instance as a sensor uses."""
 
+    try_number = 1
+
     def __init__(self, map_index: int = -1) -> None:
         self.xcoms: dict[str, Any] = {}
         self.map_index = map_index
@@ -106,7 +108,7 @@ def test_a_video_that_is_not_there_yet_is_waited_for_in_the_triggerer(video_id: 
         45.0,
     )
     assert before + 600 <= kwargs["end_time"] <= time.time() + 600
-    assert caught.value.method_name == "execute_complete"
+    assert (caught.value.method_name, caught.value.kwargs) == ("execute_complete", {"try_number": 1})
     assert caught.value.timeout == timedelta(seconds=720)
 
 
