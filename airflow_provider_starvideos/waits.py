@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from airflow.providers.common.compat.sdk import AirflowSkipException
+from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_1_PLUS
 
 from airflow_provider_starvideos.api.waiting import BACKSTOP_SECONDS
 
@@ -98,8 +99,9 @@ def push_result(operator: Any, context: Context, task: VideoTask) -> None:
     from airflow_provider_starvideos.triggers.ending import tell_result
 
     tell_result(operator.starvideos_conn_id, task, operator.log)
-    context["ti"].xcom_push(key="video_url", value=task.video_url)
-    context["ti"].xcom_push(key="actual_duration", value=task.actual_duration)
+    for key, value in (("video_url", task.video_url), ("actual_duration", task.actual_duration)):
+        if value is not None or AIRFLOW_V_3_1_PLUS:  # Airflow 3.0's api-server takes no None
+            context["ti"].xcom_push(key=key, value=value)
 
 
 def positive_seconds(name: str, value: timedelta | float) -> float:

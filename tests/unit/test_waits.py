@@ -9,6 +9,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_1_PLUS
 
 from airflow_provider_starvideos.api.models import TaskStatus, VideoTask
 from airflow_provider_starvideos.api.waiting import DEFAULT_POLL_INTERVAL, DEFAULT_TIMEOUT, completed_line
@@ -66,11 +67,11 @@ def test_a_result_is_pushed_and_logged(caplog: pytest.LogCaptureFixture) -> None
 
 
 def test_a_completed_video_without_a_url_is_warned_of(caplog: pytest.LogCaptureFixture) -> None:
-    """It is completed all the same; the API may give the URL later."""
+    """It is completed all the same; the API may give the URL later. Airflow 3.0 can't keep the None."""
     caplog.set_level(logging.INFO)
     ti = TaskInstance()
     push_result(Operator(), {"ti": ti}, replace(COMPLETED, video_url=None))  # type: ignore[typeddict-item]
-    assert ti.xcoms == {"video_url": None, "actual_duration": None}
+    assert ti.xcoms == ({"video_url": None, "actual_duration": None} if AIRFLOW_V_3_1_PLUS else {})
     assert [record.levelname for record in caplog.records] == ["INFO", "WARNING"]
 
 
