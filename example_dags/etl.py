@@ -36,7 +36,7 @@ def products(path: str) -> list[dict]:
     return [json.loads(line) for line in Path(path).read_text().splitlines() if line.strip()]
 
 
-@task
+@task(multiple_outputs=False)  # as one XCom: Airflow 3.0 can't keep a None as one of its own
 def request_of(product: dict) -> dict:
     """Make the arguments of an order from a product row; what is None is not given."""
     first, last = [f"{INPUTS}/{name}" for name in product.get("frames", [])] or (None, None)
