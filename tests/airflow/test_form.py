@@ -21,6 +21,9 @@ def test_the_form_has_its_fields(airflow: AirflowStack) -> None:
     """
     metas = {meta["connection_type"]: meta for meta in airflow.api.ui("/connections/hook_meta")}
     meta = metas["starvideos"]
+    if not AIRFLOW_V_3_1_PLUS:  # there only the FAB provider, which isn't here, makes fields: the form is Airflow's own
+        assert (meta["standard_fields"], meta["extra_fields"]) == (None, None)
+        return
     assert meta["standard_fields"]["host"]["title"] == "Base URL"
     assert meta["standard_fields"]["password"]["title"] == "API key"
     assert meta["standard_fields"]["login"]["hidden"]

@@ -98,12 +98,20 @@ class Bench:
                     self.emulator.finish(order.id, row.ends[number] if number < len(row.ends) else "completed")
 
     def _clear_killed(self, rows: Sequence[Row]) -> None:
-        """Clear what Airflow 3.0 doesn't try again."""
+        """Clear what Airflow 3.0 doesn't try again, once the scheduler has noted the process's end.
+
+        Before that, Airflow takes the old process's end for the new one's, and adds a try.
+        """
         for row in rows:
-            if row.state == KILLED:
+            if row.state == KILLED and self._end_is_noted(row):
                 row.clear()
                 row.left_killed = False
                 self._look()
+
+    def _end_is_noted(self, row: Row) -> bool:
+        task = f"task_id='{TASK}', run_id='{self.run_id}', try_number={row.try_number}, map_index={row.index}"
+        lines = self.airflow.processes.log_file("scheduler").read_text(errors="replace").splitlines()
+        return any("Received executor event" in line and task in line for line in lines)
 
     @contextlib.contextmanager
     def no_task_talking(self) -> Iterator[None]:
