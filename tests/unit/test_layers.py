@@ -39,7 +39,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "batch": WITH_HOOK | {"ledger", "storage"},
     "waits": CORE | {"triggers"},
     "operators": WITH_HOOK | {"batch", "lazy", "storage", "failures", "ledger", "lineage", "triggers", "waits"},
-    "decorators": CORE | {"failures", "operators"},
+    "decorators": CORE | {"failures", "operators", "waits"},
     "sensors": WITH_HOOK | {"lazy", "failures", "lineage", "triggers", "waits"},
     "links": {"ui", "operators", "decorators", "sensors"},  # the operators' names; the ui when somebody looks at a task
     "ui": WITH_HOOK | {"links", "batch"},  # batch: its record is read
