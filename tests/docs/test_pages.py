@@ -249,7 +249,7 @@ def _message(node: ast.expr) -> str:
 
 
 def messages() -> set[str]:
-    """Return all messages that the package writes out where it makes an error that ends a task (the UI tells its own)."""
+    """Return all messages that the package writes out in an error that ends a task; the UI tells its own."""
     errors = ({name for name in vars(exceptions) if name.endswith("Error")} - TOLD_BY_CLASS) | {
         "ValueError",
         "AirflowSkipException",
