@@ -40,7 +40,7 @@ def get_provider_info() -> dict[str, Any]:
             {"name": f"starvideos_{name}", "class-name": f"{PACKAGE}.decorators.{name}.starvideos_{name}_task"}
             for name in ("create", "batch")
         ],
-        "extra-links": [f"{PACKAGE}.links.StarVideos{name}Link" for name in ("Video", "SavedFile")],
+        "extra-links": [f"{PACKAGE}.ui.links.StarVideos{name}Link" for name in ("Video", "SavedFile")],
         "config": {
             "starvideos": {
                 "description": "Videos in Airflow's UI.",
@@ -50,7 +50,7 @@ def get_provider_info() -> dict[str, Any]:
                             "Absolute paths of folders, separated by commas, whose videos the api-server may read from "
                             "its disks and show. Whoever may read a Dag sees the videos that its runs have saved there."
                         ),
-                        "version_added": "0.2.0",
+                        "version_added": "0.1.0",
                         "type": "string",
                         "example": "/data/videos,/mnt/share/videos",
                         "default": "",

@@ -16,7 +16,7 @@ from tests.unit.test_layers import MAY_IMPORT
 
 PICTURE = Path(__file__).parents[1] / "docs" / "images" / "layers.svg"
 ROWS: tuple[tuple[str, tuple[str, ...]], ...] = (
-    ("started from outside", ("get_provider_info", "links", "ui", "check")),
+    ("started from outside", ("get_provider_info", "ui", "check")),
     ("Dag authors use", ("decorators", "operators", "sensors", "retry_policy")),
     ("how tasks work", ("waits", "triggers", "batch", "ledger", "lineage", "failures")),
     ("a client", ("hooks", "metrics", "lazy")),

@@ -12,7 +12,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from airflow_provider_starvideos.api.validation import is_http_url
-from airflow_provider_starvideos.ui.plugin import play_path
+from airflow_provider_starvideos.ui.paths import play_path
 from airflow_provider_starvideos.ui.videos import Status, find, load
 
 

@@ -9,13 +9,11 @@ from __future__ import annotations
 import threading
 from collections.abc import Awaitable, Callable
 from typing import Any
-from urllib.parse import quote, urlencode, urlsplit
 
 from airflow.providers.common.compat.sdk import AirflowPlugin
 from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_1_PLUS
 
-PREFIX = "starvideos"
-"""Where the app is mounted, below Airflow's own path."""
+from airflow_provider_starvideos.ui.paths import PREFIX
 
 
 class LazyApp:
@@ -57,19 +55,6 @@ VIEWS = [
 ]
 
 
-def play_path(source: str, ti_key: Any) -> str:
-    """Return the path that plays a task instance's video.
-
-    :param source: ``temporary`` or ``saved``
-    :param ti_key: names the task instance
-    """
-    from airflow.configuration import conf
-
-    query = {"run_id": ti_key.run_id, "task_id": ti_key.task_id, "map_index": ti_key.map_index, "source": source}
-    root = urlsplit(conf.get("api", "base_url", fallback="") or "").path.rstrip("/")
-    return f"{root}/{PREFIX}/dags/{quote(ti_key.dag_id, safe='')}/play?{urlencode(query)}"
-
-
 class StarVideosPlugin(AirflowPlugin):
     """The app, its places in Airflow's UI, and the links of tasks."""
 
@@ -80,6 +65,6 @@ class StarVideosPlugin(AirflowPlugin):
     @property
     def operator_extra_links(self) -> list[Any]:  # type: ignore[override]
         """The links of create, sensor and download tasks."""
-        from airflow_provider_starvideos.links import LINKS
+        from airflow_provider_starvideos.ui.links import LINKS
 
         return list(LINKS)

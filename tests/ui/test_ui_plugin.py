@@ -13,10 +13,11 @@ import pytest
 from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_1_PLUS
 
 from airflow_provider_starvideos.get_provider_info import get_provider_info
-from airflow_provider_starvideos.links import LINKS, OPERATORS
 from airflow_provider_starvideos.operators.create import StarVideosCreateOperator
+from airflow_provider_starvideos.ui.links import LINKS, OPERATORS
+from airflow_provider_starvideos.ui.paths import play_path
 from airflow_provider_starvideos.ui.places import OPTION, SECTION
-from airflow_provider_starvideos.ui.plugin import APPS, VIEWS, StarVideosPlugin, play_path
+from airflow_provider_starvideos.ui.plugin import APPS, VIEWS, StarVideosPlugin
 
 SCRIPT = """
 import json, sys, time

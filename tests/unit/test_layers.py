@@ -41,9 +41,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "operators": WITH_HOOK | {"batch", "lazy", "storage", "failures", "ledger", "lineage", "triggers", "waits"},
     "decorators": CORE | {"failures", "operators", "waits"},
     "sensors": WITH_HOOK | {"lazy", "failures", "lineage", "triggers", "waits"},
-    "links": {"ui", "operators", "decorators", "sensors"},  # the operators' names; the ui when somebody looks at a task
-    "ui": WITH_HOOK | {"links", "batch"},  # batch: its record is read
-    "get_provider_info": {"hooks", "links", "ui"},
+    # batch: its record is read; operators and the like: links name them
+    "ui": WITH_HOOK | {"batch", "operators", "decorators", "sensors"},
+    "get_provider_info": {"hooks", "ui"},
     "check": WITH_HOOK | {"storage"},
     "emulator": set(),
     "testing": {"emulator"},  # for users' tests: nothing here uses it

@@ -43,7 +43,7 @@ class StarVideosLink(BaseOperatorLink):
         :param ti_key: the task instance
         """
         if isinstance(operator, BaseOperator):  # on a worker, by a class of the user's own: there is no database here
-            from airflow_provider_starvideos.ui.plugin import play_path
+            from airflow_provider_starvideos.ui.paths import play_path
 
             return play_path(self.source, ti_key) if AIRFLOW_V_3_1_PLUS else ""
         from airflow_provider_starvideos.ui.linking import link_to
