@@ -102,14 +102,3 @@ def push_result(operator: Any, context: Context, task: VideoTask) -> None:
     for key, value in (("video_url", task.video_url), ("actual_duration", task.actual_duration)):
         if value is not None or AIRFLOW_V_3_1_PLUS:  # Airflow 3.0's api-server takes no None
             context["ti"].xcom_push(key=key, value=value)
-
-
-def positive_seconds(name: str, value: timedelta | float) -> float:
-    """Return an operator's time as seconds.
-
-    :raises ValueError: it isn't a positive number or timedelta
-    """
-    seconds = value.total_seconds() if isinstance(value, timedelta) else value
-    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 < seconds < float("inf"):
-        raise ValueError(f"{name} must be a positive number of seconds, or a timedelta (got {value!r})")
-    return float(seconds)

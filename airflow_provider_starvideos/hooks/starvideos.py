@@ -17,7 +17,8 @@ from airflow_provider_starvideos.api import calls
 from airflow_provider_starvideos.api.flow import Sleep, adrive, drive
 from airflow_provider_starvideos.api.protocol import HttpRequest, check_video_id
 from airflow_provider_starvideos.api.validation import build_request
-from airflow_provider_starvideos.api.waiting import DEFAULT_POLL_INTERVAL, DEFAULT_TIMEOUT, Look, watch
+from airflow_provider_starvideos.api.waiting import DEFAULT_POLL_INTERVAL, DEFAULT_TIMEOUT, Look, Watch, watch
+from airflow_provider_starvideos.arguments import positive_seconds
 from airflow_provider_starvideos.exceptions import (
     StarVideosAPIError,
     StarVideosAuthenticationError,
@@ -181,12 +182,12 @@ class StarVideosHook(BaseHook):
         :param poll_interval: seconds between two looks; the vendor recommends 30 to 60 (page "Query Task")
         :param timeout: seconds until the wait has failed
         :return: the completed video
+        :raises ValueError: ``poll_interval`` or ``timeout`` isn't a positive time
         :raises StarVideosVideoFailedError: the video failed
         :raises StarVideosWaitTimeoutError: it wasn't ready in time; it goes on
         :raises StarVideosError: it can't be told, for that reason
         """
-        end_time = time.time() + timeout
-        flow = watch(check_video_id(video_id), poll_interval=poll_interval, end_time=end_time)
+        flow = _watch(video_id, poll_interval, timeout)
         endpoint = self.get_conn()
         with self._transport() as transport:
 
@@ -254,8 +255,7 @@ class StarVideosHook(BaseHook):
         :return: the completed video
         :raises StarVideosError: the errors of ``wait_for_video``
         """
-        end_time = time.time() + timeout
-        flow = watch(check_video_id(video_id), poll_interval=poll_interval, end_time=end_time)
+        flow = _watch(video_id, poll_interval, timeout)
         endpoint = await self.aget_conn()
         async with self._async_transport() as transport:
 
@@ -298,3 +298,8 @@ class StarVideosHook(BaseHook):
         except StarVideosError as error:
             return False, str(error)
         return True, f"The API at {endpoint.base_url} accepted the key. No video was ordered."
+
+
+def _watch(video_id: str, poll_interval: float, timeout: float) -> Watch:
+    interval, seconds = positive_seconds("poll_interval", poll_interval), positive_seconds("timeout", timeout)
+    return watch(check_video_id(video_id), poll_interval=interval, end_time=time.time() + seconds)

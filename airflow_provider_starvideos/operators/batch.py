@@ -11,10 +11,9 @@ from airflow.providers.common.compat.sdk import BaseOperator
 
 from airflow_provider_starvideos.api.models import REQUEST_FIELDS
 from airflow_provider_starvideos.api.waiting import BACKSTOP_SECONDS, DEFAULT_POLL_INTERVAL, DEFAULT_TIMEOUT
-from airflow_provider_starvideos.batch.arguments import choice, failures_allowed, whole
+from airflow_provider_starvideos.arguments import choice, failures_allowed, positive_seconds, whole
 from airflow_provider_starvideos.exceptions import StarVideosBatchError, StarVideosError
 from airflow_provider_starvideos.failures import operator_failures
-from airflow_provider_starvideos.waits import positive_seconds
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context

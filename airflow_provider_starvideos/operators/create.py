@@ -11,8 +11,9 @@ from airflow.providers.common.compat.sdk import BaseOperator
 
 from airflow_provider_starvideos.api.models import MODEL, REQUEST_FIELDS
 from airflow_provider_starvideos.api.waiting import DEFAULT_POLL_INTERVAL, DEFAULT_TIMEOUT
+from airflow_provider_starvideos.arguments import choice, positive_seconds
 from airflow_provider_starvideos.failures import operator_failures
-from airflow_provider_starvideos.waits import announce, defer, failed_in_an_earlier_try, positive_seconds, push_result
+from airflow_provider_starvideos.waits import announce, defer, failed_in_an_earlier_try, push_result
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -96,9 +97,7 @@ class StarVideosCreateOperator(BaseOperator):
         self.poll_interval = positive_seconds("poll_interval", poll_interval)
         self.timeout = positive_seconds("timeout", timeout)
         self.durable = durable
-        if on_unconfirmed not in ON_UNCONFIRMED:
-            raise ValueError(f"on_unconfirmed must be one of {ON_UNCONFIRMED} (got {on_unconfirmed!r})")
-        self.on_unconfirmed = on_unconfirmed
+        self.on_unconfirmed = choice("on_unconfirmed", on_unconfirmed, ON_UNCONFIRMED)
         self._video_id: str | None = None
 
     def execute(self, context: Context) -> str:

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any, Literal
 from airflow.providers.common.compat.sdk import AirflowFailException, BaseOperator
 
 from airflow_provider_starvideos.api.waiting import DEFAULT_POLL_INTERVAL, DEFAULT_TIMEOUT
+from airflow_provider_starvideos.arguments import choice, positive_seconds, whole
 from airflow_provider_starvideos.exceptions import StarVideosVideoFailedError
 from airflow_provider_starvideos.failures import operator_failures
 from airflow_provider_starvideos.waits import (
     announce,
     defer,
     failed_in_an_earlier_try,
-    positive_seconds,
     usable_video_id,
 )
 
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 IF_EXISTS = ("overwrite", "skip", "error")
 MAX_BYTES = 10 * 1024**3
+MOST_BYTES = 1024**4
 
 
 class StarVideosDownloadOperator(BaseOperator):
@@ -74,18 +75,16 @@ class StarVideosDownloadOperator(BaseOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        if if_exists not in IF_EXISTS:
-            raise ValueError(f"if_exists must be one of {IF_EXISTS} (got {if_exists!r})")
         self.video_id = video_id
         self.destination = destination
-        self.if_exists = if_exists
+        self.if_exists = choice("if_exists", if_exists, IF_EXISTS)
         self.storage_conn_id = storage_conn_id
         self.starvideos_conn_id = starvideos_conn_id
         self.wait_for_completion = wait_for_completion
         self.deferrable = deferrable
         self.poll_interval = positive_seconds("poll_interval", poll_interval)
         self.timeout = positive_seconds("timeout", timeout)
-        self.max_bytes = max_bytes
+        self.max_bytes = whole("max_bytes", max_bytes, MOST_BYTES)
         self._saved: SavedVideo | None = None
 
     def execute(self, context: Context) -> str:

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from airflow.providers.common.compat.sdk import XComArg
+from airflow.providers.common.compat.sdk import BaseOperator, XComArg
 from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_3_PLUS
 
 from airflow_provider_starvideos.api.waiting import BACKSTOP_SECONDS
@@ -56,6 +56,8 @@ def start_trigger_args(sensor: StarVideosTaskSensor) -> StartTriggerArgs | None:
     timeout = timedelta(seconds=sensor.timeout + BACKSTOP_SECONDS)
     if sensor.execution_timeout is not None and sensor.execution_timeout < timeout:
         return None  # it would end the whole wait, not the moments on a worker, and with an error that names no video
+    if _is_limited(sensor):
+        return None
     source = _source(sensor.video_id)
     given = (sensor.video_id, sensor.starvideos_conn_id)
     templated = any(isinstance(value, str) and "{" in value for value in given)
@@ -86,6 +88,12 @@ def start_trigger_args(sensor: StarVideosTaskSensor) -> StartTriggerArgs | None:
 
 def _is_mapped(operator: Any) -> bool:
     return bool(operator.is_mapped) or next(iter(operator.iter_mapped_task_groups()), None) is not None
+
+
+def _is_limited(sensor: StarVideosTaskSensor) -> bool:
+    """Tell whether its author bounds how many run at once: Airflow counts only what starts on a worker."""
+    limits = (sensor.max_active_tis_per_dag, sensor.max_active_tis_per_dagrun)
+    return sensor.pool != BaseOperator.pool or any(limit is not None for limit in limits)
 
 
 def _source(video_id: Any) -> dict[str, Any] | None:

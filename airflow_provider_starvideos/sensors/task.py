@@ -17,6 +17,7 @@ from airflow.providers.common.compat.sdk import (
 
 from airflow_provider_starvideos.api.flow import Sleep
 from airflow_provider_starvideos.api.waiting import DEFAULT_POLL_INTERVAL, DEFAULT_TIMEOUT, Wait
+from airflow_provider_starvideos.arguments import positive_seconds
 from airflow_provider_starvideos.exceptions import StarVideosError
 from airflow_provider_starvideos.failures import sensor_failures
 from airflow_provider_starvideos.sensors import start
@@ -24,7 +25,6 @@ from airflow_provider_starvideos.triggers.rendering import naming
 from airflow_provider_starvideos.waits import (
     defer,
     failed_in_an_earlier_try,
-    positive_seconds,
     push_result,
     usable_video_id,
 )

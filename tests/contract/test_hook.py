@@ -180,6 +180,15 @@ def test_a_wait_has_no_retries_within_its_looks(calls: Calls, emulator: Emulator
     assert emulator.requests["query"] == 10
 
 
+@pytest.mark.parametrize("times", [{"poll_interval": 0}, {"poll_interval": -1.0}, {"timeout": 0}, {"timeout": "60"}])
+def test_a_wait_without_a_pause_is_refused(calls: Calls, emulator: Emulator, times: dict[str, Any]) -> None:
+    """It would ask without end, as fast as it can: an error of the caller's, before anything is asked."""
+    (name,) = times
+    with pytest.raises(ValueError, match=f"{name} must be a positive number of seconds"):
+        calls.wait("video_1", **{"poll_interval": SHORT, "timeout": 60, **times})
+    assert emulator.requests["query"] == 0
+
+
 def test_the_connections_timeout_counts(calls: Calls, emulator: Emulator, connect: Callable[..., None]) -> None:
     """A server that hangs is given up in its time."""
     connect(emulator.base_url, emulator.key, timeout=1)

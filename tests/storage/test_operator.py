@@ -143,6 +143,9 @@ def test_a_wrong_if_exists() -> None:
     """Seen when the Dag is parsed."""
     with pytest.raises(ValueError, match="if_exists must be one of"):
         operator("video_1", "/x", if_exists="ask")
+    for size in (0, -1, 1.5, "1000", True):
+        with pytest.raises(ValueError, match="max_bytes must be a whole number from 1 to"):
+            operator("video_1", "/x", max_bytes=size)
 
 
 def test_it_can_be_mapped() -> None:

@@ -112,11 +112,14 @@ def test_an_id_and_another_tasks_output_start_in_the_triggerer() -> None:
         {"deferrable": False},
         {"video_id": "{{ my_macro() }}"},
         {"starvideos_conn_id": "{{ var.value.conn }}"},
+        {"pool": "videos"},
+        {"max_active_tis_per_dag": 3},
+        {"max_active_tis_per_dagrun": 3},
     ],
-    ids=["not wanted", "not deferrable", "template", "templated connection"],
+    ids=["not wanted", "not deferrable", "template", "templated connection", "pool", "limit", "limit a run"],
 )
 def test_these_start_on_a_worker(options: dict[str, Any]) -> None:
-    """A macro of the Dag's own renders to nothing in the triggerer, so a template starts there only if asked for."""
+    """A macro of the Dag's own renders to nothing in the triggerer; and Airflow bounds only what starts on a worker."""
     wait = sensor(**options)
     assert not wait.start_from_trigger
     assert wait.start_trigger_args is None

@@ -28,8 +28,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "api": {"exceptions"},
     "transports": CORE,
     "lazy": set(),
+    "arguments": set(),
     "metrics": {"api"},
-    "hooks": WITH_HOOK | {"lazy", "storage"},  # storage: only when a file is asked for, see below
+    "hooks": WITH_HOOK | {"arguments", "lazy", "storage"},  # storage: only when a file is asked for, see below
     "storage": CORE | {"metrics"},
     "failures": {"exceptions", "metrics"},
     "retry_policy": {"exceptions"},
@@ -38,9 +39,10 @@ MAY_IMPORT: dict[str, set[str]] = {
     "triggers": WITH_HOOK | {"batch", "lazy"},
     "batch": WITH_HOOK | {"ledger", "storage"},
     "waits": CORE | {"triggers"},
-    "operators": WITH_HOOK | {"batch", "lazy", "storage", "failures", "ledger", "lineage", "triggers", "waits"},
+    "operators": WITH_HOOK
+    | {"arguments", "batch", "lazy", "storage", "failures", "ledger", "lineage", "triggers", "waits"},
     "decorators": CORE | {"failures", "operators", "waits"},
-    "sensors": WITH_HOOK | {"lazy", "failures", "lineage", "triggers", "waits"},
+    "sensors": WITH_HOOK | {"arguments", "lazy", "failures", "lineage", "triggers", "waits"},
     # batch: its record is read; operators and the like: links name them
     "ui": WITH_HOOK | {"batch", "operators", "decorators", "sensors"},
     "get_provider_info": {"hooks", "ui"},

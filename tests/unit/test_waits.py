@@ -13,9 +13,10 @@ from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_1_PLUS
 
 from airflow_provider_starvideos.api.models import TaskStatus, VideoTask
 from airflow_provider_starvideos.api.waiting import DEFAULT_POLL_INTERVAL, DEFAULT_TIMEOUT, completed_line
+from airflow_provider_starvideos.arguments import positive_seconds
 from airflow_provider_starvideos.hooks.starvideos import StarVideosHook
 from airflow_provider_starvideos.operators.create import StarVideosCreateOperator
-from airflow_provider_starvideos.waits import positive_seconds, push_result
+from airflow_provider_starvideos.waits import push_result
 
 NOW = 1_700_000_000
 URL = "https://files.example/v.mp4?signature=SECRET"

@@ -1,9 +1,21 @@
-"""Checks of the batch operator's own arguments, made when its Dag is parsed; they import nothing."""
+"""Checks of arguments that say how a task does its work, made when the Dag is parsed; they import nothing."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import Any
+
+
+def positive_seconds(name: str, value: timedelta | float) -> float:
+    """Return a time as seconds.
+
+    :raises ValueError: it isn't a positive number or timedelta
+    """
+    seconds = value.total_seconds() if isinstance(value, timedelta) else value
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 < seconds < float("inf"):
+        raise ValueError(f"{name} must be a positive number of seconds, or a timedelta (got {value!r})")
+    return float(seconds)
 
 
 def whole(name: str, value: Any, most: int) -> int:
