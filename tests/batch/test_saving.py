@@ -182,6 +182,7 @@ def test_a_stop_while_it_saves(desk: Desk, tmp_path: Path, saved: dict[str, Any]
     assert desk.billed == 20
 
 
+@pytest.mark.usefixtures("impatient")
 def test_the_manifest_is_there_when_the_wait_fails(desk: Desk, tmp_path: Path, saved: dict[str, Any]) -> None:
     """The key was refused in mid-wait: how far every row came is told all the same."""
     desk.emulator.update(seconds="hold")
