@@ -11,7 +11,6 @@ from airflow_provider_starvideos.api.models import REQUEST_FIELDS
 from airflow_provider_starvideos.decorators.function import FromFunction, bare
 from airflow_provider_starvideos.failures import operator_failures
 from airflow_provider_starvideos.operators.create import StarVideosCreateOperator
-from airflow_provider_starvideos.waits import failed_in_an_earlier_try
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context, TaskDecorator
@@ -53,21 +52,13 @@ class StarVideosCreateDecoratedOperator(FromFunction, StarVideosCreateOperator):
             for name in REQUEST_FIELDS:
                 setattr(self, name, bare(getattr(self, name)))
 
-    def execute_complete(self, context: Context, event: Any = None, try_number: int | None = None) -> str:
-        """Take the trigger's event.
-
-        :param event: as ``triggers.events`` writes it
-        :param try_number: of the try that began the wait
-        :return: the video's id
-        """
-        if failed_in_an_earlier_try(context, event, try_number):
-            return self.execute(context)
+    def _complete(self, context: Context, event: Any) -> str:
         ti = context["ti"]
         index = ti.map_index if ti.map_index is not None else -1
         request = ti.xcom_pull(task_ids=ti.task_id, key=REQUEST_KEY, map_indexes=index)
         for name in REQUEST_FIELDS:
             setattr(self, name, (request or {}).get(name))
-        return StarVideosCreateOperator.execute_complete(self, context, event)
+        return StarVideosCreateOperator._complete(self, context, event)
 
     def _take(self, returned: Any) -> None:
         from airflow_provider_starvideos.api.validation import shown

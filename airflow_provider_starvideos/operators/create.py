@@ -118,17 +118,9 @@ class StarVideosCreateOperator(BaseOperator):
         :param try_number: of the try that began the wait
         :return: the video's id
         """
-        from airflow_provider_starvideos.triggers import events
-
         if failed_in_an_earlier_try(context, event, try_number):
             return self.execute(context)
-        with operator_failures(self.starvideos_conn_id):
-            task = events.read(event)
-        if self.durable:
-            from airflow_provider_starvideos.hooks.starvideos import StarVideosHook
-
-            self._durable_order(StarVideosHook(self.starvideos_conn_id), context)
-        return self._deliver(context, task)
+        return self._complete(context, event)
 
     def dry_run(self) -> None:
         """Log the JSON that would be sent; send nothing."""
@@ -192,6 +184,17 @@ class StarVideosCreateOperator(BaseOperator):
         announce(self, task.id, self.timeout)
         hook = StarVideosHook(self.starvideos_conn_id)
         task = hook.wait_for_video(task.id, poll_interval=self.poll_interval, timeout=self.timeout)
+        return self._deliver(context, task)
+
+    def _complete(self, context: Context, event: Any) -> str:
+        from airflow_provider_starvideos.triggers import events
+
+        with operator_failures(self.starvideos_conn_id):
+            task = events.read(event)
+        if self.durable:
+            from airflow_provider_starvideos.hooks.starvideos import StarVideosHook
+
+            self._durable_order(StarVideosHook(self.starvideos_conn_id), context)
         return self._deliver(context, task)
 
     def _deliver(self, context: Context, task: VideoTask) -> str:
