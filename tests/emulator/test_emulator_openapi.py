@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from importlib.metadata import version
 from typing import Any
 
 import jsonschema
@@ -27,6 +28,8 @@ OFF = {
     "object_level_authorization",
 }
 """Checks that say nothing here."""
+TOO_OLD = tuple(map(int, version("schemathesis").split(".")[:2])) < (4, 15)
+"""Sends headers that are no HTTP, and asks without the base URL; the emulator is the same on every Airflow."""
 
 
 @pytest.fixture(scope="module")
@@ -45,12 +48,15 @@ def has_no_whole_float(context: Any, body: Any) -> bool:
     return not (isinstance(body, dict) and isinstance(body.get("duration"), float))
 
 
+@pytest.mark.skipif(
+    TOO_OLD, reason="a schemathesis of Airflow 3.0's time fails by itself; the other rows have a newer one"
+)
 @schema.parametrize()
 @settings(max_examples=60, derandomize=True, deadline=None, database=None, suppress_health_check=list(HealthCheck))
 def test_schemathesis_finds_nothing(case: Any, running: Emulator) -> None:
     """Whatever fits the schema is accepted, whatever doesn't is refused, and every answer is as it says."""
     load_all_checks()
-    excluded = [CHECKS.get_one(name) for name in sorted(OFF & set(CHECKS.get_all_names()))]
+    excluded = CHECKS.get_by_names(sorted(OFF & set(CHECKS.get_all_names())))
     headers = {"Authorization": f"Bearer {KEY}"}
     case.call_and_validate(base_url=running.base_url, headers=headers, excluded_checks=excluded, timeout=10)
 
