@@ -175,8 +175,8 @@ class Fetch:
     def _accept_whole(self, response: requests.Response) -> str | None:
         headers = response.headers
         self._content_type = headers.get("content-type", "").split(";")[0].strip().lower()[:MAX_TYPE_CHARACTERS]
-        encoding = headers.get("content-encoding", "").strip().lower()[:MAX_TYPE_CHARACTERS]
-        if self._content_type.startswith(NOT_A_VIDEO) or encoding not in ("", "identity"):
+        encoding = _encoding(response)
+        if self._content_type.startswith(NOT_A_VIDEO) or encoding:
             self._url = ""
             what = f"{encoding}-encoded content" if encoding else self._content_type
             return f"The result's host answered with {what}, not with a video."
@@ -189,7 +189,7 @@ class Fetch:
 
     def _continues(self, response: requests.Response) -> bool:
         match = CONTENT_RANGE.fullmatch(response.headers.get("content-range", "").strip())
-        if not match or not self._check.size or _strong_etag(response) not in ("", self._etag):
+        if not match or not self._check.size or _strong_etag(response) not in ("", self._etag) or _encoding(response):
             return False
         start, total = (int(number) for number in match.groups())
         if start != self._check.size or self._total not in (None, total):
@@ -238,6 +238,12 @@ class Fetch:
     def _check_size(self, size: int) -> None:
         if size > self._limits.max_bytes:
             raise StarVideosTooLargeError(f"The video is larger than the limit of {self._limits.max_bytes} bytes.")
+
+
+def _encoding(response: requests.Response) -> str:
+    """Return what a body is encoded with, if it is: it wasn't asked for, and urllib3 would make ready to decode it."""
+    encoding = response.headers.get("content-encoding", "").strip().lower()[:MAX_TYPE_CHARACTERS]
+    return "" if encoding == "identity" else encoding
 
 
 def _strong_etag(response: requests.Response) -> str:

@@ -90,10 +90,11 @@ OTHER = mp4(len(VIDEO), b"w")
         answer(VIDEO[HALF:], "206 Partial Content", etag=ETAG, content_range="bytes */5"),
         answer(VIDEO[HALF:], "206 Partial Content", etag=ETAG, content_range=f"bytes {'9' * 5000}-1/2"),
         answer(b"", "416 Range Not Satisfiable"),
+        part(VIDEO, HALF, content_encoding="gzip"),
     ],
 )
 def test_a_wrong_part_is_never_put_to_the_beginning(host: Start, fetch: Fetch, wrong: bytes) -> None:
-    """Another offset, another length, another version, no Content-Range at all: begun again from nothing."""
+    """Another offset, length, version or encoding, no Content-Range at all: begun again from nothing."""
     server = host(answer(etag=ETAG, cut=HALF), wrong, answer(etag=ETAG))
     assert fetch(server.url).path.read_bytes() == VIDEO
     assert range_of(server.requests[2]) is None
