@@ -43,11 +43,15 @@ class Row(NamedTuple):
 
     @property
     def venv(self) -> Path:
-        """Where its environment is; the first row of the newest Airflow has the usual one."""
-        return ROOT / (".venv" if self.name == NEWEST else f".venv-{self.name}")
+        """Where its environment is: the usual one, if that is of this Airflow and of this Python."""
+        usual = self.airflow == NEWEST and self.python == HERE
+        return USUAL if usual else ROOT / f".venv-{self.name}"
 
 
 NEWEST = "3.3"
+USUAL = ROOT / ".venv"
+HERE = "{}.{}".format(*sys.version_info)
+"""The Python of the usual environment, in which this runs."""
 ROWS = (
     Row("3.0", "3.11", real=True),
     Row("3.1", "3.11"),
@@ -89,6 +93,8 @@ def run(row: Row, arguments: Sequence[str], *, fast: bool, keep: bool) -> str:
     if python is None:
         return f"no Python {row.python}"
     env = os.environ | {"PYTHON": python}
+    if row.venv.exists() and not _is(str(row.venv / "bin" / "python"), row.python):
+        shutil.rmtree(row.venv)  # of another Python, as `make test AIRFLOW=…` may have left it
     make = ["make", "--no-print-directory", f"AIRFLOW={row.airflow}", f"VENV={row.venv.name}"]
     try:
         if subprocess.run([*make, "venv"], cwd=ROOT, env=env, check=False).returncode:
@@ -98,7 +104,7 @@ def run(row: Row, arguments: Sequence[str], *, fast: bool, keep: bool) -> str:
         code = subprocess.run([*tests, "-m", marks, *arguments], cwd=ROOT, env=env, check=False).returncode
         return "passed" if code == 0 else f"failed ({code})"
     finally:
-        if not keep and row.name != NEWEST:
+        if not keep and row.venv != USUAL:
             shutil.rmtree(row.venv, ignore_errors=True)
 
 
