@@ -41,7 +41,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "waits": CORE | {"triggers"},
     "operators": WITH_HOOK
     | {"arguments", "batch", "lazy", "storage", "failures", "ledger", "lineage", "triggers", "waits"},
-    "decorators": CORE | {"failures", "operators", "waits"},
+    "decorators": CORE | {"failures", "operators"},
     "sensors": WITH_HOOK | {"arguments", "lazy", "failures", "lineage", "triggers", "waits"},
     # batch: its record is read; operators and the like: links name them
     "ui": WITH_HOOK | {"batch", "operators", "decorators", "sensors"},
