@@ -57,7 +57,7 @@ class Book:
         try:
             self.digest, self.reference, self._owner = head["digest"], head["reference"], head["owner"]
             self._shards, self._shard_rows = int(head["shards"]), int(head["shard_rows"])
-            self.rows = head.get("rows")
+            self.rows = head.get("row_count")
             for number in range(self._shards):
                 self._load_shard(number)
         except (TypeError, KeyError, ValueError, ArithmeticError) as error:
@@ -179,7 +179,7 @@ class Book:
             "digest": self.digest,
             "reference": self.reference,
             "owner": self._owner,
-            "rows": self.rows,
+            "row_count": self.rows,
         }
         self._write("head", head)
         self._shards = shards  # not before: a shard that isn't announced is never read

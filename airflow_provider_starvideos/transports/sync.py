@@ -229,7 +229,19 @@ class _NotingAdapter(HTTPAdapter):
 
             class Noting(pool.ConnectionCls):  # type: ignore[misc]
                 noting_adapter = adapter
-                response_class = _FinalResponse
+                answer: _FinalResponse | None = None
+
+                def response_class(self, *args: Any, **kwargs: Any) -> _FinalResponse:
+                    self.answer = _FinalResponse(*args, **kwargs)
+                    return self.answer
+
+                def getresponse(self) -> Any:
+                    try:
+                        return super().getresponse()
+                    except BaseException:
+                        if self.answer is not None:
+                            self.answer.close()  # urllib3 leaves it open where it can't read the headers
+                        raise
 
                 def connect(self) -> None:
                     super().connect()

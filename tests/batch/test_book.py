@@ -55,7 +55,7 @@ def test_a_record_of_an_earlier_version_is_read() -> None:
     stores = Stores()
     filled(stores, 2)
     head, shard = (json.loads(stores.texts[f"starvideos_batch_{name}"]) for name in ("head", "0"))
-    del head["rows"]
+    del head["row_count"]
     shard["rows"][0]["of a later version"] = 1
     stores.texts |= {"starvideos_batch_head": json.dumps(head), "starvideos_batch_0": json.dumps(shard)}
     again = book_of(stores)

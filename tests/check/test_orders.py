@@ -140,7 +140,14 @@ def test_whoever_interrupts_it_learns_what_to_look_for(
     env = {**os.environ, "STARVIDEOS_API_URL": standin.base_url, "STARVIDEOS_API_KEY": KEY}
     path = tmp_path / "report.json"
     command = [sys.executable, "-m", "airflow_provider_starvideos.check", *ORDER, "--json", str(path)]
-    with subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        command,
+        env=env,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # what runs in the background ignores it
+    ) as process:
         assert hangs.wait(60)
         process.send_signal(sent_signal)
         out, said = process.communicate(timeout=60)

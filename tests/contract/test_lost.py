@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -155,6 +156,12 @@ def two_lengths(peer: Any) -> None:
     peer.send(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 37\r\n\r\n" + VIDEO)
 
 
+def two_lengths_and_no_more(peer: Any) -> None:
+    """The same, and the connection ends with the answer: nothing stays open of it."""
+    peer.read_request()
+    peer.send(b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 5\r\nContent-Length: 37\r\n\r\n" + VIDEO)
+
+
 def long_header(peer: Any) -> None:
     """Send a header of 100 KB."""
     peer.read_request()
@@ -162,7 +169,14 @@ def long_header(peer: Any) -> None:
 
 
 LOST = [reset, close, half_head, half_body, half_chunk, no_last_chunk, bad_chunk, no_http]
-LOST += [two_lengths, long_header]
+LOST += [two_lengths, two_lengths_and_no_more, long_header]
+
+
+@pytest.fixture(autouse=True)
+def nothing_stays_open() -> Iterator[None]:
+    """An unclosed socket is a warning, and so an error, once it is collected."""
+    yield
+    gc.collect()
 
 
 @pytest.mark.parametrize("handle", LOST, ids=lambda handle: handle.__name__)
