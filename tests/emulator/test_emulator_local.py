@@ -174,6 +174,8 @@ def launch(folder: Path, *arguments: str) -> tuple[subprocess.Popen[str], dict[s
             "dev",
             "-W",
             "error",
+            "-W",
+            "ignore::DeprecationWarning:aiohttp.web_request",  # 3.14.0 warns of itself in the dev mode
             "-m",
             MODULE,
             "--port",
