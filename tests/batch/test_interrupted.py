@@ -6,6 +6,7 @@ The API is a function here, so that thousands of ends can be tried; what it does
 from __future__ import annotations
 
 import itertools
+import linecache
 import sys
 import threading
 import time
@@ -210,7 +211,8 @@ def lines_until_the_end(api: FakeApi, stores: Stores, stop_at: int) -> tuple[int
                 while caller is not None:
                     names.append(caller.f_code.co_name)
                     caller = caller.f_back
-                where = " ".join(names[:8])
+                line = linecache.getline(frame.f_code.co_filename, frame.f_lineno)
+                where = " ".join([*names[:8], line.strip()])  # the line may be the call of ``_finish``
                 raise Killed
         return trace
 
