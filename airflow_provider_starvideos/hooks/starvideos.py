@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.connection import get_async_connection, get_async_extra_dejson
 from airflow.providers.common.compat.sdk import AirflowNotFoundException, BaseHook
@@ -34,22 +34,13 @@ from airflow_provider_starvideos.hooks.missing import awhy_missing, why_missing
 if TYPE_CHECKING:
     from airflow_provider_starvideos.api.models import VideoRequest, VideoTask
     from airflow_provider_starvideos.api.protocol import Endpoint
+    from airflow_provider_starvideos.hooks.witness import OrderWitness
     from airflow_provider_starvideos.storage.fetch import FetchedFile
     from airflow_provider_starvideos.transports.aio import AioTransport
     from airflow_provider_starvideos.transports.sync import SyncTransport
 
 PROBE_VIDEO_ID = "video_starvideos_0000000000"
 """An id of the documented form that nobody has; asking for it costs nothing."""
-
-
-class OrderWitness(Protocol):
-    """Is told what happens to an order, so that it can be put on record."""
-
-    def before_sending(self) -> None:
-        """The order is sent next; an error raised here keeps it back."""
-
-    def withdraw(self) -> None:
-        """The order was sent and provably wasn't accepted."""
 
 
 class StarVideosHook(BaseHook):
