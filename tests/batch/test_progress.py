@@ -78,10 +78,10 @@ def test_what_the_task_has_told_comes_first(desk: Desk) -> None:
         {"0": "[]"},
         {"0": '{"rows": [{"key": 5}]}'},
         {"0": '{"rows": [{"key": "a", "state": "unheard of"}]}'},
-        {"rows": None},
-        {"rows": "many"},
-        {"rows": 10**9},
-        {"rows": -1},
+        {"row_count": None},
+        {"row_count": "many"},
+        {"row_count": 10**9},
+        {"row_count": -1},
         {"0": '{"rows": [{"key": "a", "row": []}]}'},
         {"0": '{"rows": [{"key": "a", "row": 1, "video_id": "v", "sent_at": "yesterday"}]}'},
         {"0": '{"rows": [{"key": "a", "row": 1, "video_id": "v", "sent_at": 1e300}]}'},
@@ -93,8 +93,8 @@ def test_a_record_that_cant_be_read_is_no_error(desk: Desk, change: dict[str, An
     desk.first_leg(prompts(3))
     task = task_of(desk)
     for name, text in change.items():
-        if name == "rows":
-            task.record["head"] = json.dumps(json.loads(task.record["head"]) | {"rows": text})
+        if name == "row_count":
+            task.record["head"] = json.dumps(json.loads(task.record["head"]) | {"row_count": text})
         elif text is None:
             del task.record[name]
         else:
