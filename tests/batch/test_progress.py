@@ -49,6 +49,12 @@ def test_a_retry_with_other_rows_tells_of_those(desk: Desk) -> None:
     first, second, third = videos._rows(task_of(desk))
     assert (first.video_id, third.video_id) == (ids[2], ids[0])
     assert second.video_id not in ids
+    assert {entry.video_id: entry.row for entry in desk.stores.entries()} == {
+        ids[0]: 3,
+        ids[1]: None,  # else there would be two of its old number, and it might be the one that is shown
+        ids[2]: 1,
+        second.video_id: 2,
+    }
 
 
 def test_of_rows_that_failed_it_says_why(desk: Desk) -> None:
