@@ -81,17 +81,14 @@ def defer(
     raise AssertionError("defer() always raises")
 
 
-def failed_in_an_earlier_try(context: Context, event: Any, try_number: int | None) -> bool:
-    """Tell whether an event is how the wait of an earlier try failed; this try has to begin anew then.
+def of_an_earlier_try(context: Context, try_number: int | None) -> bool:
+    """Tell whether an event is that of an earlier try's wait; this try has to begin anew then.
 
-    Airflow 3.0 gives it to each retry again, instead of running ``execute``. A completed video stays completed.
+    Airflow 3.0 gives it to each retry again, instead of running ``execute``; later ones only where a clear meets it.
 
-    :param event: as ``triggers.events`` writes it
     :param try_number: of the try that began the wait, as ``defer`` has put it down; None: not known
     """
-    from airflow_provider_starvideos.triggers.events import is_completed
-
-    return try_number not in (None, context["ti"].try_number) and not is_completed(event)
+    return try_number not in (None, context["ti"].try_number)
 
 
 def push_result(operator: Any, context: Context, task: VideoTask) -> None:

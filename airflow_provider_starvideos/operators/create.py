@@ -13,7 +13,7 @@ from airflow_provider_starvideos.api.models import MODEL, REQUEST_FIELDS
 from airflow_provider_starvideos.api.waiting import DEFAULT_POLL_INTERVAL, DEFAULT_TIMEOUT
 from airflow_provider_starvideos.arguments import choice, positive_seconds
 from airflow_provider_starvideos.failures import operator_failures
-from airflow_provider_starvideos.waits import announce, defer, failed_in_an_earlier_try, push_result
+from airflow_provider_starvideos.waits import announce, defer, of_an_earlier_try, push_result
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -118,7 +118,10 @@ class StarVideosCreateOperator(BaseOperator):
         :param try_number: of the try that began the wait
         :return: the video's id
         """
-        if failed_in_an_earlier_try(context, event, try_number):
+        from airflow_provider_starvideos.triggers.events import is_completed
+
+        # A completed video stays completed; without a record, to begin anew would be to pay for it again.
+        if of_an_earlier_try(context, try_number) and not is_completed(event):
             return self.execute(context)
         return self._complete(context, event)
 

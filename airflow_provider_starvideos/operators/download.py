@@ -16,7 +16,7 @@ from airflow_provider_starvideos.failures import operator_failures
 from airflow_provider_starvideos.waits import (
     announce,
     defer,
-    failed_in_an_earlier_try,
+    of_an_earlier_try,
     usable_video_id,
 )
 
@@ -116,7 +116,7 @@ class StarVideosDownloadOperator(BaseOperator):
         """
         from airflow_provider_starvideos.triggers import events
 
-        if failed_in_an_earlier_try(context, event, try_number):
+        if of_an_earlier_try(context, try_number):
             return self.execute(context)
         with _failures(self.starvideos_conn_id):
             self.video_id = events.read(event).id

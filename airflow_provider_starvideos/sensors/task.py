@@ -24,7 +24,7 @@ from airflow_provider_starvideos.sensors import start
 from airflow_provider_starvideos.triggers.rendering import naming
 from airflow_provider_starvideos.waits import (
     defer,
-    failed_in_an_earlier_try,
+    of_an_earlier_try,
     push_result,
     usable_video_id,
 )
@@ -126,7 +126,7 @@ class StarVideosTaskSensor(BaseSensorOperator):
         """
         from airflow_provider_starvideos.triggers import events
 
-        if failed_in_an_earlier_try(context, event, try_number):
+        if of_an_earlier_try(context, try_number):
             return str(self.execute(context))
         with self._softened(), self._explained(), sensor_failures(self.starvideos_conn_id):
             task = events.read(event)

@@ -1,4 +1,4 @@
-"""A try that is woken with how an earlier one's wait failed begins anew: Airflow 3.0 gives each retry the old event."""
+"""A try that is woken by an earlier one's event begins anew: Airflow 3.0 gives each retry the old event."""
 
 from __future__ import annotations
 
@@ -151,3 +151,20 @@ def test_a_completed_video_of_an_earlier_try_is_delivered(durable: bool, context
     context["ti"].try_number = 2
     assert operator.execute_complete(context, event, **(deferred.value.kwargs or {})) == video_id
     assert emulator.billed.videos == 1
+
+
+@pytest.mark.parametrize("make", [sensor, download])
+def test_a_clear_that_meets_the_event_of_another_video_looks_anew(
+    make: Any, begun: Any, context: Any, emulator: Emulator, tmp_path: Path
+) -> None:
+    """Where the order was cleared too, the next try has another id: the old video isn't told of, nor saved."""
+    _, deferred = begun(make)
+    old = deferred.trigger.serialize()[1]["video_id"]
+    emulator.finish(old)
+    event = events.of_video(StarVideosHook().get_video(old))
+    new = StarVideosHook().create_video(prompt="of the cleared task").id
+    context["ti"].try_number = 2
+    with pytest.raises(TaskDeferred) as again:
+        make(new, tmp_path).execute_complete(context, event, **deferred.kwargs)
+    assert again.value.trigger.serialize()[1]["video_id"] == new
+    assert list(tmp_path.iterdir()) == []
