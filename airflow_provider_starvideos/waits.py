@@ -54,6 +54,7 @@ def defer(
     poll_interval: float,
     timeout: float,
     end_task: bool = False,
+    success_xcom: str | None = None,
     silent_fail: bool = False,
 ) -> NoReturn:
     """Hand the wait for a video over to the triggerer, which wakes ``operator.execute_complete``.
@@ -61,6 +62,7 @@ def defer(
     :param poll_interval: seconds between two looks
     :param timeout: seconds that the wait may last
     :param end_task: the task has nothing to do after a completed video, so it may end in the triggerer
+    :param success_xcom: an XCom that tells the task's next try that it ended there
     :param silent_fail: wait on however many looks fail
     """
     from airflow_provider_starvideos.triggers.ending import task_may_end_in_triggerer
@@ -73,6 +75,7 @@ def defer(
         starvideos_conn_id=operator.starvideos_conn_id,
         poll_interval=poll_interval,
         end_task=end_task and task_may_end_in_triggerer(operator),
+        success_xcom=success_xcom,
         silent_fail=silent_fail,
     )
     backstop = timedelta(seconds=timeout + BACKSTOP_SECONDS)

@@ -19,7 +19,7 @@ TESTS = (
     f"{FOLDER}/test_crash_fast.py::test_retry_policy",
     f"{FOLDER}/test_crash_batch.py",
 )
-WAITS = ("none", "deferred", "blocking")
+WAITS = ("none", "deferred", "blocking", "ended there")
 
 
 BATCH = {

@@ -94,10 +94,6 @@ class DurableOrder:
             self._drop_decision(record)
         return task
 
-    def forget(self) -> None:
-        """Take the record away: the task has succeeded, and running it once more means a new video."""
-        self._store.delete()
-
     def _take_up(self, record: OrderRecord, request: VideoRequest, endpoint: Endpoint) -> VideoTask | None:
         """Return the video that an earlier try ordered, or None if it must be ordered (again)."""
         task = self._look(record, request, endpoint)

@@ -2,38 +2,71 @@
 
 A task whose process dies between ``execute`` and the recorded success is retried, and the retry must find its video.
 Cleared after the success, the task means a new video.
+
+A task that succeeds on a worker has its record taken away there. For one that succeeds in the triggerer nobody can:
+nothing there reaches Airflow's state store. Its record stays, and its success leaves an XCom, written with it in one
+transaction. Airflow tells the next try which XComs the last one left, so that it knows of the delivery.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_starvideos.exceptions import StarVideosRecordError
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
 SUCCESS = "success"
+DELIVERED = "delivered_by_triggerer"
+"""The XCom of a recorded order whose task has succeeded in the triggerer."""
 
 
-class Record(Protocol):
-    """The record of what a task has ordered."""
+def forget_delivered(context: Context, forget_record: Callable[[], None]) -> None:
+    """Take the record away if the try before has succeeded in the triggerer: this one means a new video.
 
-    def forget(self) -> None:
-        """Take it away."""
+    :param context: the task's context
+    :param forget_record: takes the record away
+    :raises StarVideosRecordError: it can't be taken away
+    """
+    if DELIVERED not in (_xcoms_of_last_try(context) or ()):
+        return
+    try:
+        forget_record()
+    except Exception as error:
+        raise StarVideosRecordError(
+            f"The record of the video that this task has delivered can't be deleted ({type(error).__name__}: {error}). "
+            "Nothing was ordered. A retry delivers that video again; for a new one clear the task after that."
+        ) from error
 
 
-def forget_after_success(operator: Any, record: Record) -> None:
+def delivery_is_told(context: Context) -> bool:
+    """Tell whether this Airflow will tell the next try what ``forget_delivered`` asks for.
+
+    :param context: the task's context
+    """
+    return _xcoms_of_last_try(context) is not None
+
+
+def _xcoms_of_last_try(context: Context) -> list[str] | None:
+    """Return the keys of the XComs that Airflow deleted as this try began; None if it doesn't tell."""
+    told = getattr(context["ti"], "_ti_context_from_server", None)
+    return getattr(told, "xcom_keys_to_clear", None)
+
+
+def forget_after_success(operator: Any, forget_record: Callable[[], None]) -> None:
     """Have the record taken away after the success, by a callback. It is added at run time: it isn't part of the Dag.
 
     :param operator: the running task
-    :param record: of what it has ordered
+    :param forget_record: takes the record of what it has ordered away
     """
 
     def forget(context: Context) -> None:
         why = "Airflow hasn't recorded the success"
         try:
             if success_is_recorded(context):
-                record.forget()
+                forget_record()
                 return
         except Exception as error:  # noqa: BLE001  the task has succeeded; say what follows from this
             why = f"{type(error).__name__}: {error}"

@@ -244,7 +244,7 @@ class StarVideosBatchOperator(BaseOperator):
         rows = read_rows(given, defaults, hook.get_conn().base_url)
         book = Book(lambda name: store_of(context, f"starvideos_batch_{name}"), self.log)
         book.load()
-        forget_after_success(self, book)
+        forget_after_success(self, book.forget)
         options = Options(
             max_submit_concurrency=self.max_submit_concurrency,
             max_in_flight=self.max_in_flight,

@@ -100,6 +100,15 @@ class StarVideosCreateOperator(BaseOperator):
         self.on_unconfirmed = choice("on_unconfirmed", on_unconfirmed, ON_UNCONFIRMED)
         self._video_id: str | None = None
 
+    def pre_execute(self, context: Context) -> None:
+        """Forget a video that was delivered before the task was cleared."""
+        if self.durable:
+            from airflow_provider_starvideos.ledger.stores import store_of
+            from airflow_provider_starvideos.ledger.success import forget_delivered
+
+            with operator_failures():
+                forget_delivered(context, store_of(context).delete)
+
     def execute(self, context: Context) -> str:
         """Order, and wait if asked to.
 
@@ -107,9 +116,10 @@ class StarVideosCreateOperator(BaseOperator):
         """
         with operator_failures(self.starvideos_conn_id):
             task = self._order(context)
-            if not self.wait_for_completion:
-                return task.id
-            return self._wait(context, task)
+            if self.wait_for_completion:
+                return self._wait(context, task)
+            self._forget_after_success(context)
+            return task.id
 
     def execute_complete(self, context: Context, event: Any = None, try_number: int | None = None) -> str:
         """Take the trigger's event.
@@ -163,24 +173,30 @@ class StarVideosCreateOperator(BaseOperator):
     def _durable_order(self, hook: StarVideosHook, context: Context) -> DurableOrder:
         from airflow_provider_starvideos.ledger.ordering import DurableOrder
         from airflow_provider_starvideos.ledger.stores import store_of
-        from airflow_provider_starvideos.ledger.success import forget_after_success
 
-        order = DurableOrder(hook, store_of(context), self.log, resubmit=self.on_unconfirmed == "resubmit")
-        forget_after_success(self, order)
-        return order
+        return DurableOrder(hook, store_of(context), self.log, resubmit=self.on_unconfirmed == "resubmit")
+
+    def _forget_after_success(self, context: Context) -> None:
+        if self.durable:
+            from airflow_provider_starvideos.ledger.stores import store_of
+            from airflow_provider_starvideos.ledger.success import forget_after_success
+
+            forget_after_success(self, store_of(context).delete)
 
     def _wait(self, context: Context, task: VideoTask) -> str:
         if task.is_completed and task.video_url:  # ordered by an earlier try
             return self._deliver(context, task)
         if self.deferrable:
-            # With a record, only a worker can take it away after the success (see ledger.success).
+            from airflow_provider_starvideos.ledger.success import DELIVERED, delivery_is_told
+
             return defer(
                 self,
                 context,
                 task.id,
                 poll_interval=self.poll_interval,
                 timeout=self.timeout,
-                end_task=not self.durable,
+                end_task=not self.durable or delivery_is_told(context),
+                success_xcom=DELIVERED if self.durable else None,
             )
         from airflow_provider_starvideos.hooks.starvideos import StarVideosHook
 
@@ -194,13 +210,10 @@ class StarVideosCreateOperator(BaseOperator):
 
         with operator_failures(self.starvideos_conn_id):
             task = events.read(event)
-        if self.durable:
-            from airflow_provider_starvideos.hooks.starvideos import StarVideosHook
-
-            self._durable_order(StarVideosHook(self.starvideos_conn_id), context)
         return self._deliver(context, task)
 
     def _deliver(self, context: Context, task: VideoTask) -> str:
         self._video_id = task.id
+        self._forget_after_success(context)
         push_result(self, context, task)
         return task.id

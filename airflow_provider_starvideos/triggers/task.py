@@ -57,6 +57,7 @@ class StarVideosTaskTrigger(BaseTrigger):
     :param starvideos_conn_id: Airflow connection of type ``starvideos``
     :param poll_interval: seconds between two looks, more than 0; the vendor recommends 30 to 60 (page "Query Task")
     :param end_task: end the task here when the video is completed, where this Airflow loses nothing by it
+    :param success_xcom: an XCom that tells the task's next try that it ended here; None: nobody wants to know
     :param timeout: seconds that the wait may last, where there is no ``end_time``
     :param silent_fail: wait on however many looks fail in a row
     :param starts_task: the task starts here, without a worker. Its deadline is then ``api.waiting.BACKSTOP_SECONDS``
@@ -72,6 +73,7 @@ class StarVideosTaskTrigger(BaseTrigger):
         poll_interval: float = DEFAULT_POLL_INTERVAL,
         *,
         end_task: bool = False,
+        success_xcom: str | None = None,
         timeout: float = DEFAULT_TIMEOUT,
         silent_fail: bool = False,
         starts_task: bool = False,
@@ -83,6 +85,7 @@ class StarVideosTaskTrigger(BaseTrigger):
         self.starvideos_conn_id = starvideos_conn_id
         self.poll_interval = poll_interval
         self.end_task = end_task
+        self.success_xcom = success_xcom
         self.timeout = timeout
         self.silent_fail = silent_fail
         self.starts_task = starts_task
@@ -99,6 +102,7 @@ class StarVideosTaskTrigger(BaseTrigger):
                 "starvideos_conn_id": self.starvideos_conn_id,
                 "poll_interval": self.poll_interval,
                 "end_task": self.end_task,
+                "success_xcom": self.success_xcom,
                 "timeout": self.timeout,
                 "silent_fail": self.silent_fail,
                 "starts_task": self.starts_task,
@@ -123,7 +127,7 @@ class StarVideosTaskTrigger(BaseTrigger):
             yield events.WaitEvent(payload=events.of_error(str(self.video_id), error))
         else:
             ended = self.end_task and await self._end(task)
-            yield TaskSuccessEvent() if ended else events.WaitEvent(payload=events.of_video(task))
+            yield self._success() if ended else events.WaitEvent(payload=events.of_video(task))
 
     async def on_kill(self) -> None:
         """Say that the video goes on: a user cleared or marked the task while it waited (Airflow 3.3+)."""
@@ -196,6 +200,10 @@ class StarVideosTaskTrigger(BaseTrigger):
         if not self.starts_task or backstop is None:
             return time.time() + self.timeout
         return (backstop if backstop.tzinfo else backstop.replace(tzinfo=UTC)).timestamp() - BACKSTOP_SECONDS
+
+    def _success(self) -> TaskSuccessEvent:
+        # With the event, so that Airflow writes it and the success in one transaction.
+        return TaskSuccessEvent(xcoms={self.success_xcom: True} if self.success_xcom else None)
 
     async def _end(self, task: VideoTask) -> bool:
         """Do what a worker would do for a completed video; tell whether that was possible."""

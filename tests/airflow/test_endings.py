@@ -9,12 +9,13 @@ import pytest
 from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_1_PLUS, AIRFLOW_V_3_3_PLUS
 
 from airflow_provider_starvideos.emulator import Emulator
+from airflow_provider_starvideos.ledger.success import DELIVERED
 from dev.airflow_runs import wait_until
 from dev.airflow_stack import AirflowStack
 from tests.airflow.looks import LEG
 
 SENSOR_WAYS = ("started", "ended", "resumed")
-CREATE_WAYS = ("create_ended", "create_resumed")
+CREATE_WAYS = ("create_ended", "create_unrecorded", "create_resumed")
 WAITING = ("completed", "bare", "failed", "soft_failed")
 """Those that wait until the test says how their video ends."""
 
@@ -24,7 +25,7 @@ class Outcome(NamedTuple):
 
     :param state: the task instance's
     :param said: what the log says
-    :param xcoms: key → type of the JSON value, but for ``video_id``, which is a create's own; Airflow 3.0 keeps no None
+    :param xcoms: key → type of the JSON value, but for those of a create's own; Airflow 3.0 keeps no None
     """
 
     state: str
@@ -130,6 +131,8 @@ def test_a_task_ends_alike_whichever_way(
     xcoms = xcoms_of(airflow, "endings", endings, task_id)
     own_id = xcoms.pop("video_id", None)
     assert (own_id is not None) == way.startswith("create")
+    marked = xcoms.pop(DELIVERED, None) is not None
+    assert marked == (AIRFLOW_V_3_3_PLUS and way == "create_ended" and expected.state == "success")
     types = {key: kind for key, kind in expected.xcoms.items() if AIRFLOW_V_3_1_PLUS or kind != "NoneType"}
     assert {key: json_type(value) for key, value in xcoms.items()} == types
     log = airflow.log("endings", endings, task_id)
@@ -145,14 +148,14 @@ def test_a_task_ends_alike_whichever_way(
         assert airflow.xcom("endings", endings, task_id, "actual_duration") == xcoms["actual_duration"] == 3.0
 
 
-LEGS = {"started": 0, "ended": 1, "resumed": 2, "create_ended": 1, "create_resumed": 2}
+LEGS = {"started": 0, "ended": 1, "resumed": 2, "create_ended": 1, "create_unrecorded": 1, "create_resumed": 2}
 """Before Airflow 3.3 nothing starts or ends in the triggerer."""
 
 
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("way", LEGS)
 def test_a_wait_needs_no_more_worker_than_it_must(airflow: AirflowStack, endings: str, way: str) -> None:
-    """None where nothing of the task wants one; one where it was told to start there; two with a callback or record."""
+    """None where nothing of the task wants one; one where it was told to start there; two with a callback."""
     legs = LEGS[way] if AIRFLOW_V_3_3_PLUS else 2
     assert airflow.log("endings", endings, f"{way}_completed").count(LEG) == legs
 

@@ -5,12 +5,14 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_3_PLUS
 
 from airflow_provider_starvideos.api.waiting import BACKSTOP_SECONDS
 from airflow_provider_starvideos.emulator import Emulator
 from dev.airflow_api import path
 from dev.airflow_runs import wait_until
 from dev.airflow_stack import AirflowStack
+from tests.airflow.looks import LEG
 
 pytestmark = pytest.mark.timeout(600)
 SENSORS = ("started", "on_a_worker", "finished_later")
@@ -54,6 +56,49 @@ def test_nothing_is_left_of_an_earlier_try(airflow: AirflowStack, emulator: Emul
     for name in SENSORS:
         assert (airflow.task("tries", tried, name) or {})["state"] == "failed"
         assert xcom_keys(airflow, tried, name) == set()
+
+
+def test_an_order_that_waits_is_cleared(airflow: AirflowStack, emulator: Emulator) -> None:
+    """While it waits, or marked as failed meanwhile: it takes its video up. After its success, which it has in the
+    triggerer from Airflow 3.3 on: a new video, each time."""
+    airflow.wait_for_dag("ordered_tries")
+    emulator.update(seconds="hold")
+    run_id = airflow.trigger("ordered_tries")
+
+    def videos() -> list[Any]:
+        return [order for order in emulator.orders if order.prompt == f"ordered {run_id}"]
+
+    def waits(try_number: int) -> None:
+        def asked() -> bool | None:
+            ti = airflow.task("ordered_tries", run_id, "create") or {}
+            return ((ti["state"], ti["try_number"]) == ("deferred", try_number) and videos()[-1].queries > 0) or None
+
+        wait_until(asked, f"try {try_number} to wait", 120)
+
+    def end(what: str) -> Any:
+        emulator.finish(videos()[-1].id)
+        assert airflow.wait_for_run("ordered_tries", run_id, timeout=120) == "success", what
+        return airflow.xcom("ordered_tries", run_id, "create")
+
+    try:
+        waits(1)
+        airflow.clear("ordered_tries", run_id, ["create"])
+        waits(2)
+        airflow.mark("ordered_tries", run_id, "create", "failed")
+        airflow.wait_for_run("ordered_tries", run_id)
+        airflow.clear("ordered_tries", run_id, ["create"])
+        waits(3)
+        assert end("taken up") == videos()[0].id
+        for number in (2, 3):
+            assert len(videos()) == number - 1
+            airflow.clear("ordered_tries", run_id, ["create"])
+            waits(2 + number)
+            assert end("a new one") == videos()[number - 1].id
+    finally:
+        emulator.update(seconds=3)
+    legs = 1 if AIRFLOW_V_3_3_PLUS else 2
+    assert airflow.log("ordered_tries", run_id, "create", 5).count(LEG) == legs
+    assert [order.queries > 0 for order in videos()] == [True] * 3
 
 
 def test_a_restarted_triggerer_keeps_to_deadlines_and_to_what_dags_want_now(

@@ -16,7 +16,7 @@ from airflow_provider_starvideos.exceptions import (
     StarVideosServerError,
 )
 from airflow_provider_starvideos.ledger import success
-from airflow_provider_starvideos.ledger.ordering import WRITE_ATTEMPTS, DurableOrder
+from airflow_provider_starvideos.ledger.ordering import WRITE_ATTEMPTS
 from airflow_provider_starvideos.ledger.record import OrderRecord
 from tests.unit.fake_ledger import LOG, Bench, make_bench
 
@@ -146,13 +146,6 @@ def test_a_signal_while_the_id_is_kept(bench: Bench, caplog: pytest.LogCaptureFi
     assert f"{bench.emulator.orders[0].id} was ordered, but isn't on record" in caplog.text
 
 
-def test_forget(bench: Bench) -> None:
-    """After the success, running the task once more means a new video."""
-    first = bench.place()
-    DurableOrder(bench.hook, bench.store, LOG).forget()
-    assert bench.place() != first
-
-
 class FakeTask:
     """What `forget_after_success` needs of an operator."""
 
@@ -182,7 +175,7 @@ def test_forgotten_once_the_success_is_recorded(bench: Bench, map_index: int, gi
     bench.place()
     task = FakeTask()
     task.on_success_callback = given
-    success.forget_after_success(task, DurableOrder(bench.hook, bench.store, LOG))
+    success.forget_after_success(task, bench.store.delete)
     forget, *rest = task.on_success_callback
     assert rest == ([print] if given else [])
     assert bench.store.text is not None
@@ -197,7 +190,7 @@ def test_not_forgotten_where_airflow_refused_the_success(
     """Airflow runs success callbacks then too; the task will run again and must find its video."""
     video_id = bench.place()
     task = FakeTask()
-    success.forget_after_success(task, DurableOrder(bench.hook, bench.store, LOG))
+    success.forget_after_success(task, bench.store.delete)
     task.on_success_callback[0]({"ti": FakeInstance(state, -1)})
     assert "will find its video" in caplog.text
     assert bench.place() == video_id

@@ -93,7 +93,7 @@ class Bench:
         """End every video as its row says, unless that holds it."""
         for row in rows:
             for number, order in enumerate(row.orders):
-                waited_for = row.wait != "deferred" or (row.state == "deferred" and order.queries > 0)
+                waited_for = not row.defers or (row.state == "deferred" and order.queries > 0)
                 if order.status not in ("completed", "failed") and waited_for and not row.holds_video:
                     self.emulator.finish(order.id, row.ends[number] if number < len(row.ends) else "completed")
 

@@ -27,11 +27,10 @@ class Killed:
             row.holds_video = True
             if row.wait == "none":
                 row.hold("post_execute")
-            yield {
-                "none": row.held_at("post_execute"),
-                "deferred": lambda: row.state == "deferred" and row.polled(2)(),
-                "blocking": row.polled(2),
-            }[row.wait]
+            if row.defers:
+                yield lambda: row.state == "deferred" and row.polled(2)()
+            else:
+                yield row.held_at("post_execute") if row.wait == "none" else row.polled(2)
             self._waiting.append(row)
             if len(self._waiting) == self._rows:
                 row.bench.airflow.kill(self._component)

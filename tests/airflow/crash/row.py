@@ -29,10 +29,12 @@ KILLED = "killed"
 """The state of a row whose task Airflow 3.0 has failed because its process was killed: later ones try it again. The
 bench then clears it, as a user does, and the next try must do what it does elsewhere."""
 CONFLICT = 409
+DEFERRED = {"wait_for_completion": True, "deferrable": True}
 WAITS: dict[str, dict[str, bool]] = {
     "none": {"wait_for_completion": False},
-    "deferred": {"wait_for_completion": True, "deferrable": True},
+    "deferred": DEFERRED,
     "blocking": {"wait_for_completion": True, "deferrable": False},
+    "ended there": DEFERRED,  # with the Dag "crash_ended", on Airflow 3.3+
 }
 
 Condition = Callable[[], object]
@@ -165,6 +167,11 @@ class Row:
                 self.bench.airflow.api.patch(path("variables", key[1]), variable)
 
     # What there is
+
+    @property
+    def defers(self) -> bool:
+        """Whether it waits in the triggerer."""
+        return WAITS[self.wait] is DEFERRED
 
     @property
     def orders(self) -> list[Any]:

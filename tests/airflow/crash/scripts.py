@@ -114,6 +114,29 @@ def then_cleared(script: Callable[[Row], Script], *states: str, decision: str = 
     return cleared
 
 
+def delivered_then_killed_at_once(row: Row) -> Script:
+    """A user clears the task after its success; the process is killed before anything of the provider's has run."""
+    yield row.state_is("success")
+    row.hold("template")
+    row.clear()
+    yield row.held_at("template")
+    row.kill()
+    row.let_go("template")
+    yield row.try_is(3, "success", "failed")
+
+
+def delivered_then_killed_while_hanging(row: Row) -> Script:
+    """A user clears the task after its success; the process is killed when its order was accepted."""
+    yield row.state_is("success")
+    fault = row.fault("hang", when="after")
+    row.clear()
+    yield row.happened("fault", fault="hang")
+    row.kill()
+    yield row.happened("client_gone")
+    row.bench.emulator.clear_faults(fault)
+    yield row.try_is(3, "success", "failed")
+
+
 def cleared_while_waiting(row: Row) -> Script:
     """A user clears the task while it waits."""
     row.holds_video = True

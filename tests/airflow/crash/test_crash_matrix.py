@@ -1,6 +1,7 @@
 """The whole crash matrix, group by group; ``make crash-matrix`` runs it and writes the table of docs/reliability.md."""
 
 import pytest
+from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_3_PLUS
 
 from tests.airflow.crash import components, scripts, told
 from tests.airflow.crash.bench import Bench
@@ -9,7 +10,8 @@ from tests.airflow.crash.row import WAITS, Row
 pytestmark = [pytest.mark.crash_matrix, pytest.mark.timeout(900)]
 
 IMPATIENT = {"starvideos_conn_id": "crash_impatient"}
-EVERY_WAIT = list(WAITS)
+ENDED = "ended there"
+EVERY_WAIT = [wait for wait in WAITS if wait != ENDED]
 
 
 @pytest.mark.parametrize("wait", EVERY_WAIT)
@@ -116,6 +118,28 @@ def test_a_component_is_killed(bench: Bench, component: str) -> None:
         [Row(f"the {component} is killed meanwhile", event.script(), says[wait], wait=wait) for wait in EVERY_WAIT],
         timeout=600,
     )
+
+
+@pytest.mark.skipif(not AIRFLOW_V_3_3_PLUS, reason="before Airflow 3.3 no order ends in the triggerer")
+def test_the_task_ends_in_the_triggerer(bench: Bench) -> None:
+    """Its record stays, and yet a clear after the success means a new video, and any other the one that was ordered."""
+    lost, succeeded = scripts.killed_while_hanging("after"), scripts.then_cleared(scripts.undisturbed, "success")
+    killed_again = scripts.delivered_then_killed_while_hanging
+    rows = [
+        Row("killed before the intent", scripts.killed_at("template"), told.ORDERED, tries=2),
+        Row("killed while the request hangs, accepted", lost, told.UNCONFIRMED, 1, False, tries=2),
+        Row("cleared while it waits", scripts.cleared_while_waiting, told.FOUND, tries=2),
+        Row("the video failed", scripts.undisturbed, told.ANEW, billed=2, tries=2, ends=("failed",)),
+        Row("cleared after success", succeeded, told.ORDERED, billed=2, tries=2),
+        Row(
+            "cleared after success, killed before it began", scripts.delivered_then_killed_at_once, told.FOUND, tries=3
+        ),
+        Row(
+            "the same, killed when it was accepted", killed_again, told.UNCONFIRMED, billed=2, delivered=False, tries=3
+        ),
+        Row("the triggerer is killed meanwhile", components.Killed("triggerer").script(), told.COMPLETED, tries=1),
+    ]
+    bench.run([with_wait(row, ENDED) for row in rows], dag_id="crash_ended", timeout=400)
 
 
 def test_a_worker_is_lost(bench: Bench) -> None:

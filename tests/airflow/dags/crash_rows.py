@@ -52,7 +52,7 @@ class HeldOrder(StarVideosCreateOperator):
         hold(*self.place, "post_execute")
 
 
-def order_rows(dag_id: str, **options: Any) -> DAG:
+def order_rows(dag_id: str, operator: type[StarVideosCreateOperator] = HeldOrder, **options: Any) -> DAG:
     """Make a Dag that orders the rows of its conf; ``options`` go to the operator."""
 
     @task
@@ -61,12 +61,13 @@ def order_rows(dag_id: str, **options: Any) -> DAG:
 
     with DAG(dag_id, schedule=None, user_defined_macros={"prompt": prompt}, max_active_tasks=32) as dag:
         options = {"retry_delay": timedelta(seconds=1), "poll_interval": 1, **options}
-        HeldOrder.partial(task_id="order", prompt="{{ prompt(dag_run, ti) }}", **options).expand_kwargs(rows())
+        operator.partial(task_id="order", prompt="{{ prompt(dag_run, ti) }}", **options).expand_kwargs(rows())
     return dag
 
 
 retried = order_rows("crash_retried", retries=2)
 once = order_rows("crash_once", retries=0)
+ended = order_rows("crash_ended", StarVideosCreateOperator, retries=2)
 if AIRFLOW_V_3_3_PLUS:
     from airflow_provider_starvideos.retry_policy import StarVideosRetryPolicy
 

@@ -27,8 +27,9 @@ SENSORS = {
     "soft_unknown": (None, {**WAIT, "soft_fail": True}),
 }
 CREATE_WAYS = {
-    "create_ended": {"durable": False},  # ends in the triggerer
-    "create_resumed": {},  # ends on a worker
+    "create_ended": {},  # ends in the triggerer
+    "create_unrecorded": {"durable": False},  # the same
+    "create_resumed": {"on_success_callback": print},  # ends on a worker
 }
 CREATES = {
     "completed": {"prompt": "done"},

@@ -20,6 +20,9 @@ with DAG("tries"):
     finished_later = StarVideosTaskSensor(task_id="finished_later", video_id=video_id, poke_interval=1)
     finished_later.on_success_callback = [tell]
 
+with DAG("ordered_tries", default_args={"retries": 1, "retry_delay": 1}):
+    StarVideosCreateOperator(task_id="create", prompt="ordered {{ run_id }}", wait_for_completion=True, poll_interval=1)
+
 with DAG("changed_tries"):
     # What a test puts there changes this Dag, when the file is parsed anew.
     changed = (Path(os.environ["AIRFLOW_HOME"]) / "tries_are_changed").exists()
