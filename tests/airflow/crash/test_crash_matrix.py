@@ -135,7 +135,12 @@ def test_the_task_ends_in_the_triggerer(bench: Bench) -> None:
             "cleared after success, killed before it began", scripts.delivered_then_killed_at_once, told.FOUND, tries=3
         ),
         Row(
-            "the same, killed when it was accepted", killed_again, told.UNCONFIRMED, billed=2, delivered=False, tries=3
+            "cleared after success, killed while the request hangs, accepted",
+            killed_again,
+            told.UNCONFIRMED,
+            billed=2,
+            delivered=False,
+            tries=3,
         ),
         Row("the triggerer is killed meanwhile", components.Killed("triggerer").script(), told.COMPLETED, tries=1),
     ]
