@@ -100,7 +100,7 @@ def videos(
         ]
     shown = [each for each in run.videos if status in (None, each.status)]
     page = shown[offset : offset + limit]
-    facts.add_rendered(session, dag_id, run_id, [task for each in page for task in each.tasks])
+    facts.add_details(session, dag_id, run_id, [task for each in page for task in each.tasks])
     return telling.overview(run) | {"shown": len(shown), "videos": [telling.summary(each) for each in page]}
 
 
@@ -178,7 +178,7 @@ def _video(session: SessionDep, dag_id: str, run_id: str, task_id: str, map_inde
     found = find(_run(session, dag_id, run_id), task_id, _index(map_index), row)
     if found is None:
         raise HTTPException(404, "This task has no StarVideos video.")
-    facts.add_rendered(session, dag_id, run_id, found.tasks)
+    facts.add_details(session, dag_id, run_id, found.tasks)
     return found
 
 

@@ -1,4 +1,9 @@
-"""What is read from Airflow's metadata database: tasks of a run, their XComs and rendered fields. Reads only."""
+"""What is read from Airflow's metadata database: tasks of a run, their XComs and rendered fields. Reads only.
+
+A run may have thousands of tasks, and its gallery is asked for again and again while it runs. So of all tasks only
+that is read which tells where their videos stand (``tasks_of``), and the rest for those that are shown
+(``add_details``): plain columns, no objects, and values as text, which the database's driver needn't convert.
+"""
 
 from __future__ import annotations
 
@@ -15,12 +20,19 @@ from airflow.models.serialized_dag import SerializedDagModel
 from airflow.models.taskinstance import TaskInstance
 from airflow.models.xcom import XComModel
 from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_3_PLUS
-from sqlalchemy import and_, or_, select
+from sqlalchemy import Text, and_, case, cast, or_, select, true
 from sqlalchemy.orm import Session
 
-KEYS = ("return_value", "video_id", "actual_duration", "size_bytes", "sha256", "counts", "manifest")
+KEYS = ("return_value", "video_id", "manifest")
+DETAIL_KEYS = ("actual_duration", "size_bytes", "sha256")
 URL_KEY = "video_url"
-"""Its value is a secret for as long as the URL lives, so only the time at which it was pushed is read."""
+"""Its value is a secret for as long as the URL lives, so only whether and when it was pushed is read."""
+MOST_INDEXES = 2000
+"""That a query names one by one; databases don't take any number of them."""
+JSON_BEGINS = frozenset('"[{-0123456789tfnNI \t\r\n')
+"""What a text that is JSON may begin with: most ids don't, and a decoder that fails is slow."""
+DECODE = json.JSONDecoder().raw_decode
+INSTANCES, XCOMS = TaskInstance.__table__.c, XComModel.__table__.c
 
 
 class Kind(StrEnum):
@@ -36,23 +48,16 @@ KINDS = (("Batch", Kind.BATCH), ("Sensor", Kind.WAIT), ("Download", Kind.SAVE))
 """A part of the operator's class name → its kind; any other StarVideos operator orders."""
 
 
-@dataclass(frozen=True)
-class Pushed:
-    """An XCom: its value and when it was pushed."""
-
-    value: Any
-    at: datetime
-
-
-@dataclass
+@dataclass(slots=True)
 class Task:
     """A task instance of an operator of this provider.
 
     :param task_id: and ``map_index``: which one of its run; -1: not mapped
     :param kind: what it does
     :param state: Airflow's
-    :param ended_at: when its last try ended
-    :param xcoms: by key
+    :param ended_at: of a batch: when its last try ended
+    :param xcoms: their values by key, those of ``DETAIL_KEYS`` once asked for; that of the URL is never read
+    :param pushed: when they were pushed, once asked for
     :param rendered: its rendered template fields, once asked for; empty where Airflow no longer has them
     :param record: of a batch that has told nothing yet: the objects of its record, by name, as text
     """
@@ -62,7 +67,8 @@ class Task:
     kind: Kind
     state: str | None
     ended_at: datetime | None
-    xcoms: dict[str, Pushed] = field(default_factory=dict)
+    xcoms: dict[str, Any] = field(default_factory=dict)
+    pushed: dict[str, datetime] = field(default_factory=dict)
     rendered: Mapping[str, Any] = field(default_factory=dict)
     record: dict[str, str] = field(default_factory=dict)
 
@@ -73,15 +79,14 @@ class Task:
 
     def value(self, key: str) -> Any:
         """Return an XCom's value, or None."""
-        pushed = self.xcoms.get(key)
-        return pushed.value if pushed else None
+        return self.xcoms.get(key)
 
 
 def ours() -> Any:
     """Return the condition for a task instance to be of an operator of this provider, or of one derived from it."""
     return or_(
-        TaskInstance.operator.contains("StarVideos", autoescape=True),
-        TaskInstance.custom_operator_name.contains("starvideos", autoescape=True),
+        INSTANCES.operator.contains("StarVideos", autoescape=True),
+        INSTANCES.custom_operator_name.contains("starvideos", autoescape=True),
     )
 
 
@@ -92,21 +97,15 @@ def run_state(session: Session, dag_id: str, run_id: str) -> str | None:
 
 
 def tasks_of(session: Session, dag_id: str, run_id: str) -> list[Task]:
-    """Return the run's tasks that have to do with videos, with their XComs."""
-    columns = (
-        TaskInstance.task_id,
-        TaskInstance.map_index,
-        TaskInstance.operator,
-        TaskInstance.state,
-        TaskInstance.end_date,
-    )
-    rows = session.execute(
-        select(*columns).where(TaskInstance.dag_id == dag_id, TaskInstance.run_id == run_id, ours())
-    ).all()
-    tasks = {
-        (task_id, map_index): Task(task_id, map_index, _kind(operator or ""), str(state) if state else None, ended)
-        for task_id, map_index, operator, state, ended in rows
-    }
+    """Return the run's tasks that have to do with videos, with the XComs that tell where these stand."""
+    ended = case((INSTANCES.operator.contains("Batch"), INSTANCES.end_date))  # of thousands, times cost most to read
+    columns = (INSTANCES.task_id, INSTANCES.map_index, INSTANCES.operator, INSTANCES.state, ended)
+    rows = session.execute(select(*columns).where(INSTANCES.dag_id == dag_id, INSTANCES.run_id == run_id, ours()))
+    kinds: dict[str | None, Kind] = {}
+    tasks = {}
+    for task_id, map_index, operator, state, ended_at in rows.all():
+        kind = kinds.get(operator) or kinds.setdefault(operator, _kind(operator or ""))
+        tasks[task_id, map_index] = Task(task_id, map_index, kind, state or None, ended_at)
     _add_xcoms(session, dag_id, run_id, tasks)
     return sorted(tasks.values(), key=lambda task: task.key)
 
@@ -118,32 +117,59 @@ def _kind(operator: str) -> Kind:
 def _add_xcoms(session: Session, dag_id: str, run_id: str, tasks: Mapping[tuple[str, int], Task]) -> None:
     if not tasks:
         return
-    where = and_(
-        XComModel.dag_id == dag_id,
-        XComModel.run_id == run_id,
-        XComModel.task_id.in_({task_id for task_id, _ in tasks}),
-    )
-    at = (XComModel.task_id, XComModel.map_index, XComModel.key, XComModel.timestamp)
-    for task_id, map_index, key, when, value in session.execute(
-        select(*at, XComModel.value).where(where, XComModel.key.in_(KEYS))
-    ):
-        if (task_id, map_index) in tasks:
-            tasks[task_id, map_index].xcoms[key] = Pushed(_plain(value), when)
-    for task_id, map_index, key, when in session.execute(select(*at).where(where, XComModel.key == URL_KEY)):
-        if (task_id, map_index) in tasks:
-            tasks[task_id, map_index].xcoms[key] = Pushed(None, when)
+    where = _xcoms_of(dag_id, run_id, {task_id for task_id, _ in tasks})
+    query = select(XCOMS.task_id, XCOMS.map_index, XCOMS.key, _value(KEYS)).where(where)
+    for task_id, map_index, key, text in session.execute(query.where(XCOMS.key.in_((*KEYS, URL_KEY)))).all():
+        if task := tasks.get((task_id, map_index)):
+            task.xcoms[key] = _plain(text)
+
+
+def _xcoms_of(dag_id: str, run_id: str, task_ids: Iterable[str]) -> Any:
+    return and_(XCOMS.dag_id == dag_id, XCOMS.run_id == run_id, XCOMS.task_id.in_(sorted(task_ids)))
+
+
+def _value(keys: Iterable[str]) -> Any:
+    """Return an XCom's value as text, and nothing for another key: what isn't asked for doesn't leave the database."""
+    return case((XCOMS.key.in_(keys), cast(XCOMS.value, Text)))
 
 
 def _plain(value: Any) -> Any:
-    """Return an XCom's value as it was pushed: the table has JSON, or its text, or, after an edit, that twice."""
-    for _ in range(3):
-        if not isinstance(value, str):
+    """Return an XCom's value as it was pushed: the table has JSON, or JSON in JSON, or, after an edit, once more."""
+    for _ in range(4):
+        if not isinstance(value, str) or value[:1] not in JSON_BEGINS:
             break
+        text = value.strip()
         try:
-            value = json.loads(value)
+            decoded, end = DECODE(text)
         except ValueError:
             break
+        if end < len(text):
+            break
+        value = decoded
     return value
+
+
+def add_details(session: Session, dag_id: str, run_id: str, tasks: Iterable[Task]) -> None:
+    """Look up what is shown of a video, for tasks that are shown: rendered fields, all XComs, and their times."""
+    wanted = {task.key: task for task in tasks}
+    add_rendered(session, dag_id, run_id, wanted.values())
+    if not wanted:
+        return
+    where = _xcoms_of(dag_id, run_id, {task_id for task_id, _ in wanted}) & _few(XCOMS.map_index, wanted)
+    query = select(XCOMS.task_id, XCOMS.map_index, XCOMS.key, XCOMS.timestamp, _value(DETAIL_KEYS)).where(where)
+    for task_id, map_index, key, when, text in session.execute(
+        query.where(XCOMS.key.in_((*KEYS, *DETAIL_KEYS, URL_KEY)))
+    ):
+        if task := wanted.get((task_id, map_index)):
+            task.pushed[key] = when
+            if key in DETAIL_KEYS:
+                task.xcoms[key] = _plain(text)
+
+
+def _few(column: Any, wanted: Iterable[tuple[str, int]]) -> Any:
+    """Return the condition for a map index to be one of these, or none if these are too many to name."""
+    indexes = sorted({map_index for _, map_index in wanted})
+    return column.in_(indexes) if len(indexes) <= MOST_INDEXES else true()
 
 
 def add_rendered(session: Session, dag_id: str, run_id: str, tasks: Iterable[Task]) -> None:
@@ -151,14 +177,12 @@ def add_rendered(session: Session, dag_id: str, run_id: str, tasks: Iterable[Tas
     wanted = {task.key: task for task in tasks if not task.rendered}
     if not wanted:
         return
-    few = {map_index for _, map_index in wanted}
     query = select(Rendered.task_id, Rendered.map_index, Rendered.rendered_fields).where(
         Rendered.dag_id == dag_id,
         Rendered.run_id == run_id,
         Rendered.task_id.in_({task_id for task_id, _ in wanted}),
+        _few(Rendered.map_index, wanted),
     )
-    if len(few) <= 200:
-        query = query.where(Rendered.map_index.in_(few))
     for task_id, map_index, fields in session.execute(query):
         if (task_id, map_index) in wanted and isinstance(fields, dict):
             wanted[task_id, map_index].rendered = fields

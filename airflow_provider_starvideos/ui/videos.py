@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy.orm import Session
@@ -39,7 +40,7 @@ ROW_STATUSES: Mapping[str, Status] = {
 """A row's status in a batch's manifest → where its video stands; any other: pending."""
 
 
-@dataclass
+@dataclass(slots=True)
 class Video:
     """One video of a run, or one that was meant to be.
 
@@ -150,15 +151,10 @@ def _needs_rendered(task: Task) -> bool:
 
 def _own_id(task: Task) -> str | None:
     """Return the id of the task's video. From its XComs; while it waits, from its rendered fields."""
-    told = [task.value("video_id"), task.rendered.get("video_id")]
-    if task.kind is not Kind.SAVE:
-        told.insert(1, task.value("return_value"))
-    for value in told:
-        try:
-            return check_video_id(value)
-        except StarVideosError:
-            continue
-    return None
+    for key in ("video_id",) if task.kind is Kind.SAVE else ("video_id", "return_value"):
+        if video_id := _checked(task.value(key)):
+            return video_id
+    return _checked(task.rendered.get("video_id"))
 
 
 def _single(tasks: Iterable[Task]) -> list[Video]:
@@ -211,6 +207,11 @@ def _batch_status(task: Task) -> Status:
 
 
 def _checked(video_id: Any) -> str | None:
+    return _checked_text(video_id) if isinstance(video_id, str) else None
+
+
+@lru_cache(maxsize=4096)  # a video's id is met in each of its tasks, and again at each look at the run
+def _checked_text(video_id: str) -> str | None:
     try:
         return check_video_id(video_id)
     except StarVideosError:
@@ -218,5 +219,5 @@ def _checked(video_id: Any) -> str | None:
 
 
 def _first(tasks: Iterable[Task], kind: Kind, key: str) -> datetime | None:
-    times = [task.xcoms[key].at for task in tasks if task.kind is kind and key in task.xcoms]
+    times = [task.pushed[key] for task in tasks if task.kind is kind and key in task.pushed]
     return min(times, default=None)

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 from airflow_provider_starvideos.ui import progress, rows, telling, videos
-from airflow_provider_starvideos.ui.facts import Kind, Pushed, Task
+from airflow_provider_starvideos.ui.facts import Kind, Task
 from airflow_provider_starvideos.ui.videos import Run, Status
 from tests.batch.desk import Desk, prompts
 
@@ -17,8 +16,7 @@ from tests.batch.desk import Desk, prompts
 def task_of(desk: Desk, requests: Any = None, **xcoms: Any) -> Task:
     """Return the batch's task as the api-server finds it."""
     record = {key.removeprefix(progress.PREFIX): text for key, text in desk.stores.texts.items()}
-    pushed = {key: Pushed(value, datetime.now(UTC)) for key, value in xcoms.items()}
-    return Task("batch", -1, Kind.BATCH, "deferred", None, xcoms=pushed, rendered={"requests": requests}, record=record)
+    return Task("batch", -1, Kind.BATCH, "deferred", None, xcoms=xcoms, rendered={"requests": requests}, record=record)
 
 
 def test_every_row_is_told_before_the_end(desk: Desk) -> None:

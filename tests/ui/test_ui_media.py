@@ -15,7 +15,7 @@ from fastapi.responses import Response
 
 from airflow_provider_starvideos.emulator import Emulator
 from airflow_provider_starvideos.ui import asking, media
-from airflow_provider_starvideos.ui.facts import Kind, Pushed, Task
+from airflow_provider_starvideos.ui.facts import Kind, Task
 from airflow_provider_starvideos.ui.media import UnavailableError, Wanted, respond
 from airflow_provider_starvideos.ui.videos import Status, Video
 from tests.storage.buckets import S3
@@ -56,7 +56,7 @@ def a_video(
     """Return a video; with a URI, one that was saved there, by a task with these rendered fields."""
     task = Task("save", -1, Kind.SAVE, "success", NOW, rendered=rendered)
     if uri:
-        task.xcoms["return_value"] = Pushed(uri, NOW)
+        task.xcoms["return_value"] = uri
     return Video(task, video_id=video_id, status=status, tasks=[task])
 
 

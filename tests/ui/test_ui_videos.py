@@ -11,7 +11,7 @@ import pytest
 
 from airflow_provider_starvideos.exceptions import StarVideosError
 from airflow_provider_starvideos.ui import rows, telling, videos
-from airflow_provider_starvideos.ui.facts import Kind, Pushed, Task
+from airflow_provider_starvideos.ui.facts import Kind, Task
 from airflow_provider_starvideos.ui.videos import Status, Video
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -19,8 +19,8 @@ NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 def a_task(name: str, kind: Kind, state: str | None, index: int = -1, *, rendered: Any = None, **xcoms: Any) -> Task:
     """Return a task; XComs are pushed a second apart."""
-    pushed = {key: Pushed(value, NOW + timedelta(seconds=n)) for n, (key, value) in enumerate(xcoms.items())}
-    return Task(name, index, kind, state, NOW, xcoms=pushed, rendered=rendered or {})
+    pushed = {key: NOW + timedelta(seconds=n) for n, key in enumerate(xcoms)}
+    return Task(name, index, kind, state, NOW, xcoms=xcoms, pushed=pushed, rendered=rendered or {})
 
 
 def created(state: str = "success", **xcoms: Any) -> Task:
