@@ -12,13 +12,14 @@ from airflow_provider_starvideos.api.validation import as_list, derive_mode, is_
 from airflow_provider_starvideos.ui.asking import Answer
 from airflow_provider_starvideos.ui.facts import Kind
 from airflow_provider_starvideos.ui.media import is_signable, playable_file
-from airflow_provider_starvideos.ui.videos import Run, Status, Video
+from airflow_provider_starvideos.ui.videos import FAILED, Run, Status, Video
 
 WIRE_NAMES = {"referenceImages": "reference_images", "referenceVideos": "reference_videos"}
 """A batch's manifest has the requests as they went over the wire."""
 PARAMETERS = ("duration", "ratio", "model")
 NO_ORDER = "The task failed before a video was ordered. Its log says why."
 NO_REASON = "The task failed. Its log says why."
+NOT_SAVED = "The video isn't saved: task {} failed. Its log says why."
 
 
 MOST_CHARACTERS = 300
@@ -46,7 +47,7 @@ def summary(video: Video) -> dict[str, Any]:
         "prompt": _short(given.get("prompt")),
         "duration": _number(video.duration),
         "ratio": _text(given.get("ratio")),
-        "error": _short(video.told.get("error")),
+        "error": _short(video.told.get("error")) or _unsaved(video),
         "preview": playable_file(video),
     }
 
@@ -146,6 +147,15 @@ def _error(video: Video, answer: Answer | None) -> str | None:
         return answer.video.error or "The video failed; the API gave no reason."
     if video.status is Status.FAILED:
         return NO_REASON if video.video_id else NO_ORDER
+    return _unsaved(video)
+
+
+def _unsaved(video: Video) -> str | None:
+    """Return why a run failed of which all videos are completed."""
+    if video.status is Status.COMPLETED and not video.saved:
+        for task in video.tasks:
+            if task.kind is Kind.SAVE and task.state == FAILED:
+                return NOT_SAVED.format(task.task_id + (f" [{task.map_index}]" if task.map_index >= 0 else ""))
     return None
 
 

@@ -12,6 +12,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
 
 from airflow_provider_starvideos.emulator import Emulator
 from dev.airflow_stack import AirflowStack
@@ -41,6 +42,9 @@ CHROMIUM_OPTIONS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+
+HARMLESS = ("allow-scripts and allow-same-origin", "status of 404", "HydrateFallback", "ERR_CONNECTION_REFUSED")
+"""Airflow's own frames; the answer for a task without videos; and where a test pretends that nobody answers."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -150,3 +154,28 @@ def chromium() -> str:
     if result.returncode:
         pytest.fail(f"The tests of the UI need a browser.\n{result.stderr}")
     return result.stdout.strip()
+
+
+@pytest.fixture(scope="module")
+def browser(chromium: str) -> Iterator[Browser]:
+    """Debian's Chromium, which has the codec."""
+    with sync_playwright() as playwright:
+        running = playwright.chromium.launch(executable_path=chromium, args=CHROMIUM_OPTIONS)
+        yield running
+        running.close()
+
+
+@pytest.fixture
+def page(browser: Browser, site: Site) -> Iterator[Page]:
+    """A logged-in user's window; whatever the browser complains about fails the test, a broken policy above all."""
+    context = browser.new_context(viewport={"width": 1280, "height": 900}, color_scheme="light")
+    context.add_cookies([{"name": "_token", "value": site.token("victor"), "url": site.url}])
+    opened = context.new_page()
+    complaints: list[str] = []
+    opened.on(
+        "console", lambda message: complaints.append(message.text) if message.type in ("error", "warning") else None
+    )
+    opened.on("pageerror", lambda error: complaints.append(str(error)))
+    yield opened
+    context.close()
+    assert [text for text in complaints if not any(known in text for known in HARMLESS)] == []

@@ -92,6 +92,16 @@ def test_a_file_of_a_try_that_failed_isnt_shown() -> None:
     assert video.saved is None
 
 
+def test_a_video_that_is_not_saved_says_so() -> None:
+    """It is completed, so the run's failure would be nowhere to be seen in the gallery."""
+    save = a_task("save", Kind.SAVE, "failed", 3, rendered=ID)
+    (video,) = videos._single([created(video_url=None), save])
+    assert telling.summary(video)["error"] == "The video isn't saved: task save [3] failed. Its log says why."
+    assert telling.details(video, None)["error"] == telling.summary(video)["error"]
+    save.state = "up_for_retry"
+    assert telling.summary(video)["error"] is None
+
+
 def batch(told: Any, state: str = "success", **rendered: Any) -> Task:
     """Return a batch that has told this."""
     key = "manifest" if isinstance(told, str) else "return_value"

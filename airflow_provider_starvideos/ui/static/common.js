@@ -51,7 +51,10 @@ export class AnswerError extends Error {
 }
 
 export async function api(path, parameters = {}) {
-  const answer = await fetch(`${root}api/${path}?${asQuery(parameters)}`, { headers: { Accept: "application/json" } });
+  const asked = fetch(`${root}api/${path}?${asQuery(parameters)}`, { headers: { Accept: "application/json" } });
+  const answer = await asked.catch(() => {
+    throw new AnswerError(0, "Airflow's api-server doesn't answer.");
+  });
   const body = await answer.json().catch(() => ({}));
   if (!answer.ok) throw new AnswerError(answer.status, problemOf(answer.status, body.detail));
   return body;
@@ -81,10 +84,24 @@ export const badge = (status) => el("span", { className: `badge ${status}` }, la
 
 export const seconds = (value) => (value === null || value === undefined ? null : `${Math.round(value * 10) / 10} s`);
 
+export function span(value) {
+  if (value === null || value === undefined || value < 120) return seconds(value);
+  const [minutes, rest] = [Math.floor(value / 60), Math.floor(value % 60)];
+  return minutes < 120 ? `${minutes} min ${rest} s` : `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
+}
+
+// As Airflow's own page writes it, in the time zone that is chosen there; else the browser's.
 export function moment(text) {
   const when = new Date(text);
   if (!text || Number.isNaN(when.getTime())) return null;
-  return el("time", { dateTime: when.toISOString() }, when.toLocaleString());
+  const asAirflow = (timeZone) => when.toLocaleString("sv-SE", { timeZone });
+  let shown;
+  try {
+    shown = asAirflow(JSON.parse(localStorage.getItem("timezone")) ?? undefined);
+  } catch {
+    shown = asAirflow(undefined);
+  }
+  return el("time", { dateTime: when.toISOString() }, shown);
 }
 
 export function say(text) {
@@ -100,17 +117,27 @@ export function show(...children) {
 
 export const note = (text, kind = "note") => el("p", { className: kind, role: kind === "problem" ? "alert" : null }, text);
 
-// Calls `look` again and again for as long as it answers true and somebody looks at the page.
+// Above what is shown, which may be out of date then; gone with the next answer that comes.
+export function trouble(text) {
+  const box = document.getElementById("trouble");
+  if (box.textContent !== text) box.textContent = text;
+  box.hidden = !text;
+}
+
+// Calls `look` again and again for as long as it answers true and somebody looks at the page. An api-server that takes
+// long for an answer is asked more seldom.
 export function refresh(look, milliseconds = 5000) {
   const again = async () => {
     if (document.hidden) return setTimeout(again, milliseconds);
+    const began = performance.now();
     let more = true;
     try {
       more = await look();
+      trouble("");
     } catch (error) {
-      say(error.message);
+      trouble(error.message);
     }
-    return more ? setTimeout(again, milliseconds) : null;
+    return more ? setTimeout(again, Math.max(milliseconds, 20 * (performance.now() - began))) : null;
   };
   setTimeout(again, milliseconds);
 }

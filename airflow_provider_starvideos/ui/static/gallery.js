@@ -1,6 +1,6 @@
 // The videos of a run, or of one of its tasks: a page of cards that play under the pointer or with the focus.
 
-import { api, asQuery, badge, dagId, el, label, nameOf, note, pageUrl, placeOf, query, refresh, say, seconds, show } from "./common.js";
+import { api, asQuery, badge, dagId, el, label, nameOf, note, pageUrl, placeOf, query, refresh, say, seconds, show, trouble } from "./common.js";
 
 const PAGE = 24;
 const STATUSES = ["completed", "making", "pending", "failed", "none"];
@@ -25,7 +25,7 @@ export async function showGallery(task = {}) {
     fill(problems, told.problems.map((text) => note(text, "problem")));
     fill(pager, pages(told, state, go));
     const ended = ENDED.has(told.state);
-    fillGrid(list, cards, told.videos, ended);
+    fillGrid(list, cards, told.videos, { ended, back: { of: task.task_id ? "task" : null, back: location.search.slice(1) } });
     list.hidden = told.videos.length === 0;
     if (told.shown === 0) fill(pager, [note(emptyText(told, state, ended))]);
     say(`${told.shown} videos${state.status ? `, ${label(state.status)}` : ""}. ${told.counts.completed} of ${told.total} completed.`);
@@ -35,7 +35,8 @@ export async function showGallery(task = {}) {
   async function go(change) {
     Object.assign(state, change);
     history.replaceState(null, "", `?${asQuery({ ...Object.fromEntries(query), ...state })}`);
-    await look().catch((error) => fill(problems, [note(error.message, "problem")]));
+    await look().then(() => trouble(""), (error) => trouble(error.message));
+    if ("offset" in change && head.getBoundingClientRect().top < 0) head.scrollIntoView(); // from the pages' buttons below
     return true;
   }
 
@@ -50,7 +51,9 @@ function fill(element, children) {
   if (fresh.innerHTML === element.innerHTML) return;
   const focused = element.contains(document.activeElement) ? document.activeElement.dataset.name : null;
   element.replaceChildren(...fresh.childNodes);
-  if (focused) element.querySelector(`[data-name="${CSS.escape(focused)}"]`)?.focus();
+  if (!focused) return;
+  const again = element.querySelector(`[data-name="${CSS.escape(focused)}"]:enabled`); // "Next" isn't on the last page
+  (again ?? element.querySelector("[aria-current]"))?.focus({ preventScroll: true });
 }
 
 function emptyText(told, state, ended) {
@@ -59,6 +62,7 @@ function emptyText(told, state, ended) {
 }
 
 function heading(told, state, go) {
+  if (!told.total) return [];
   const filter = (status, count) =>
     el(
       "button",
@@ -114,13 +118,13 @@ function pages(told, state, go) {
   ];
 }
 
-function fillGrid(list, cards, videos, ended) {
+function fillGrid(list, cards, videos, around) {
   const wanted = videos.map((video) => {
     const key = JSON.stringify([video.task_id, video.map_index, video.row, video.id]);
-    const text = JSON.stringify([video, ended]);
+    const text = JSON.stringify([video, around]);
     const known = cards.get(key);
     if (known?.text === text) return [key, known];
-    return [key, { text, element: card(video, ended) }];
+    return [key, { text, element: card(video, around) }];
   });
   const focused = wanted.find(([key, one]) => cards.get(key) !== one && cards.get(key)?.element.contains(document.activeElement));
   for (const [, one] of cards) if (!wanted.some(([, other]) => other === one)) stop(one.element);
@@ -133,17 +137,18 @@ function fillGrid(list, cards, videos, ended) {
   focused?.[1].element.querySelector("a")?.focus();
 }
 
-function card(video, ended) {
-  const frame = el("div", { className: "frame" }, badge(video.status));
+function card(video, { ended, back }) {
   const error = el("p", { className: "error" }, video.error ?? "");
   error.hidden = !video.error;
+  const pictured = video.status === "completed";
+  const frame = el("div", { className: "frame" }, badge(video.status), pictured ? null : error); // where a picture would be
   const link = el(
     "a",
-    { className: "card", href: pageUrl("video", { ...placeOf(video), from: "gallery" }) },
+    { className: "card", href: pageUrl("video", { ...placeOf(video), ...back }) },
     frame,
     el("p", { className: "prompt" }, video.prompt ?? video.id ?? "No prompt"),
     el("p", { className: "quiet" }, [nameOf(video), seconds(video.duration), video.ratio].filter(Boolean).join(" · ")),
-    error,
+    pictured ? error : null,
   );
   const item = el("li", {}, link);
   if (video.status === "completed") addPlayer(link, frame, video, item);
@@ -152,7 +157,7 @@ function card(video, ended) {
   if (video.status === "making" && (ended || video.row)) {
     whenVisible(item, () =>
       ask(video, (told) => {
-        frame.replaceChildren(badge(told.status ?? video.status));
+        frame.replaceChildren(badge(told.status ?? video.status), error);
         explain(told, error);
         if (told.status === "completed") addPlayer(link, frame, video, item);
       }),

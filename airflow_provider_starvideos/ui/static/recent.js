@@ -1,6 +1,6 @@
 // The latest runs that have to do with videos.
 
-import { api, badge, el, moment, note, pageUrl, say, show } from "./common.js";
+import { api, badge, el, moment, note, pageUrl, say, show, trouble } from "./common.js";
 
 const STATUSES = ["completed", "making", "pending", "failed", "none"];
 
@@ -19,7 +19,11 @@ export async function showRecent() {
     say(`${list.children.length} runs`);
   }
 
-  more.addEventListener("click", () => load().catch((error) => say(error.message)));
+  const failed = (error) => {
+    trouble(error.message);
+    more.disabled = false;
+  };
+  more.addEventListener("click", () => load().then(() => trouble(""), failed));
   await load();
   const empty = list.children.length ? null : note("No run of a Dag that you may read has made a StarVideos video yet.");
   show(el("h1", {}, "Recent runs with videos"), ...[empty, list, more].filter(Boolean));

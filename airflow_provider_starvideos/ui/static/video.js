@@ -1,6 +1,6 @@
 // One video: the player, and all that is known of it.
 
-import { api, badge, dagId, el, label, moment, nameOf, note, pageUrl, placeOf, query, refresh, root, say, seconds, show } from "./common.js";
+import { api, badge, dagId, el, label, moment, nameOf, note, pageUrl, placeOf, query, refresh, root, say, seconds, show, span } from "./common.js";
 
 const path = `dags/${encodeURIComponent(dagId)}`;
 const CHANGING = ["status", "api_status", "error", "id", "saved", "preview"];
@@ -25,13 +25,20 @@ export async function showVideo(place, gone) {
 function render(video, place) {
   say(`Video ${label(video.status)}`);
   show(
-    query.get("from") === "gallery" ? el("a", { className: "back", href: galleryUrl() }, "← All videos of the run") : null,
+    query.has("back") ? el("a", { className: "back", href: galleryUrl() }, query.has("of") ? "← All videos of the task" : "← All videos of the run") : null,
     el("div", { className: "video" }, el("div", { className: "stage" }, ...stage(video)), facts(video, place)),
   );
 }
 
+// Back to the same page of the same gallery, with its filter. What the address says is only ever a query's text.
 function galleryUrl() {
-  return pageUrl("gallery", { run_id: query.get("run_id") });
+  return `${pageUrl(query.has("of") ? "video" : "gallery", {})}${query.get("back")}`;
+}
+
+function size(bytes) {
+  if (!bytes) return null;
+  const exact = `${bytes.toLocaleString("en")} bytes`;
+  return bytes < 1e6 ? exact : `${(bytes / 1e6).toFixed(1)} MB (${exact})`;
 }
 
 function stage(video) {
@@ -80,11 +87,11 @@ function facts(video, place) {
     ["Inputs", inputs(video, place)],
     ["Ordered", moment(video.ordered_at)],
     ["Completed", moment(video.completed_at)],
-    ["Waited", seconds(waited)],
+    ["Waited", span(waited)],
     ["Length", seconds(video.duration)],
     ["Video id", video.id && el("code", {}, video.id)],
     ["Saved to", video.saved && el("code", {}, video.saved)],
-    ["Size", video.size_bytes && `${video.size_bytes.toLocaleString()} bytes`],
+    ["Size", size(video.size_bytes)],
     ["SHA-256", video.sha256 && el("code", {}, video.sha256)],
     ["Tasks", tasks(video)],
   ];
