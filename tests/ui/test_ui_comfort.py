@@ -64,6 +64,14 @@ def test_a_run_without_videos_says_so_and_no_more(page: Page, site: Site) -> Non
     expect(page.get_by_role("button")).to_have_count(0)
 
 
+def test_a_video_that_the_api_doesnt_know_isnt_said_to_be_made(page: Page, site: Site) -> None:
+    """Airflow knows that it was ordered, and no more."""
+    open_video(page, site, "ui_pictures", "create")
+    expect(page.locator(".waiting")).to_contain_text("can't be asked")
+    expect(page.locator(".waiting")).to_contain_text("doesn't know this video")
+    expect(page.locator(".waiting")).not_to_contain_text("being made")
+
+
 def test_times_are_as_in_airflows_own_page(page: Page, site: Site) -> None:
     """In the time zone that is chosen there, which isn't the browser's."""
     seen = []

@@ -3,7 +3,7 @@
 import { api, badge, dagId, el, label, moment, nameOf, note, pageUrl, placeOf, query, refresh, root, say, seconds, show, span } from "./common.js";
 
 const path = `dags/${encodeURIComponent(dagId)}`;
-const CHANGING = ["status", "api_status", "error", "id", "saved", "preview"];
+const CHANGING = ["status", "api_status", "api_problem", "error", "id", "saved", "preview"];
 
 // `gone` is called if the video that was there isn't any more: a batch has told of its rows, say.
 export async function showVideo(place, gone) {
@@ -70,9 +70,11 @@ const WAITING = {
 };
 
 function waiting(video) {
-  const box = el("div", { className: "waiting" }, badge(video.status), el("p", {}, WAITING[video.status]));
-  if (video.api_status && video.status === "making") box.append(el("p", { className: "quiet" }, `The API says: ${video.api_status}`));
-  if (video.api_problem && video.status === "making") box.append(el("p", { className: "quiet" }, video.api_problem));
+  const unknown = video.status === "making" && video.api_problem; // it may be long done, or not be there at all
+  const text = unknown ? "It was ordered. What became of it can't be asked:" : WAITING[video.status];
+  const box = el("div", { className: "waiting" }, badge(video.status), el("p", {}, text));
+  if (unknown) box.append(el("p", { className: "quiet" }, unknown));
+  else if (video.api_status && video.status === "making") box.append(el("p", { className: "quiet" }, `The API says: ${video.api_status}`));
   return box;
 }
 
