@@ -28,7 +28,7 @@ DETAIL_KEYS = ("actual_duration", "size_bytes", "sha256")
 URL_KEY = "video_url"
 """Its value is a secret for as long as the URL lives, so only whether and when it was pushed is read."""
 MOST_INDEXES = 900
-"""That a query names one by one; an old SQLite takes 999 values. Of more, all are read: most of them are wanted then."""
+"""That a query names one by one; an old SQLite takes 999 values. Beyond, all are read: most are wanted then."""
 JSON_BEGINS = frozenset('"[{-0123456789tfnNI \t\r\n')
 """What a text that is JSON may begin with: most ids don't, and a decoder that fails is slow."""
 DECODE = json.JSONDecoder().raw_decode
