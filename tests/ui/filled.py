@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 from airflow.models import import_all_models
 from airflow.models.base import Base
@@ -53,7 +52,7 @@ def fill(session: Session, dag_id: str, run_id: str, videos: int, *, state: str 
             ended = NOW + timedelta(seconds=index) if states[task_id] in ("success", "failed") else None
             instances.append(
                 at
-                | {"id": uuid4(), "operator": operator, "custom_operator_name": operator, "state": states[task_id]}
+                | {"operator": operator, "custom_operator_name": operator, "state": states[task_id]}
                 | {"pool": "default_pool", "pool_slots": 1, "try_number": 1, "max_tries": 0, "end_date": ended}
             )
             if states[task_id] in ("success", "failed", "deferred"):
