@@ -66,6 +66,7 @@ def test_a_run_without_videos_says_so_and_no_more(page: Page, site: Site) -> Non
 
 def test_a_video_that_the_api_doesnt_know_isnt_said_to_be_made(page: Page, site: Site) -> None:
     """Airflow knows that it was ordered, and no more."""
+    page.route("**/input?*", lambda route: route.fulfill(status=404))  # its pictures are nowhere
     open_video(page, site, "ui_pictures", "create")
     expect(page.locator(".waiting")).to_contain_text("can't be asked")
     expect(page.locator(".waiting")).to_contain_text("doesn't know this video")
