@@ -90,9 +90,11 @@ class StarVideosBatchTrigger(BaseTrigger):
         yield BatchEvent(payload=event)
 
     async def on_kill(self) -> None:
-        """Say that the videos go on: a user cleared or marked the task while it waited (Airflow 3.3+)."""
-        what = "StarVideos videos are no longer waited for. They can't be stopped: they go on, and are billed."
-        self.log.warning(what)
+        """Say that the videos go on: a user cleared or marked the task, or another triggerer has the wait now."""
+        self.log.warning(
+            "This triggerer no longer waits for the batch's StarVideos videos: the task was cleared or marked, or "
+            "another triggerer has taken the wait over. The videos can't be stopped: they go on, and are billed."
+        )
 
 
 def read(event: Any) -> tuple[dict[str, Outcome], dict[str, float], dict[str, Any]]:

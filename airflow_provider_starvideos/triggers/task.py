@@ -91,6 +91,7 @@ class StarVideosTaskTrigger(BaseTrigger):
         self.starts_task = starts_task
         self.xcom = xcom
         self._template_context: Any = None
+        self._has_forgotten = False
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Return the class path and the arguments, all of them plain JSON values."""
@@ -124,15 +125,22 @@ class StarVideosTaskTrigger(BaseTrigger):
                 await self._begin_task()
             task = await self._wait(module)
         except StarVideosError as error:
+            await self._forget_earlier_tries()
             yield events.WaitEvent(payload=events.of_error(str(self.video_id), error))
         else:
             ended = self.end_task and await self._end(task)
+            if not ended:
+                await self._forget_earlier_tries()
             yield self._success() if ended else events.WaitEvent(payload=events.of_video(task))
 
     async def on_kill(self) -> None:
-        """Say that the video goes on: a user cleared or marked the task while it waited (Airflow 3.3+)."""
+        """Say that the video goes on: a user cleared or marked the task while it waited (Airflow 3.3+).
+
+        Airflow calls it as well when another triggerer has the wait now, and doesn't tell the two apart.
+        """
         log.warning(
-            "StarVideos video %s is no longer waited for. It can't be stopped: it goes on, and is billed.",
+            "This triggerer no longer waits for StarVideos video %s: the task was cleared or marked, or another "
+            "triggerer has taken the wait over. The video can't be stopped: it goes on, and is billed.",
             self.video_id,
         )
 
@@ -146,6 +154,8 @@ class StarVideosTaskTrigger(BaseTrigger):
                         task: VideoTask = await engine.look(step.video_id, max_age)
                 except TimeoutError as error:
                     raise StarVideosConnectionError("The API didn't answer by the deadline.", sent=True) from error
+                if not task.is_completed:
+                    await self._forget_earlier_tries()
                 return task
             step.tell(log)
             await asyncio.sleep(step.seconds)
@@ -164,10 +174,20 @@ class StarVideosTaskTrigger(BaseTrigger):
                     log.warning("%s Waiting on, because of silent_fail.", error)
                 await asyncio.sleep(min(self.poll_interval, max(0.0, end_time - time.time())))
 
-    async def _begin_task(self) -> None:
-        """Do what a worker does at the beginning of a try."""
+    async def _forget_earlier_tries(self) -> None:
+        """Delete what earlier tries of a task that starts here have pushed, as a worker does when a try begins.
+
+        Not before a look has shown that the video isn't completed: this may be the second triggerer to run this very
+        wait, because the first had given no sign of life, and that one may just have pushed the result.
+        """
+        if not self.starts_task or self._has_forgotten:
+            return
+        self._has_forgotten = True
         if getattr(self.task_instance, "try_number", 0) > 1:
             await ending.forget_result(self.task_instance, log)
+
+    async def _begin_task(self) -> None:
+        """Render what a worker would have rendered."""
         try:
             async with asyncio.timeout(RENDER_SECONDS):
                 await self._render_fields(self._template_context)

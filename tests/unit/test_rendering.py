@@ -215,6 +215,31 @@ async def test_what_earlier_tries_have_pushed_is_deleted(
     assert all(message == {**place, "type": "DeleteXCom"} for message in asked)
 
 
+async def test_a_second_triggerer_deletes_no_result_of_the_first(
+    video_id: str, emulator: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A triggerer that gives no sign of life for a while may have pushed the result of this very try, and may yet end
+    the task; what was deleted then, nobody would push again. What is pushed over it is the same. While the video is
+    still made, nobody can have pushed it: what is there is of an earlier try.
+    """
+    supervisor = Supervisor()
+    monkeypatch.setattr("airflow.sdk.execution_time.task_runner.SUPERVISOR_COMMS", supervisor, raising=False)
+    second = starting(video_id, end_task=True)
+    second._task_instance = SimpleNamespace(dag_id="x", task_id="wait", run_id="r", map_index=-1, try_number=2)
+    assert [type(event).__name__ async for event in second.run()] == ["TaskSuccessEvent"]
+    assert supervisor.asked == []
+    made = (await StarVideosHook().acreate_video(prompt="a red fox")).id
+    second = starting(made, end_task=True)
+    second._task_instance = SimpleNamespace(dag_id="x", task_id="wait", run_id="r", map_index=-1, try_number=2)
+    running = asyncio.create_task(event_of(second))
+    await emulator.async_wait_for("answered", kind="query", id=made)
+    while len(supervisor.asked) < len(ending.RESULT_KEYS):
+        await asyncio.sleep(0)
+    emulator.finish(made)
+    await running
+    assert [message.key for message in supervisor.asked] == list(ending.RESULT_KEYS)
+
+
 def broken() -> str:
     """Fail as an api-server that can't be reached."""
     raise ConnectionError("no route to the api-server")

@@ -255,8 +255,12 @@ async def test_a_cancelled_wait_sends_nothing_and_leaves_nothing(emulator: Emula
 
 
 async def test_what_a_user_kills_is_told_to_go_on(caplog: pytest.LogCaptureFixture) -> None:
-    """The API has no way to stop a video, so the log says what is paid for."""
+    """The API has no way to stop a video, so the log says what is paid for.
+
+    Airflow calls it also where another triggerer has taken the wait over, so it doesn't say that nobody waits.
+    """
     await trigger("video_1").on_kill()
     assert caplog.messages == [
-        "StarVideos video video_1 is no longer waited for. It can't be stopped: it goes on, and is billed."
+        "This triggerer no longer waits for StarVideos video video_1: the task was cleared or marked, or another "
+        "triggerer has taken the wait over. The video can't be stopped: it goes on, and is billed."
     ]
