@@ -150,6 +150,9 @@ def check_video_id(video_id: Any) -> str:
     if VIDEO_ID.fullmatch(text):
         return text
     rule = "must be a StarVideos id such as 'video_starvideos_1234567890' (letters, digits and . _ ~ -)"
+    if video_id is None:
+        # Such as where one task of a Dag is tried alone, with `airflow tasks test`: nothing came before it.
+        rule += "; None means that the task it was to come from has returned nothing in this run"
     raise StarVideosValidationError([Problem("video_id", rule, shown(video_id))])
 
 
