@@ -1,14 +1,15 @@
 """Ask a running Airflow about Dags, runs, tasks, XComs and logs, and tell it what to do with them."""
 
+import abc
 import contextlib
 import json
-import sqlite3
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
 from dev.airflow_api import AirflowApi, AirflowApiError, path
+from dev.airflow_database import Postgres, Reader, Sqlite
 
 POLL_SECONDS = 0.25
 IMPORT_ERROR_SECONDS = 5
@@ -45,11 +46,16 @@ def readable(line: str) -> str:
     return " ".join([*filter(None, head), *([json.dumps(rest)] if rest else [])]) + "".join(causes)
 
 
-class AirflowRuns:
+class AirflowRuns(abc.ABC):
     """What happens in the Airflow at ``home``."""
 
     home: Path
     api: AirflowApi
+
+    @property
+    @abc.abstractmethod
+    def database(self) -> Sqlite | Postgres:
+        """Airflow's metadata database."""
 
     @property
     def logs_dir(self) -> Path:
@@ -197,13 +203,9 @@ class AirflowRuns:
 
     # Behind the API
 
-    @contextlib.contextmanager
-    def db(self) -> Iterator[sqlite3.Connection]:
-        """Open the metadata database for reading; rows come as `sqlite3.Row`."""
-        connection = sqlite3.connect(f"file:{self.home / 'airflow.db'}?mode=ro", uri=True, timeout=60)
-        connection.row_factory = sqlite3.Row
-        with contextlib.closing(connection):
-            yield connection
+    def db(self) -> contextlib.AbstractContextManager[Reader]:
+        """Open the metadata database for reading."""
+        return self.database.open()
 
     @staticmethod
     def _task_path(dag_id: str, run_id: str, task_id: str, map_index: int) -> str:

@@ -75,8 +75,6 @@ def located(home: Path, dags: Sequence[Path], port: int) -> dict[str, str]:
         for number, path in enumerate(dags)
     ]
     return {
-        # Wait for a lock rather than fail: all components share one SQLite file.
-        "database.sql_alchemy_conn": f"sqlite:///{home / 'airflow.db'}?timeout=60",
         "core.dags_folder": str(dags[0].resolve()),
         "core.plugins_folder": str(home / "plugins"),
         "core.fernet_key": base64.urlsafe_b64encode(secrets.token_bytes(32)).decode(),

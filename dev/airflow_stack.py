@@ -5,11 +5,11 @@
         run_id = airflow.trigger("my_dag")
         assert airflow.wait_for_run("my_dag", run_id) == "success"
 
-SQLite and LocalExecutor, on free ports of 127.0.0.1. Nothing of it outlives the ``with`` block, nor this process.
+SQLite (or PostgreSQL, see `dev.airflow_database`) and LocalExecutor, on free ports of 127.0.0.1. Nothing of it outlives
+the ``with`` block, nor this process.
 """
 
 import signal
-import sqlite3
 import sys
 import time
 import uuid
@@ -21,6 +21,7 @@ from typing import Any, Self
 import psutil
 
 from dev.airflow_api import AirflowApi
+from dev.airflow_database import Postgres, Sqlite, database
 from dev.airflow_runs import AirflowRuns, wait_until
 from dev.airflow_settings import SETTINGS, environment, free_ports, located
 from dev.processes import Processes
@@ -65,6 +66,7 @@ class AirflowStack(AirflowRuns):
         self._env, self._config = dict(env or {}), dict(config or {})
         self._python, self._timeout = python, timeout
         self._processes: Processes | None = None
+        self._database: Sqlite | Postgres | None = None
         self._environment: dict[str, str] = {}
         self.url = ""
 
@@ -72,6 +74,7 @@ class AirflowStack(AirflowRuns):
         self.home.mkdir(parents=True, exist_ok=True)
         self._processes = Processes(self.logs_dir)
         try:
+            self._database = database(self.home)
             for last in (False, False, True)[-PORT_TRIES:]:
                 try:
                     self._start_all()
@@ -91,6 +94,9 @@ class AirflowStack(AirflowRuns):
         """End all processes at once, running tasks with them, and wait until they are gone."""
         if self._processes is not None:
             self._processes.close()
+        if self._database is not None:
+            self._database.drop()
+            self._database = None
 
     @property
     def processes(self) -> Processes:
@@ -98,6 +104,13 @@ class AirflowStack(AirflowRuns):
         if self._processes is None:
             raise RuntimeError("this Airflow isn't started")
         return self._processes
+
+    @property
+    def database(self) -> Sqlite | Postgres:
+        """Airflow's metadata database."""
+        if self._database is None:
+            raise RuntimeError("this Airflow isn't started")
+        return self._database
 
     @property
     def fernet_key(self) -> str:
@@ -163,6 +176,7 @@ class AirflowStack(AirflowRuns):
         self.url = f"http://127.0.0.1:{port}"
         self.api = AirflowApi("127.0.0.1", port)
         config = {**SETTINGS, **located(self.home, self._dags, port), **self._config}
+        config["database.sql_alchemy_conn"] = self.database.url
         self._environment = environment(self.home, self._python, config, self._env)
         self._migrate()
         began = time.time()
@@ -173,16 +187,19 @@ class AirflowStack(AirflowRuns):
         )
 
     def _migrate(self) -> None:
-        if (self.home / "airflow.db").exists():
+        if self._is_migrated():
             return
         argv = [str(self._python), "-m", "airflow", "db", "migrate"]
         process = self.processes.start("db-migrate", argv, self._environment, cwd=self.home)
         process.wait(self._timeout)
-        try:
-            with self.db() as db:  # what a migration writes last
-                db.execute("SELECT version_num FROM alembic_version").fetchall()[0]
-        except (sqlite3.Error, IndexError) as error:
-            raise RuntimeError(f"airflow db migrate failed:\n{self.processes.tail('db-migrate')}") from error
+        if not self._is_migrated():
+            raise RuntimeError(f"airflow db migrate failed:\n{self.processes.tail('db-migrate')}")
+
+    def _is_migrated(self) -> bool:
+        if "alembic_version" not in self.database.tables():
+            return False
+        with self.db() as db:  # what a migration writes last
+            return bool(db.execute("SELECT version_num FROM alembic_version").fetchall())
 
     def _alive(self, name: str, since: float) -> bool:
         """Tell whether a component has given a sign of life after ``since``; fail if its process has ended."""
@@ -202,7 +219,7 @@ class AirflowStack(AirflowRuns):
         with self.db() as db:
             rows = db.execute(query, (dag_id, task_id)).fetchall()
         return [
-            str(uuid.UUID(row["id"]))
+            str(uuid.UUID(str(row["id"])))
             for row in rows
             if run_id in (None, row["run_id"]) and map_index in (None, row["map_index"])
         ]

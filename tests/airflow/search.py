@@ -84,7 +84,7 @@ class Search:
     def database(self) -> None:
         """Look into every text and blob of every table; what is encrypted or compressed is unpacked."""
         with self._airflow.db() as db:
-            for (table,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall():
+            for table in self._airflow.database.tables():
                 rows = db.execute(f'SELECT * FROM "{table}"').fetchall()
                 for column in rows[0].keys() if rows else ():
                     for value in {row[column] for row in rows if isinstance(row[column], str | bytes)}:

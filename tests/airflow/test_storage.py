@@ -91,8 +91,8 @@ def started_by_asset(airflow: AirflowStack, dag_id: str) -> str:
 def everything_kept(airflow: AirflowStack) -> str:
     """Return all that this Airflow has written: every table of its database, every log."""
     with airflow.db() as db:
-        names = [row[0] for row in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
-        rows = [str([tuple(row) for row in db.execute(f'SELECT * FROM "{name}"')]) for name in names]
+        tables = airflow.database.tables()
+        rows = [str([tuple(row) for row in db.execute(f'SELECT * FROM "{name}"')]) for name in tables]
     logs = [file.read_text(errors="replace") for file in airflow.logs_dir.rglob("*") if file.is_file()]
     return "\n".join(rows + logs)
 

@@ -130,7 +130,7 @@ def test_a_restarted_triggerer_keeps_to_deadlines_and_to_what_dags_want_now(
             wait_until(is_changed, "the changed Dag", 120)
             query = "SELECT trigger_timeout FROM task_instance WHERE dag_id = 'late_tries' AND task_id = 'wait'"
             (timeout,) = db.execute(query).fetchone()
-        deadline = datetime.fromisoformat(timeout).replace(tzinfo=UTC).timestamp() - BACKSTOP_SECONDS
+        deadline = datetime.fromisoformat(str(timeout)).replace(tzinfo=UTC).timestamp() - BACKSTOP_SECONDS
         wait_until(lambda: time.time() > deadline or None, "the deadline", 60)
         looks = emulator.order(videos["late_tries"]).queries
         airflow.start("triggerer")

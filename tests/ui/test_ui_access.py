@@ -173,8 +173,10 @@ def test_an_edited_xcom_leads_to_no_other_file(site: Site) -> None:
         outside, link, other, site.media, site.media / "pipe.mp4", "/etc/passwd", "etc/passwd", "../outside.mp4",
         f"{site.media}/../outside.mp4", f"{saved.parent}/../../../outside.mp4", f"file://{site.media}/%2e%2e/outside.mp4",
         f"file://localhost{outside}", "file:///proc/self/environ", "s3://bucket/outside.mp4", "http://127.0.0.1:1/x.mp4",
-        f"{saved}\0.mp4", "",
+        "",
     ]  # fmt: skip
+    if site.stack.database.takes_nul:  # else Airflow itself refuses the edit
+        hostile.append(f"{saved}\0.mp4")
     for uri in map(str, hostile):
         answer = edited_uri(site, uri, f"file://{saved}")
         assert answer.status == 404, uri

@@ -88,7 +88,9 @@ def test_what_cannot_be_an_id_is_refused_before_anything_is_sent(video_id: Any) 
 
 def test_of_a_missing_id_the_error_says_where_to_look() -> None:
     """Not of an empty text or any other value: those come from somewhere."""
-    with pytest.raises(StarVideosValidationError, match=r"the task it was to come from has returned nothing .*got None"):
+    with pytest.raises(
+        StarVideosValidationError, match=r"the task it was to come from has returned nothing .*got None"
+    ):
         check_video_id(None)
     with pytest.raises(StarVideosValidationError) as caught:
         check_video_id("")

@@ -232,12 +232,12 @@ async def test_a_second_triggerer_deletes_no_result_of_the_first(
     second = starting(made, end_task=True)
     second._task_instance = SimpleNamespace(dag_id="x", task_id="wait", run_id="r", map_index=-1, try_number=2)
     running = asyncio.create_task(event_of(second))
-    await emulator.async_wait_for("answered", kind="query", id=made)
-    while len(supervisor.asked) < len(ending.RESULT_KEYS):
-        await asyncio.sleep(0)
+    first = await emulator.async_wait_for("answered", kind="query", id=made)
+    await emulator.async_wait_for("answered", since=first["seq"], kind="query", id=made)
+    assert [message.key for message in supervisor.asked] == list(ending.RESULT_KEYS)
     emulator.finish(made)
     await running
-    assert [message.key for message in supervisor.asked] == list(ending.RESULT_KEYS)
+    assert len(supervisor.asked) == len(ending.RESULT_KEYS)
 
 
 def broken() -> str:

@@ -260,7 +260,8 @@ async def test_what_a_user_kills_is_told_to_go_on(caplog: pytest.LogCaptureFixtu
     Airflow calls it also where another triggerer has taken the wait over, so it doesn't say that nobody waits.
     """
     await trigger("video_1").on_kill()
-    assert caplog.messages == [
+    (told,) = caplog.messages
+    assert told == (
         "This triggerer no longer waits for StarVideos video video_1: the task was cleared or marked, or another "
         "triggerer has taken the wait over. The video can't be stopped: it goes on, and is billed."
-    ]
+    )
