@@ -18,6 +18,7 @@ from airflow_provider_starvideos.exceptions import (
 from airflow_provider_starvideos.ledger import success
 from airflow_provider_starvideos.ledger.ordering import WRITE_ATTEMPTS
 from airflow_provider_starvideos.ledger.record import OrderRecord
+from airflow_provider_starvideos.transports.sync import SyncTransport
 from tests.unit.fake_ledger import LOG, Bench, make_bench
 
 
@@ -89,7 +90,26 @@ def test_withdrawn_while_it_waits_to_send_again(bench: Bench, status: int) -> No
     bench.emulator.add_fault(on="create", kind="status", status=status, times=2)
     bench.place()
     assert bench.hook.slept == [None, None]
-    assert [step for step, _ in bench.store.steps] == ["read", *["intent", "delete"] * 2, "intent", "id"]
+    assert [step for step, _ in bench.store.steps] == [*["read", "intent", "delete"] * 2, "read", "intent", "id"]
+    assert bench.billed == 1
+
+
+def test_another_process_has_ordered_during_the_back_off(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A frozen process wakes up in its back-off, and its task has another one by now: it sends nothing more, and
+    neither overwrites nor withdraws what that one has on record. (Variables, before Airflow 3.3, let it.)
+    """
+    bench.emulator.add_fault(on="create", kind="status", status=429, times=1)
+    others: list[str] = []
+    monkeypatch.setattr(bench.hook, "_transport", lambda: SyncTransport(sleep=lambda _: others.append(another())))
+
+    def another() -> str:
+        monkeypatch.delattr(bench.hook, "_transport")
+        return bench.place()
+
+    with pytest.raises(StarVideosRecordError, match="Another run of this task has put an order on record"):
+        bench.place()
+    assert bench.billed == 1
+    assert [bench.place()] == others
     assert bench.billed == 1
 
 
