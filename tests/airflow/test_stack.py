@@ -39,9 +39,10 @@ STUBBORN_COUNT = 4
 
 # Starts processes, says so, and then waits for what the test does to it.
 STARTER = """
-import json, os, sys, time
+import json, os, signal, sys, time
 from pathlib import Path
 from dev.processes import Processes
+signal.signal(signal.SIGINT, signal.default_int_handler)  # what runs in the background ignores it
 with Processes(Path(sys.argv[1])) as processes:
     processes.start("stubborn", [sys.executable, "-c", sys.argv[2]], dict(os.environ))
     print(processes.keeper_pid, flush=True)
