@@ -53,11 +53,10 @@ def _read_file(uri: str, storage_conn_id: str | None) -> Sequence[Any]:
 
 
 def _bytes(uri: str, storage_conn_id: str | None) -> bytes:
-    from airflow.providers.common.compat.sdk import ObjectStoragePath
+    from airflow_provider_starvideos.storage.uris import object_path
 
     try:
-        given = {"conn_id": storage_conn_id} if storage_conn_id else {}  # None: a connection, on Airflow 3.0
-        path: Any = ObjectStoragePath(uri, **given)
+        path: Any = object_path(uri, storage_conn_id)
         with path.open("rb") as file:
             data = bytes(file.read(MAX_FILE_BYTES + 1))
     except FileNotFoundError as error:

@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import mimetypes
 from dataclasses import replace
-from typing import Any
-
-from airflow.providers.common.compat.sdk import ObjectStoragePath
+from typing import TYPE_CHECKING, Any
 
 from airflow_provider_starvideos.api.models import VideoRequest
 from airflow_provider_starvideos.api.validation import is_http_url, is_storage_uri, shown
 from airflow_provider_starvideos.exceptions import Problem, StarVideosStorageError, StarVideosValidationError
+from airflow_provider_starvideos.storage.uris import object_path
+
+if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import ObjectStoragePath
 
 KINDS = {"reference_images": "image", "first_image": "image", "last_image": "image", "reference_videos": "video"}
 
@@ -44,7 +46,7 @@ def _url(field: str, uri: str, kind: str, seconds: int, problems: list[Problem])
     if not is_storage_uri(uri):
         return uri
     try:
-        path = ObjectStoragePath(uri)
+        path = object_path(uri)
         path.fs.invalidate_cache()  # what it was like earlier in this process is of no use
         rule = _broken_rule(path, kind)
         url = "" if rule else str(path.sign(expiration=seconds))

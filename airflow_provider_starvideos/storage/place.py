@@ -14,8 +14,6 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from airflow.providers.common.compat.sdk import ObjectStoragePath
-
 from airflow_provider_starvideos.api.validation import shown
 from airflow_provider_starvideos.exceptions import (
     Problem,
@@ -24,6 +22,7 @@ from airflow_provider_starvideos.exceptions import (
     StarVideosValidationError,
 )
 from airflow_provider_starvideos.storage import local
+from airflow_provider_starvideos.storage.uris import object_path
 
 PART_BYTES = 5 * 1024 * 1024
 PARTS_AT_ONCE = 4
@@ -78,7 +77,7 @@ class Destination:
             self.uri = f"file://{self._local}"
             return
         try:
-            path = ObjectStoragePath(text, **({"conn_id": conn_id} if conn_id else {}))  # None: a connection, on 3.0
+            path = object_path(text, conn_id)
             self._fs: Any = path.fs
         except (ValueError, ImportError) as error:
             rule = f"must be in a storage that this Airflow has the provider of ({error})"

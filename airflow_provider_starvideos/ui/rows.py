@@ -90,9 +90,9 @@ def _content(task: Task, uri: str) -> bytes:
     if path is not None:
         with open_allowed(path) as file:
             return _whole(file.read(MAX_BYTES + 1))
-    from airflow.providers.common.compat.sdk import ObjectStoragePath
+    from airflow_provider_starvideos.storage.uris import object_path
 
-    store = ObjectStoragePath(uri, conn_id=task.rendered.get("storage_conn_id") or None)
+    store = object_path(uri, task.rendered.get("storage_conn_id"))
     with store.open("rb") as file:  # type: ignore[no-untyped-call]
         return _whole(file.read(MAX_BYTES + 1))
 

@@ -44,7 +44,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "decorators": CORE | {"failures", "operators"},
     "sensors": WITH_HOOK | {"arguments", "lazy", "failures", "lineage", "triggers", "waits"},
     # batch: its record is read; operators and the like: links name them
-    "ui": WITH_HOOK | {"batch", "operators", "decorators", "sensors"},
+    "ui": WITH_HOOK | {"batch", "operators", "decorators", "sensors", "storage"},
     "get_provider_info": {"hooks", "ui"},
     "check": WITH_HOOK | {"storage"},
     "emulator": set(),
