@@ -1,17 +1,32 @@
-"""A URI may name its connection itself; one that is given goes first. As every supported Airflow has it."""
+"""Files in stores: which connection is used, and that it is used again and again. As every supported Airflow has it."""
+
+import json
 
 import pytest
 
-from airflow_provider_starvideos.storage.uris import object_path
-
-URI = "s3://mine@bucket/folder/cat.png"
+from airflow_provider_starvideos.storage.uris import object_path, sign
 
 
-@pytest.mark.parametrize(("conn_id", "used"), [(None, "mine"), ("", "mine"), ("other", "other")])
-def test_which_connection_is_used(conn_id: str | None, used: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """None isn't a connection: to Airflow 3.0 and 3.1 it would be one."""
-    for name in ("mine", "other"):
-        extra = f'{{"endpoint_url": "http://{name}:9", "region_name": "us-east-1"}}'
-        uri = f'{{"conn_type": "aws", "login": "login-{name}", "password": "password-{name}", "extra": {extra}}}'
-        monkeypatch.setenv(f"AIRFLOW_CONN_{name.upper()}", uri)
-    assert object_path(URI, conn_id).sign(expiration=60).startswith(f"http://{used}:9/bucket/folder/cat.png?")
+@pytest.fixture(autouse=True)
+def connections(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two of them. Nobody is at their endpoints: a URL is signed without asking."""
+    for name, host in (("mine", "127.0.0.1"), ("other", "127.0.0.2")):
+        extra = {"endpoint_url": f"http://{host}:9", "region_name": "us-east-1"}
+        extra["config_kwargs"] = {"retries": {"max_attempts": 0}}
+        given = {"conn_type": "aws", "login": f"login-{name}", "password": f"password-{name}", "extra": extra}
+        monkeypatch.setenv(f"AIRFLOW_CONN_{name.upper()}", json.dumps(given))
+
+
+@pytest.mark.parametrize(
+    ("uri", "conn_id", "host"),
+    [
+        ("s3://mine@bucket/cat.png", None, "127.0.0.1"),
+        ("s3://mine@bucket/cat.png", "", "127.0.0.1"),
+        ("s3://mine@bucket/cat.png", "other", "127.0.0.1"),
+        ("s3://bucket/cat.png", "other", "127.0.0.2"),
+    ],
+)
+def test_which_connection_is_used(uri: str, conn_id: str | None, host: str) -> None:
+    """The one that the URI names, else the one that is given; None isn't one. Each time, not only the first."""
+    for _ in range(3):
+        assert sign(object_path(uri, conn_id), 60).startswith(f"http://{host}:9/bucket/cat.png?AWSAccessKeyId=login-")
