@@ -224,7 +224,8 @@ class Row:
             returned = self.bench.airflow.xcom(self.bench.dag_id, self.bench.run_id, TASK, map_index=self.index)
         delivered = returned in [order.id for order in self.bench.orders if order.prompt == self.prompt]
         told = re.sub(r"video_[0-9a-f-]{36}", "ID", found[0] if found else "")
-        tries = self.try_number - self.bench.extra_tries(self.index)
+        # No more than there are too many: the same line is written where a killed try's end is noted late.
+        tries = max(self.try_number - self.bench.extra_tries(self.index), min(self.tries or 0, self.try_number))
         return Outcome(self.what, self.wait, len(self.orders), int(delivered), self.state, tries, told)
 
     def _telling_log(self) -> str:
