@@ -12,7 +12,8 @@ from airflow.models.dagrun import DagRun
 from airflow.models.renderedtifields import RenderedTaskInstanceFields as Rendered
 from airflow.models.taskinstance import TaskInstance
 from airflow.models.xcom import XComModel
-from sqlalchemy import Engine, create_engine, insert
+from sqlalchemy import create_engine, insert
+from sqlalchemy.engine import Engine
 from sqlalchemy.orm import Session
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)

@@ -23,6 +23,7 @@ def running_emulator() -> Iterator[Emulator]:
 def emulator(running_emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> Emulator:
     """A fresh server under the connection ``starvideos_default``; its videos are done when a test says so."""
     running_emulator.reset()
+    running_emulator.update(seconds="hold")
     connection = {
         "conn_type": "starvideos",
         "host": running_emulator.base_url,
