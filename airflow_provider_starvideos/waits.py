@@ -74,7 +74,7 @@ def defer(
         end_time=end_time,
         starvideos_conn_id=operator.starvideos_conn_id,
         poll_interval=poll_interval,
-        end_task=end_task and task_may_end_in_triggerer(operator),
+        end_task=end_task and task_may_end_in_triggerer(operator, context["ti"].map_index),
         success_xcom=success_xcom,
         silent_fail=silent_fail,
     )

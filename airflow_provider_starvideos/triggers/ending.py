@@ -26,6 +26,7 @@ WANTS_A_WORKER = (
     "_post_execute_hook",
     "multiple_outputs",
     "overwrite_rtif_after_execution",
+    "returns_dag_result",
 )
 OVERRIDABLE = (
     "pre_execute",
@@ -45,14 +46,24 @@ AIRFLOWS_OWN_XCOM = "airflow.sdk.execution_time.xcom.BaseXCom"
 _loading_plugins = threading.Lock()
 
 
-def task_may_end_in_triggerer(operator: BaseOperator) -> bool:
-    """Tell whether nothing of this task needs a worker once its video is completed. Airflow 3.3+ only."""
+def task_may_end_in_triggerer(operator: BaseOperator, map_index: int | None = None) -> bool:
+    """Tell whether nothing of this task needs a worker once its video is completed. Airflow 3.3+ only.
+
+    :param map_index: of the task instance; None or negative: not a mapped one
+    """
     return (
         AIRFLOW_V_3_3_PLUS
         and bool(operator.do_xcom_push)
         and not any(getattr(operator, name, None) for name in WANTS_A_WORKER)
         and all(_is_ours(type(operator), name) for name in OVERRIDABLE)
+        and not _is_mapped_over_in_vain(operator, map_index)
     )
+
+
+def _is_mapped_over_in_vain(operator: BaseOperator, map_index: int | None) -> bool:
+    """One id can't be mapped over, and only a worker says so: the task downstream would fail without a word."""
+    is_mapped = map_index is not None and map_index >= 0
+    return not is_mapped and operator.get_dag() is not None and any(True for _ in operator.iter_mapped_dependants())
 
 
 def _is_ours(kind: type, method: str) -> bool:

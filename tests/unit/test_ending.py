@@ -74,6 +74,27 @@ def test_a_subclass_with_a_method_of_its_own_keeps_the_worker(name: str) -> None
     assert not own.start_from_trigger
 
 
+@needs_3_3
+def test_the_result_of_a_dag_keeps_the_worker() -> None:
+    """Airflow looks for it among the XComs that a worker has flagged as such."""
+    with DAG("x") as dag:
+        result = sensor()
+        dag.add_result(result.output)
+    assert not task_may_end_in_triggerer(result)
+    assert not result.start_from_trigger
+
+
+@needs_3_3
+def test_what_is_mapped_over_keeps_the_worker() -> None:
+    """One id can't be, and only a worker says so. Those of a mapped task can."""
+    with DAG("x"):
+        one = sensor()
+        StarVideosTaskSensor.partial(task_id="each").expand(video_id=one.output)
+    assert not task_may_end_in_triggerer(one)
+    assert not one.start_from_trigger
+    assert task_may_end_in_triggerer(one, 0)
+
+
 def test_before_airflow_3_3_everything_ends_on_a_worker(monkeypatch: pytest.MonkeyPatch) -> None:
     """There is no way yet to push XComs from a trigger, nor to render its arguments: a sensor starts there, too."""
     monkeypatch.setattr(ending, "AIRFLOW_V_3_3_PLUS", False)
