@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_starvideos.exceptions import StarVideosRecordError
+from airflow_provider_starvideos.ledger.stores import store_of
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -23,17 +24,16 @@ DELIVERED = "delivered_by_triggerer"
 """The XCom of a recorded order whose task has succeeded in the triggerer."""
 
 
-def forget_delivered(context: Context, forget_record: Callable[[], None]) -> None:
-    """Take the record away if the try before has succeeded in the triggerer: this one means a new video.
+def forget_delivered(context: Context) -> None:
+    """Take the record of the order away if the try before has succeeded in the triggerer: this one means a new video.
 
     :param context: the task's context
-    :param forget_record: takes the record away
     :raises StarVideosRecordError: it can't be taken away
     """
     if DELIVERED not in (_xcoms_of_last_try(context) or ()):
         return
     try:
-        forget_record()
+        store_of(context).delete()
     except Exception as error:
         raise StarVideosRecordError(
             f"The record of the video that this task has delivered can't be deleted ({type(error).__name__}: {error}). "
@@ -51,7 +51,7 @@ def delivery_is_told(context: Context) -> bool:
 
 def _xcoms_of_last_try(context: Context) -> list[str] | None:
     """Return the keys of the XComs that Airflow deleted as this try began; None if it doesn't tell."""
-    told = getattr(context["ti"], "_ti_context_from_server", None)
+    told = getattr(context.get("ti"), "_ti_context_from_server", None)
     return getattr(told, "xcom_keys_to_clear", None)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -100,15 +100,6 @@ class StarVideosCreateOperator(BaseOperator):
         self.on_unconfirmed = choice("on_unconfirmed", on_unconfirmed, ON_UNCONFIRMED)
         self._video_id: str | None = None
 
-    def pre_execute(self, context: Context) -> None:
-        """Forget a video that was delivered before the task was cleared."""
-        if self.durable:
-            from airflow_provider_starvideos.ledger.stores import store_of
-            from airflow_provider_starvideos.ledger.success import forget_delivered
-
-            with operator_failures():
-                forget_delivered(context, store_of(context).delete)
-
     def execute(self, context: Context) -> str:
         """Order, and wait if asked to.
 
@@ -150,6 +141,20 @@ class StarVideosCreateOperator(BaseOperator):
         from airflow_provider_starvideos import lineage
 
         return lineage.of_order(self._request(), self._video_id)
+
+    def _do_render_template_fields(
+        self, parent: Any, template_fields: Iterable[str], context: Context, jinja_env: Any, seen_oids: set[int]
+    ) -> None:
+        """Forget a video that was delivered before the task was cleared, then render.
+
+        No later: this try alone is told of the delivery, and may fail of a template or of the user's ``pre_execute``.
+        Also without ``durable``, which the author may have turned off since, and may turn on again.
+        """
+        from airflow_provider_starvideos.ledger.success import forget_delivered
+
+        with operator_failures():
+            forget_delivered(context)
+        super()._do_render_template_fields(parent, template_fields, context, jinja_env, seen_oids)
 
     def _request(self) -> VideoRequest:
         from airflow_provider_starvideos.api.validation import build_request

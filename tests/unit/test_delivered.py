@@ -58,11 +58,17 @@ def decorated(**options: Any) -> StarVideosCreateOperator:
 
 def begin(operator: StarVideosCreateOperator, states: States, xcoms_of_last_try: list[str] | None) -> Any:
     """Run a try until it waits, as Airflow does, and return its trigger."""
-    context: Any = {"ti": TaskInstance(xcoms_of_last_try), "task_state_store": states}
-    operator.pre_execute(context)
     with pytest.raises(TaskDeferred) as deferred:
-        operator.execute(context)
+        run(operator, states, xcoms_of_last_try)
     return deferred.value.trigger
+
+
+def run(operator: StarVideosCreateOperator, states: States, xcoms_of_last_try: list[str] | None) -> None:
+    """Run a try as Airflow does."""
+    context: Any = {"ti": TaskInstance(xcoms_of_last_try), "task_state_store": states}
+    operator.render_template_fields(context)
+    operator.pre_execute(context)
+    operator.execute(context)
 
 
 @pytest.mark.parametrize("make", [create, decorated])
@@ -83,20 +89,50 @@ def test_without_a_delivery_it_takes_its_video_up(left: list[str] | None, emulat
     assert emulator.billed.videos == 1
 
 
-def test_before_anything_else_can_fail(emulator: Emulator) -> None:
-    """The try that is told of the delivery may fail, of its function say: the next one isn't told any more."""
+def ill(**_: Any) -> str:
+    """Fail, as a function or a macro of the user's."""
+    raise RuntimeError("no idea")
 
-    def ill() -> str:
-        raise RuntimeError("no idea")
 
+class Hooked(StarVideosCreateOperator):
+    """As a user might extend it."""
+
+    def pre_execute(self, context: Any) -> None:
+        """Do something else."""
+        ill()
+
+
+@pytest.mark.parametrize(
+    "operator",
+    [
+        StarVideosCreateDecoratedOperator(python_callable=ill, op_args=(), op_kwargs={}, **WAIT),
+        StarVideosCreateOperator(prompt="{{ 1 / 0 }}", **WAIT),
+        Hooked(prompt="a red fox", **WAIT),
+    ],
+    ids=["function", "template", "subclass"],
+)
+def test_before_anything_else_can_fail(operator: StarVideosCreateOperator, emulator: Emulator) -> None:
+    """The try that is told of the delivery may fail, of its template say: the next one isn't told any more."""
     states = States()
-    first = begin(decorated(), states, [])
-    operator = StarVideosCreateDecoratedOperator(python_callable=ill, op_args=(), op_kwargs={}, **WAIT)
-    context: Any = {"ti": TaskInstance(LEFT), "task_state_store": states}
-    operator.pre_execute(context)
-    with pytest.raises(RuntimeError, match="no idea"):
-        operator.execute(context)
-    assert begin(decorated(), states, []).video_id != first.video_id
+    first = begin(create(), states, [])
+    with pytest.raises((RuntimeError, ZeroDivisionError)):
+        run(operator, states, LEFT)
+    assert begin(create(), states, []).video_id != first.video_id
+
+
+def test_an_order_without_record_keeps_no_older_one(emulator: Emulator) -> None:
+    """``durable`` turned off for one try and on again: what was delivered before that doesn't come back."""
+    states = States()
+    tries = [(True, []), (False, LEFT), (True, LEFT[:3])]
+    videos = {begin(create(durable=durable), states, left).video_id for durable, left in tries}
+    assert len(videos) == emulator.billed.videos == 3
+
+
+def test_fields_are_rendered_without_a_task_instance() -> None:
+    """As a user's test does it."""
+    operator = StarVideosCreateOperator(task_id="order", prompt="{{ animal }}")
+    operator.render_template_fields({"animal": "fox"})  # type: ignore[typeddict-unknown-key]
+    assert operator.prompt == "fox"
 
 
 def test_a_record_that_can_not_be_deleted_is_told(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -108,9 +144,9 @@ def test_a_record_that_can_not_be_deleted_is_told(emulator: Emulator, monkeypatc
     states = States()
     begin(create(), states, [])
     monkeypatch.setattr(States, "delete", refuse)
-    context: Any = {"ti": TaskInstance(LEFT), "task_state_store": states}
     with pytest.raises(StarVideosRecordError, match=r"OSError: no store\).*for a new one clear the task after that"):
-        create().pre_execute(context)
+        run(create(), states, LEFT)
+    assert emulator.billed.videos == 1
 
 
 @pytest.mark.parametrize(

@@ -115,7 +115,7 @@ def then_cleared(script: Callable[[Row], Script], *states: str, decision: str = 
 
 
 def delivered_then_killed_at_once(row: Row) -> Script:
-    """A user clears the task after its success; the process is killed before anything of the provider's has run."""
+    """A user clears the task after its success; the process is killed while its fields are rendered."""
     yield row.state_is("success")
     row.hold("template")
     row.clear()

@@ -132,7 +132,11 @@ def test_the_task_ends_in_the_triggerer(bench: Bench) -> None:
         Row("the video failed", scripts.undisturbed, told.ANEW, billed=2, tries=2, ends=("failed",)),
         Row("cleared after success", succeeded, told.ORDERED, billed=2, tries=2),
         Row(
-            "cleared after success, killed before it began", scripts.delivered_then_killed_at_once, told.FOUND, tries=3
+            "cleared after success, killed before the intent",
+            scripts.delivered_then_killed_at_once,
+            told.ORDERED,
+            billed=2,
+            tries=3,
         ),
         Row(
             "cleared after success, killed while the request hangs, accepted",
