@@ -189,20 +189,22 @@ class _Entry:
     def __init__(self, order: DurableOrder, record: OrderRecord) -> None:
         self._order = order
         self.record = record
-        self._is_written = self._is_withdrawn = False
+        self._was_sent = self._is_written = False
 
     def before_sending(self) -> None:
         """Write the intent. If that fails, nothing is sent.
 
-        :raises StarVideosRecordError: it can't be written; or, since this one was withdrawn, there is another's
+        :raises StarVideosRecordError: it can't be written; or, when it is sent again, there is another's
         """
-        if self._is_withdrawn and self._order._read() is not None:
-            # A process that was frozen, or cut off, in its wait to send again: Airflow has begun another try meanwhile.
-            raise StarVideosRecordError(
-                "Another run of this task has put an order on record while this one waited to send its own again "
-                "(this one was given up for dead, cleared or marked), so this one sends nothing more."
-            )
-        self._is_written, self._is_withdrawn = True, False
+        if self._was_sent:
+            self._is_written = False  # not known any more
+            if self._order._read() not in (None, self.record):
+                # This process was frozen, or cut off, in its wait; Airflow has begun another try meanwhile.
+                raise StarVideosRecordError(
+                    "Another run of this task has put an order on record while this one waited to send its own again "
+                    "(this one was given up for dead, cleared or marked), so this one sends nothing more."
+                )
+        self._was_sent = self._is_written = True
         self.record = replace(self.record, sent_at=time.time())
         self._order._write(self.record)
 
@@ -212,7 +214,7 @@ class _Entry:
             return
         try:
             self._order._store.delete()
-            self._is_written, self._is_withdrawn = False, True
+            self._is_written = False
         except Exception as error:  # noqa: BLE001  the API's refusal is what the user must see
             self._order._log.warning("Could not withdraw the record of an order that wasn't accepted: %s", error)
 

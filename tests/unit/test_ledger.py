@@ -94,22 +94,61 @@ def test_withdrawn_while_it_waits_to_send_again(bench: Bench, status: int) -> No
     assert bench.billed == 1
 
 
-def test_another_process_has_ordered_during_the_back_off(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_sent_again_though_it_could_not_be_withdrawn(bench: Bench) -> None:
+    """What is on record then is this very order, and no other process's."""
+    bench.emulator.add_fault(on="create", kind="status", status=503, times=2)
+    deletions = []
+
+    def second_deletion(step: str, value: Any) -> bool:
+        deletions.extend([step] * (step == "delete"))
+        return step == "delete" and len(deletions) == 2
+
+    bench.store.refuses = second_deletion
+    bench.place()
+    assert len(deletions) == 2
+    assert bench.billed == 1
+
+
+@pytest.mark.parametrize("withdrawn", [True, False])
+def test_another_process_has_ordered_during_the_back_off(
+    withdrawn: bool, bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A frozen process wakes up in its back-off, and its task has another one by now: it sends nothing more, and
-    neither overwrites nor withdraws what that one has on record. (Variables, before Airflow 3.3, let it.)
+    neither overwrites nor withdraws what that one has on record. (Variables, before Airflow 3.3, let it.) Also where
+    it couldn't withdraw its own, and a person decided for the other one.
     """
+    bench.store.refuses = lambda step, value: step == "delete" and not withdrawn
     bench.emulator.add_fault(on="create", kind="status", status=429, times=1)
     others: list[str] = []
     monkeypatch.setattr(bench.hook, "_transport", lambda: SyncTransport(sleep=lambda _: others.append(another())))
 
     def another() -> str:
         monkeypatch.delattr(bench.hook, "_transport")
-        return bench.place()
+        bench.store.refuses = lambda step, value: False
+        return bench.place(resubmit=True)
 
     with pytest.raises(StarVideosRecordError, match="Another run of this task has put an order on record"):
         bench.place()
     assert bench.billed == 1
     assert [bench.place()] == others
+    assert bench.billed == 1
+
+
+def test_a_back_off_that_is_broken_off_takes_no_other_record_away(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was withdrawn isn't withdrawn once more: by then it may be another try's."""
+    bench.emulator.add_fault(on="create", kind="status", status=429, times=1)
+
+    def broken_off(_: float) -> None:
+        monkeypatch.delattr(bench.hook, "_transport")
+        bench.place()
+        raise StarVideosServerError("broken off", status_code=429)
+
+    monkeypatch.setattr(bench.hook, "_transport", lambda: SyncTransport(sleep=broken_off))
+    with pytest.raises(StarVideosServerError, match="broken off"):
+        bench.place()
+    bench.place()
     assert bench.billed == 1
 
 
@@ -120,6 +159,8 @@ def test_withdrawn_when_refused(bench: Bench, status: int, error: type[StarVideo
     with pytest.raises(error):
         bench.place()
     assert bench.store.text is None
+    steps = [step for step, _ in bench.store.steps]
+    assert steps.count("delete") == steps.count("intent"), "once each: by then another try may have begun"
     bench.emulator.clear_faults(fault)
     bench.place()
     assert bench.billed == 1

@@ -215,6 +215,18 @@ async def test_what_earlier_tries_have_pushed_is_deleted(
     assert all(message == {**place, "type": "DeleteXCom"} for message in asked)
 
 
+async def test_what_earlier_tries_have_pushed_is_deleted_where_no_look_succeeds(
+    emulator: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The API doesn't know the video, say: the failed task keeps no other video's URL."""
+    supervisor = Supervisor()
+    monkeypatch.setattr("airflow.sdk.execution_time.task_runner.SUPERVISOR_COMMS", supervisor, raising=False)
+    waiting = starting("video_starvideos_1234567890")
+    waiting._task_instance = SimpleNamespace(dag_id="x", task_id="wait", run_id="r", map_index=-1, try_number=2)
+    await event_of(waiting)
+    assert [message.key for message in supervisor.asked] == list(ending.RESULT_KEYS)
+
+
 async def test_a_second_triggerer_deletes_no_result_of_the_first(
     video_id: str, emulator: Emulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
