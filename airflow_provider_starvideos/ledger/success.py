@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 SUCCESS = "success"
 DELIVERED = "delivered_by_triggerer"
-"""The XCom of a recorded order whose task has succeeded in the triggerer."""
+"""The XCom of a recorded order whose task has succeeded in the triggerer; of a mapped one, with its index."""
 
 
 def forget_delivered(context: Context) -> None:
@@ -30,7 +30,8 @@ def forget_delivered(context: Context) -> None:
     :param context: the task's context
     :raises StarVideosRecordError: it can't be taken away
     """
-    if DELIVERED not in (_xcoms_of_last_try(context) or ()):
+    left = _xcoms_of_last_try(context)
+    if not left or delivered_xcom(context) not in left:
         return
     try:
         store_of(context).delete()
@@ -39,6 +40,17 @@ def forget_delivered(context: Context) -> None:
             f"The record of the video that this task has delivered can't be deleted ({type(error).__name__}: {error}). "
             "Nothing was ordered. A retry delivers that video again; for a new one clear the task after that."
         ) from error
+
+
+def delivered_xcom(context: Context) -> str:
+    """Return the key of the XCom that tells of this task instance's delivery.
+
+    Each index has its own: Airflow tells a task instance that isn't mapped the keys of all indexes.
+
+    :param context: the task's context
+    """
+    index = context["ti"].map_index
+    return DELIVERED if index is None or index < 0 else f"{DELIVERED}_{index}"
 
 
 def delivery_is_told(context: Context) -> bool:

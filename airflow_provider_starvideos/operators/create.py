@@ -99,6 +99,7 @@ class StarVideosCreateOperator(BaseOperator):
         self.durable = durable
         self.on_unconfirmed = choice("on_unconfirmed", on_unconfirmed, ON_UNCONFIRMED)
         self._video_id: str | None = None
+        self._has_forgotten = False
 
     def execute(self, context: Context) -> str:
         """Order, and wait if asked to.
@@ -148,12 +149,15 @@ class StarVideosCreateOperator(BaseOperator):
         """Forget a video that was delivered before the task was cleared, then render.
 
         No later: this try alone is told of the delivery, and may fail of a template or of the user's ``pre_execute``.
-        Also without ``durable``, which the author may have turned off since, and may turn on again.
+        Also without ``durable``, which the author may have turned off since, and may turn on again. Once: whoever
+        renders the fields again, after the order, must not have that one forgotten.
         """
         from airflow_provider_starvideos.ledger.success import forget_delivered
 
-        with operator_failures():
-            forget_delivered(context)
+        if not self._has_forgotten:
+            with operator_failures():
+                forget_delivered(context)
+            self._has_forgotten = True
         super()._do_render_template_fields(parent, template_fields, context, jinja_env, seen_oids)
 
     def _request(self) -> VideoRequest:
@@ -192,7 +196,7 @@ class StarVideosCreateOperator(BaseOperator):
         if task.is_completed and task.video_url:  # ordered by an earlier try
             return self._deliver(context, task)
         if self.deferrable:
-            from airflow_provider_starvideos.ledger.success import DELIVERED, delivery_is_told
+            from airflow_provider_starvideos.ledger.success import delivered_xcom, delivery_is_told
 
             return defer(
                 self,
@@ -201,7 +205,7 @@ class StarVideosCreateOperator(BaseOperator):
                 poll_interval=self.poll_interval,
                 timeout=self.timeout,
                 end_task=not self.durable or delivery_is_told(context),
-                success_xcom=DELIVERED if self.durable else None,
+                success_xcom=delivered_xcom(context) if self.durable else None,
             )
         from airflow_provider_starvideos.hooks.starvideos import StarVideosHook
 

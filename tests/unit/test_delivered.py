@@ -27,9 +27,10 @@ LEFT = ["return_value", "video_id", "video_url", DELIVERED]
 class TaskInstance:
     """As much of a task instance as is used."""
 
-    dag_id, run_id, task_id, map_index, try_number = "dag", "run", "order", -1, 1
+    dag_id, run_id, task_id, try_number = "dag", "run", "order", 1
 
-    def __init__(self, xcoms_of_last_try: list[str] | None) -> None:
+    def __init__(self, xcoms_of_last_try: list[str] | None, map_index: int = -1) -> None:
+        self.map_index = map_index
         if xcoms_of_last_try is not None:
             self._ti_context_from_server = SimpleNamespace(xcom_keys_to_clear=xcoms_of_last_try)
 
@@ -56,16 +57,20 @@ def decorated(**options: Any) -> StarVideosCreateOperator:
     )
 
 
-def begin(operator: StarVideosCreateOperator, states: States, xcoms_of_last_try: list[str] | None) -> Any:
+def begin(
+    operator: StarVideosCreateOperator, states: States, xcoms_of_last_try: list[str] | None, map_index: int = -1
+) -> Any:
     """Run a try until it waits, as Airflow does, and return its trigger."""
     with pytest.raises(TaskDeferred) as deferred:
-        run(operator, states, xcoms_of_last_try)
+        run(operator, states, xcoms_of_last_try, map_index)
     return deferred.value.trigger
 
 
-def run(operator: StarVideosCreateOperator, states: States, xcoms_of_last_try: list[str] | None) -> None:
+def run(
+    operator: StarVideosCreateOperator, states: States, xcoms_of_last_try: list[str] | None, map_index: int = -1
+) -> None:
     """Run a try as Airflow does."""
-    context: Any = {"ti": TaskInstance(xcoms_of_last_try), "task_state_store": states}
+    context: Any = {"ti": TaskInstance(xcoms_of_last_try, map_index), "task_state_store": states}
     operator.render_template_fields(context)
     operator.pre_execute(context)
     operator.execute(context)
@@ -87,6 +92,28 @@ def test_without_a_delivery_it_takes_its_video_up(left: list[str] | None, emulat
     states = States()
     assert begin(create(), states, []).video_id == begin(create(), states, left).video_id
     assert emulator.billed.videos == 1
+
+
+@pytest.mark.parametrize(("index", "told", "billed"), [(-1, 3, 1), (3, 3, 2), (2, 3, 1), (3, -1, 1)])
+def test_each_index_knows_of_its_own_delivery(index: int, told: int, billed: int, emulator: Emulator) -> None:
+    """A task instance that isn't mapped is told what those of all indexes have left, and at each of its tries."""
+    left = begin(create(), States(), [], told).success_xcom
+    billed += emulator.billed.videos
+    states = States()
+    begin(create(), states, [], index)
+    begin(create(), states, [left], index)
+    assert emulator.billed.videos == billed
+
+
+def test_fields_that_are_rendered_again_take_no_record_away(emulator: Emulator) -> None:
+    """By code of the user's, say, once the new video is ordered: it is on record as ever."""
+    states = States()
+    begin(create(), states, [])
+    operator = create()
+    second = begin(operator, states, LEFT)
+    operator.render_template_fields({"ti": TaskInstance(LEFT), "task_state_store": states})  # type: ignore[typeddict-item, typeddict-unknown-key]
+    assert begin(create(), states, []).video_id == second.video_id
+    assert emulator.billed.videos == 2
 
 
 def ill(**_: Any) -> str:
