@@ -56,7 +56,7 @@ def child(count: int) -> dict[str, float]:
     from airflow_provider_starvideos.batch.manifest import lines
     from airflow_provider_starvideos.batch.plan import Plan
     from airflow_provider_starvideos.batch.rows import digest_of, read_rows
-    from airflow_provider_starvideos.batch.source import read_requests
+    from airflow_provider_starvideos.batch.sources import read_requests
 
     log, texts = logging.getLogger("benchmark"), dict[str, str]()
     with tempfile.TemporaryDirectory() as folder:

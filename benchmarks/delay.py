@@ -2,7 +2,7 @@
 
     python -m benchmarks.delay [--videos 2000] [--check 30]
 
-A simulation: the provider's own ``api.waiting.watch`` on a clock that jumps, against videos whose generation times are
+A simulation: the provider's own ``api.polling.watch`` on a clock that jumps, against videos whose generation times are
 spread as such times are (log-normal, minutes, a long tail). ``--check``: also one point of it in real time, so many
 videos against the emulator, which takes a minute.
 
@@ -30,7 +30,7 @@ from dataclasses import dataclass
 
 from airflow_provider_starvideos.api.flow import Sleep, adrive, drive
 from airflow_provider_starvideos.api.models import TaskStatus, VideoTask
-from airflow_provider_starvideos.api.waiting import POLL_JITTER, Look, watch
+from airflow_provider_starvideos.api.polling import POLL_JITTER, Look, watch
 
 INTERVALS = (5.0, 10.0, 30.0, 60.0)
 DAY = 86_400.0
@@ -182,13 +182,13 @@ async def in_real_time(videos: int) -> list[Seen]:
     from airflow_provider_starvideos.api import calls
     from airflow_provider_starvideos.api.protocol import Endpoint
     from airflow_provider_starvideos.api.validation import build_request
+    from airflow_provider_starvideos.clients.aio import AioClient
     from airflow_provider_starvideos.emulator import Emulator
-    from airflow_provider_starvideos.transports.aio import AioTransport
 
     with Emulator(seconds="hold") as emulator:
         endpoint = Endpoint(emulator.base_url, emulator.key)
 
-        async def wait(transport: AioTransport, seconds: float) -> Seen:
+        async def wait(transport: AioClient, seconds: float) -> Seen:
             looks = 0
 
             async def perform(step: Look | Sleep) -> VideoTask | None:
@@ -209,7 +209,7 @@ async def in_real_time(videos: int) -> list[Seen]:
             await adrive(watch(video.id, poll_interval=CHECK_INTERVAL, end_time=time.time() + 3600), perform)
             return Seen(time.monotonic() - done[0], looks)
 
-        async with AioTransport() as transport:
+        async with AioClient() as transport:
             return await asyncio.gather(*(wait(transport, random.uniform(*CHECK_SECONDS)) for _ in range(videos)))
 
 

@@ -21,9 +21,9 @@ from typing import Any
 import psutil
 import requests
 
+from airflow_provider_starvideos.storage.destinations import Destination
 from airflow_provider_starvideos.storage.fetch import Fetch
 from airflow_provider_starvideos.storage.guard import Guard
-from airflow_provider_starvideos.storage.place import Destination
 from tests.storage.buckets import S3
 
 ROOT = Path(__file__).parents[1]
@@ -38,7 +38,7 @@ import logging, sys
 from pathlib import Path
 from airflow_provider_starvideos.hooks.starvideos import StarVideosHook
 from airflow_provider_starvideos.storage.fetch import Limits
-from airflow_provider_starvideos.storage.place import Destination
+from airflow_provider_starvideos.storage.destinations import Destination
 from airflow_provider_starvideos.storage.saving import save
 target = Destination(sys.argv[2], sys.argv[1])
 saved = save(StarVideosHook(), sys.argv[1], target, if_exists="overwrite", limits=Limits(), log=logging)

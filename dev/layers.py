@@ -18,9 +18,9 @@ PICTURE = Path(__file__).parents[1] / "docs" / "images" / "layers.svg"
 ROWS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("started from outside", ("get_provider_info", "ui", "check")),
     ("Dag authors use", ("decorators", "operators", "sensors", "retry_policy")),
-    ("how tasks work", ("waits", "triggers", "batch", "ledger", "lineage", "failures")),
+    ("how tasks work", ("deferral", "triggers", "batch", "ledger", "lineage", "failures")),
     ("a client", ("hooks", "metrics", "arguments", "lazy")),
-    ("bytes and files", ("transports", "storage")),
+    ("bytes and files", ("clients", "storage")),
     ("pure: no I/O, no Airflow", ("api", "exceptions")),
     ("apart: the server to test against", ("testing", "emulator")),
 )

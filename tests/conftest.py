@@ -39,4 +39,4 @@ def pytest_configure(config: pytest.Config) -> None:
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Ten failed looks in a row end a wait, however soon: for tests whose looks follow on one another."""
-    monkeypatch.setattr("airflow_provider_starvideos.api.waiting.MIN_BLIND_SECONDS", 0.0)
+    monkeypatch.setattr("airflow_provider_starvideos.api.polling.MIN_BLIND_SECONDS", 0.0)

@@ -25,7 +25,7 @@ from airflow_provider_starvideos.batch.submitting import Halt, Submission
 from airflow_provider_starvideos.exceptions import StarVideosRequestsChangedError
 
 if TYPE_CHECKING:
-    from airflow_provider_starvideos.batch.saving import Saving
+    from airflow_provider_starvideos.batch.saver import Saving
     from airflow_provider_starvideos.hooks.starvideos import StarVideosHook
 
 ENDED = "the task ended before the answer was on record (its log may name the video)"

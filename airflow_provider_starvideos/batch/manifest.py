@@ -14,7 +14,7 @@ from airflow_provider_starvideos.api.models import without_signatures
 from airflow_provider_starvideos.batch.entries import Entry
 from airflow_provider_starvideos.batch.rows import Row
 from airflow_provider_starvideos.exceptions import StarVideosDownloadError
-from airflow_provider_starvideos.storage.place import Destination
+from airflow_provider_starvideos.storage.destinations import Destination
 
 CONTENT_TYPES = {"jsonl": "application/x-ndjson", "parquet": "application/vnd.apache.parquet"}
 

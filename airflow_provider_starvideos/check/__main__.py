@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from airflow_provider_starvideos.api.polling import DEFAULT_POLL_INTERVAL, DEFAULT_TIMEOUT
 from airflow_provider_starvideos.api.protocol import Endpoint
-from airflow_provider_starvideos.api.waiting import DEFAULT_POLL_INTERVAL, DEFAULT_TIMEOUT
 from airflow_provider_starvideos.check.evidence import Evidence
 from airflow_provider_starvideos.check.free import FREE
 from airflow_provider_starvideos.check.order import order_one
@@ -21,9 +21,9 @@ from airflow_provider_starvideos.check.paid import PAID
 from airflow_provider_starvideos.check.probes import UNKNOWN, ask
 from airflow_provider_starvideos.check.report import EXIT_COULD_NOT_RUN, Report
 from airflow_provider_starvideos.check.table import Outcome
+from airflow_provider_starvideos.clients.sync import SyncClient
 from airflow_provider_starvideos.exceptions import StarVideosError
 from airflow_provider_starvideos.hooks.connection import endpoint_of
-from airflow_provider_starvideos.transports.sync import SyncTransport
 
 URL_VARIABLE, KEY_VARIABLE = "STARVIDEOS_API_URL", "STARVIDEOS_API_KEY"
 NEEDED_TO_ORDER = ("key-taken", "query-path", "id-unknown", "path-apart")
@@ -118,7 +118,7 @@ def _write(report: Report, path: Path) -> str | None:
 
 def _gather(evidence: Evidence, arguments: argparse.Namespace) -> None:
     """Ask all that is to be asked."""
-    with SyncTransport() as transport:
+    with SyncClient() as transport:
         ask(evidence, transport, with_orders=not arguments.no_order_probe, say=_say)
         if arguments.order_one_video and _may_order(evidence):
             order_one(evidence, transport, poll_interval=arguments.poll_interval, timeout=arguments.timeout, say=_say)

@@ -11,16 +11,16 @@ from typing import Any
 
 from airflow_provider_starvideos.api.flow import Sleep, drive
 from airflow_provider_starvideos.api.models import VideoRequest
+from airflow_provider_starvideos.api.polling import Look, watch
 from airflow_provider_starvideos.api.protocol import USER_AGENT, create_request, query_request
 from airflow_provider_starvideos.api.validation import build_request
-from airflow_provider_starvideos.api.waiting import Look, watch
 from airflow_provider_starvideos.check.evidence import Evidence, Exchange, moment
 from airflow_provider_starvideos.check.movie import picture_of, seconds_of
+from airflow_provider_starvideos.clients.sync import SyncClient
 from airflow_provider_starvideos.exceptions import StarVideosError, StarVideosUnsafeURLError
 from airflow_provider_starvideos.storage.fetch import Fetch, Limits
 from airflow_provider_starvideos.storage.guard import Guard
 from airflow_provider_starvideos.storage.web import Web
-from airflow_provider_starvideos.transports.sync import SyncTransport
 
 PROMPT = "A small paper boat drifts across a calm pond. The camera slowly moves closer. Soft morning light."
 SECONDS = 3
@@ -39,7 +39,7 @@ def ordered() -> VideoRequest:
 
 def order_one(
     evidence: Evidence,
-    transport: SyncTransport,
+    transport: SyncClient,
     *,
     poll_interval: float,
     timeout: float,

@@ -15,7 +15,7 @@ from dataclasses import replace
 
 from airflow_provider_starvideos.api.protocol import CREATE_PATH, HttpRequest, HttpResponse, query_request
 from airflow_provider_starvideos.check.evidence import LIST, Evidence, Sender
-from airflow_provider_starvideos.transports.aio import AioTransport
+from airflow_provider_starvideos.clients.aio import AioClient
 
 UNKNOWN_ID = "video_starvideos_0000000000"
 UNKNOWN_PATH = "/v1/airflow-provider-starvideos/no-such-path"
@@ -67,5 +67,5 @@ class _Triggerer:
         return asyncio.run(self._send(request))
 
     async def _send(self, request: HttpRequest) -> HttpResponse:
-        async with AioTransport() as transport:
+        async with AioClient() as transport:
             return await transport.send(request)

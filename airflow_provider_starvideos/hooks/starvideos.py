@@ -15,9 +15,9 @@ from airflow.providers.common.compat.sdk import AirflowNotFoundException, BaseHo
 from airflow_provider_starvideos import metrics
 from airflow_provider_starvideos.api import calls
 from airflow_provider_starvideos.api.flow import Sleep, adrive, drive
+from airflow_provider_starvideos.api.polling import DEFAULT_POLL_INTERVAL, DEFAULT_TIMEOUT, Look, Watch, watch
 from airflow_provider_starvideos.api.protocol import HttpRequest, check_video_id
 from airflow_provider_starvideos.api.validation import build_request
-from airflow_provider_starvideos.api.waiting import DEFAULT_POLL_INTERVAL, DEFAULT_TIMEOUT, Look, Watch, watch
 from airflow_provider_starvideos.arguments import positive_seconds
 from airflow_provider_starvideos.exceptions import (
     StarVideosAPIError,
@@ -34,10 +34,10 @@ from airflow_provider_starvideos.hooks.missing import awhy_missing, why_missing
 if TYPE_CHECKING:
     from airflow_provider_starvideos.api.models import VideoRequest, VideoTask
     from airflow_provider_starvideos.api.protocol import Endpoint
+    from airflow_provider_starvideos.clients.aio import AioClient
+    from airflow_provider_starvideos.clients.sync import SyncClient
     from airflow_provider_starvideos.hooks.witness import OrderWitness
     from airflow_provider_starvideos.storage.fetch import FetchedFile
-    from airflow_provider_starvideos.transports.aio import AioTransport
-    from airflow_provider_starvideos.transports.sync import SyncTransport
 
 PROBE_VIDEO_ID = "video_starvideos_0000000000"
 """An id of the documented form that nobody has; asking for it costs nothing."""
@@ -204,10 +204,10 @@ class StarVideosHook(BaseHook):
 
         return save_to_path(self, check_video_id(video_id), Path(path))
 
-    def _transport(self) -> SyncTransport:
-        from airflow_provider_starvideos.transports.sync import SyncTransport
+    def _transport(self) -> SyncClient:
+        from airflow_provider_starvideos.clients.sync import SyncClient
 
-        return SyncTransport(notify=self.log.info, warn=self.log.warning)
+        return SyncClient(notify=self.log.info, warn=self.log.warning)
 
     # -- their awaited twins
 
@@ -257,10 +257,10 @@ class StarVideosHook(BaseHook):
 
             return await adrive(flow, perform)
 
-    def _async_transport(self) -> AioTransport:
-        from airflow_provider_starvideos.transports.aio import AioTransport
+    def _async_transport(self) -> AioClient:
+        from airflow_provider_starvideos.clients.aio import AioClient
 
-        return AioTransport(notify=self.log.info, warn=self.log.warning)
+        return AioClient(notify=self.log.info, warn=self.log.warning)
 
     # -- the form's test button
 

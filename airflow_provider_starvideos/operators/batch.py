@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, NoReturn
 from airflow.providers.common.compat.sdk import BaseOperator
 
 from airflow_provider_starvideos.api.models import REQUEST_FIELDS
-from airflow_provider_starvideos.api.waiting import BACKSTOP_SECONDS, DEFAULT_POLL_INTERVAL, DEFAULT_TIMEOUT
+from airflow_provider_starvideos.api.polling import BACKSTOP_SECONDS, DEFAULT_POLL_INTERVAL, DEFAULT_TIMEOUT
 from airflow_provider_starvideos.arguments import choice, failures_allowed, positive_seconds, whole
 from airflow_provider_starvideos.exceptions import StarVideosBatchError, StarVideosError
 from airflow_provider_starvideos.failures import operator_failures
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_starvideos.batch.batch import Batch
     from airflow_provider_starvideos.batch.plan import Plan
-    from airflow_provider_starvideos.batch.saving import FixedHook, Saving
+    from airflow_provider_starvideos.batch.saver import FixedHook, Saving
 
 ON_UNCONFIRMED = ("fail", "resubmit")
 IF_EXISTS = ("overwrite", "skip", "error")
@@ -167,7 +167,7 @@ class StarVideosBatchOperator(BaseOperator):
         self.log.warning("StarVideos videos that were ordered can't be stopped: they go on, and are billed.")
 
     def _go_on(self, context: Context, batch: Batch) -> Any:
-        from airflow_provider_starvideos.batch.waiting import wait_here
+        from airflow_provider_starvideos.batch.poller import wait_here
 
         while True:
             batch.order()
@@ -234,7 +234,7 @@ class StarVideosBatchOperator(BaseOperator):
         from airflow_provider_starvideos.batch.batch import Batch, Options
         from airflow_provider_starvideos.batch.book import Book
         from airflow_provider_starvideos.batch.rows import read_rows
-        from airflow_provider_starvideos.batch.source import read_requests
+        from airflow_provider_starvideos.batch.sources import read_requests
         from airflow_provider_starvideos.ledger.stores import store_of
         from airflow_provider_starvideos.ledger.success import forget_after_success
 
@@ -259,16 +259,16 @@ class StarVideosBatchOperator(BaseOperator):
         return Batch(rows, book, hook, options, self.log, saving=saving, stopping=lambda: self._stopping)
 
     def _hook(self) -> FixedHook:
-        from airflow_provider_starvideos.batch.saving import FixedHook
+        from airflow_provider_starvideos.batch.saver import FixedHook
         from airflow_provider_starvideos.hooks.starvideos import StarVideosHook
 
         return FixedHook(self.starvideos_conn_id, StarVideosHook(self.starvideos_conn_id).get_conn())
 
     def _saving(self, context: Context, hook: FixedHook, book: Any) -> Saving:
         from airflow_provider_starvideos.batch import manifest
-        from airflow_provider_starvideos.batch.saving import Saving, folder_of
+        from airflow_provider_starvideos.batch.saver import Saving, folder_of
+        from airflow_provider_starvideos.storage.destinations import Destination
         from airflow_provider_starvideos.storage.fetch import Limits
-        from airflow_provider_starvideos.storage.place import Destination
 
         folder = self.destination = folder_of(self.destination)
 

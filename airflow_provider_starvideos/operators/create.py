@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from airflow.providers.common.compat.sdk import BaseOperator
 
 from airflow_provider_starvideos.api.models import MODEL, REQUEST_FIELDS
-from airflow_provider_starvideos.api.waiting import DEFAULT_POLL_INTERVAL, DEFAULT_TIMEOUT
+from airflow_provider_starvideos.api.polling import DEFAULT_POLL_INTERVAL, DEFAULT_TIMEOUT
 from airflow_provider_starvideos.arguments import choice, positive_seconds
+from airflow_provider_starvideos.deferral import announce, defer, of_an_earlier_try, push_result
 from airflow_provider_starvideos.failures import operator_failures
-from airflow_provider_starvideos.waits import announce, defer, of_an_earlier_try, push_result
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context

@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from airflow.providers.common.compat.sdk import AirflowFailException, BaseOperator
 
-from airflow_provider_starvideos.api.waiting import DEFAULT_POLL_INTERVAL, DEFAULT_TIMEOUT
+from airflow_provider_starvideos.api.polling import DEFAULT_POLL_INTERVAL, DEFAULT_TIMEOUT
 from airflow_provider_starvideos.arguments import choice, positive_seconds, whole
-from airflow_provider_starvideos.exceptions import StarVideosVideoFailedError
-from airflow_provider_starvideos.failures import operator_failures
-from airflow_provider_starvideos.waits import (
+from airflow_provider_starvideos.deferral import (
     announce,
     defer,
     of_an_earlier_try,
     usable_video_id,
 )
+from airflow_provider_starvideos.exceptions import StarVideosVideoFailedError
+from airflow_provider_starvideos.failures import operator_failures
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -130,8 +130,8 @@ class StarVideosDownloadOperator(BaseOperator):
 
     def _save(self, context: Context) -> str:
         from airflow_provider_starvideos.hooks.starvideos import StarVideosHook
+        from airflow_provider_starvideos.storage.destinations import Destination
         from airflow_provider_starvideos.storage.fetch import Limits
-        from airflow_provider_starvideos.storage.place import Destination
         from airflow_provider_starvideos.storage.saving import save
 
         saved = save(

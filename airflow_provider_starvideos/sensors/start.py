@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.common.compat.sdk import BaseOperator, XComArg
 from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_3_PLUS
 
-from airflow_provider_starvideos.api.waiting import BACKSTOP_SECONDS
+from airflow_provider_starvideos.api.polling import BACKSTOP_SECONDS
 
 if TYPE_CHECKING:
     from airflow.triggers.base import StartTriggerArgs

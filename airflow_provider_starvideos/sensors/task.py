@@ -16,18 +16,18 @@ from airflow.providers.common.compat.sdk import (
 )
 
 from airflow_provider_starvideos.api.flow import Sleep
-from airflow_provider_starvideos.api.waiting import DEFAULT_POLL_INTERVAL, DEFAULT_TIMEOUT, Wait
+from airflow_provider_starvideos.api.polling import DEFAULT_POLL_INTERVAL, DEFAULT_TIMEOUT, Wait
 from airflow_provider_starvideos.arguments import positive_seconds
-from airflow_provider_starvideos.exceptions import StarVideosError
-from airflow_provider_starvideos.failures import sensor_failures
-from airflow_provider_starvideos.sensors import start
-from airflow_provider_starvideos.triggers.rendering import naming
-from airflow_provider_starvideos.waits import (
+from airflow_provider_starvideos.deferral import (
     defer,
     of_an_earlier_try,
     push_result,
     usable_video_id,
 )
+from airflow_provider_starvideos.exceptions import StarVideosError
+from airflow_provider_starvideos.failures import sensor_failures
+from airflow_provider_starvideos.sensors import start
+from airflow_provider_starvideos.triggers.rendering import naming
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context

@@ -19,7 +19,7 @@ from airflow_provider_starvideos.storage.guard import Guard
 if TYPE_CHECKING:
     from airflow_provider_starvideos.api.models import VideoTask
     from airflow_provider_starvideos.api.protocol import Endpoint
-    from airflow_provider_starvideos.storage.place import Destination
+    from airflow_provider_starvideos.storage.destinations import Destination
 
 MP4 = "video/mp4"
 
@@ -147,7 +147,7 @@ def _left_alone(source: Source, video_id: str, destination: Destination, log: An
 
 def save_to_path(source: Source, video_id: str, path: Path) -> FetchedFile:
     """Save a completed video to a local file, in place of one that is there."""
-    from airflow_provider_starvideos.storage.place import Destination
+    from airflow_provider_starvideos.storage.destinations import Destination
 
     destination = Destination(f"file://{path.absolute()}", video_id)
     destination.exists()  # it may be a folder

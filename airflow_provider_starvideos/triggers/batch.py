@@ -42,7 +42,7 @@ class StarVideosBatchTrigger(BaseTrigger):
 
     Its arguments are stored as plain JSON in the metadata database: the connection's id, never the key.
 
-    :param plan: as ``batch.waiting.Plan.to_json`` writes it
+    :param plan: as ``batch.poller.Plan.to_json`` writes it
     :param starvideos_conn_id: Airflow connection of type ``starvideos``
     :param carry: what the resumed task is to be told again
     """
@@ -64,7 +64,7 @@ class StarVideosBatchTrigger(BaseTrigger):
         """Wait, and send the one event: how videos ended, or why that can't be told."""
         # Imported late, in a thread, as the trigger of a single video does.
         engine_module = await asyncio.to_thread(import_module, "airflow_provider_starvideos.triggers.engine")
-        waiting_module = await asyncio.to_thread(import_module, "airflow_provider_starvideos.batch.waiting")
+        waiting_module = await asyncio.to_thread(import_module, "airflow_provider_starvideos.batch.poller")
         began, plan = time.monotonic(), waiting_module.Plan.from_json(self.plan)
         event: dict[str, Any] = {"status": ENDED, "carry": self.carry}
         outcomes: dict[str, Outcome] = {}

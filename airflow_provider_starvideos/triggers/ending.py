@@ -13,7 +13,7 @@ from airflow.providers.common.compat.sdk import BaseOperator
 from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_3_PLUS
 
 from airflow_provider_starvideos import metrics
-from airflow_provider_starvideos.api.waiting import completed_line
+from airflow_provider_starvideos.api.polling import completed_line
 
 if TYPE_CHECKING:
     from airflow_provider_starvideos.api.models import VideoTask

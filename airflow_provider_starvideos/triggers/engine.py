@@ -19,8 +19,9 @@ from weakref import WeakKeyDictionary
 from airflow_provider_starvideos import metrics
 from airflow_provider_starvideos.api.calls import query
 from airflow_provider_starvideos.api.models import VideoTask
+from airflow_provider_starvideos.api.polling import MAX_PAUSE_SECONDS
 from airflow_provider_starvideos.api.protocol import Endpoint
-from airflow_provider_starvideos.api.waiting import MAX_PAUSE_SECONDS
+from airflow_provider_starvideos.clients.aio import AioClient
 from airflow_provider_starvideos.exceptions import (
     StarVideosAuthenticationError,
     StarVideosConnectionError,
@@ -28,7 +29,6 @@ from airflow_provider_starvideos.exceptions import (
     StarVideosRateLimitError,
 )
 from airflow_provider_starvideos.hooks.starvideos import StarVideosHook
-from airflow_provider_starvideos.transports.aio import AioTransport
 
 log = logging.getLogger(__name__)
 
@@ -71,7 +71,7 @@ class Engine:
 
     def __init__(self, conn_id: str) -> None:
         self._conn_id = conn_id
-        self._transport = AioTransport()
+        self._transport = AioClient()
         self._endpoint: Endpoint | None = None
         self._endpoint_good_until = 0.0
         self._looking_up = asyncio.Lock()

@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING, Any
 from airflow.triggers.base import BaseTrigger, TaskSuccessEvent, TriggerEvent
 
 from airflow_provider_starvideos.api.flow import Sleep, adrive
-from airflow_provider_starvideos.api.protocol import check_video_id
-from airflow_provider_starvideos.api.waiting import (
+from airflow_provider_starvideos.api.polling import (
     BACKSTOP_SECONDS,
     DEFAULT_POLL_INTERVAL,
     DEFAULT_TIMEOUT,
     Look,
     watch,
 )
+from airflow_provider_starvideos.api.protocol import check_video_id
 from airflow_provider_starvideos.exceptions import (
     StarVideosConnectionError,
     StarVideosError,
@@ -60,7 +60,7 @@ class StarVideosTaskTrigger(BaseTrigger):
     :param success_xcom: an XCom that tells the task's next try that it ended here; None: nobody wants to know
     :param timeout: seconds that the wait may last, where there is no ``end_time``
     :param silent_fail: wait on however many looks fail in a row
-    :param starts_task: the task starts here, without a worker. Its deadline is then ``api.waiting.BACKSTOP_SECONDS``
+    :param starts_task: the task starts here, without a worker. Its deadline is then ``api.polling.BACKSTOP_SECONDS``
         before Airflow's own timeout of the deferral
     :param xcom: task id and key of the XCom that is the id, for a task that starts here; then ``video_id`` isn't used
     """

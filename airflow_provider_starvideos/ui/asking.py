@@ -9,9 +9,9 @@ from dataclasses import dataclass, replace
 
 from airflow_provider_starvideos.api import calls
 from airflow_provider_starvideos.api.models import VideoTask
+from airflow_provider_starvideos.clients.sync import SyncClient
 from airflow_provider_starvideos.exceptions import StarVideosError
 from airflow_provider_starvideos.hooks.starvideos import StarVideosHook
-from airflow_provider_starvideos.transports.sync import SyncTransport
 from airflow_provider_starvideos.ui.gate import BusyError, Gate
 
 ANSWER_SECONDS = 10.0
@@ -83,7 +83,7 @@ def _asked(conn_id: str, video_id: str) -> Answer:
     try:
         endpoint = StarVideosHook(conn_id).get_conn()
         brief = replace(endpoint, timeout=min(endpoint.timeout, ANSWER_SECONDS), connect_timeout=5.0)
-        with SyncTransport() as transport:
+        with SyncClient() as transport:
             video = transport.run(calls.probe(brief, video_id))  # once: nobody waits here for a second attempt
     except StarVideosError as error:
         return Answer(time.monotonic(), None, str(error))

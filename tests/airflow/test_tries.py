@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_3_PLUS
 
-from airflow_provider_starvideos.api.waiting import BACKSTOP_SECONDS
+from airflow_provider_starvideos.api.polling import BACKSTOP_SECONDS
 from airflow_provider_starvideos.emulator import Emulator
 from dev.airflow_api import path
 from dev.airflow_runs import wait_until

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_starvideos.batch import manifest, saving
+from airflow_provider_starvideos.batch import manifest, saver
 from tests.batch.desk import Desk, prompts
 
 
@@ -57,7 +57,7 @@ def test_a_kill_between_saving_and_the_record(desk: Desk, tmp_path: Path, monkey
     rows = [{"prompt": f"fox {name}.", "name": name} for name in "abc"]
     given: dict[str, Any] = {"destination": f"{tmp_path}/", "if_exists": "error"}
     with monkeypatch.context() as patch:
-        patch.setattr(saving.Saving, "_took", lambda *_: None)  # saved, and not on record
+        patch.setattr(saver.Saving, "_took", lambda *_: None)  # saved, and not on record
         told(desk, rows, **given)
     assert desk.stores.states() == {"completed": 3}
     assert len(list(tmp_path.glob("*.mp4"))) == 3

@@ -11,9 +11,9 @@ import pytest
 
 from airflow_provider_starvideos.api.models import GenerationMode
 from airflow_provider_starvideos.batch import rows as rows_module
-from airflow_provider_starvideos.batch import source
+from airflow_provider_starvideos.batch import sources
 from airflow_provider_starvideos.batch.rows import MAX_ROWS, digest_of, read_rows
-from airflow_provider_starvideos.batch.source import read_requests
+from airflow_provider_starvideos.batch.sources import read_requests
 from airflow_provider_starvideos.exceptions import StarVideosStorageError, StarVideosValidationError
 from tests.batch.desk import Desk, prompts
 
@@ -215,11 +215,11 @@ def test_a_file_that_is_far_too_long_is_not_read_to_its_end(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, line: str, told: str
 ) -> None:
     """A quarter of a gigabyte of short lines would be many gigabytes of objects, and minutes."""
-    monkeypatch.setattr(source, "MAX_ROWS", 10)
+    monkeypatch.setattr(sources, "MAX_ROWS", 10)
     monkeypatch.setattr(rows_module, "MAX_ROWS", 10)
     read: list[str] = []
-    lines = source._lines
-    monkeypatch.setattr(source, "_lines", lambda text: (read.append(one) or one for one in lines(text)))
+    lines = sources._lines
+    monkeypatch.setattr(sources, "_lines", lambda text: (read.append(one) or one for one in lines(text)))
     assert problems(_file(tmp_path / name, f"{line}\n" * 1000))[0][0] == told
     assert len(read) < 20
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_starvideos.batch import saving
+from airflow_provider_starvideos.batch import saver
 from airflow_provider_starvideos.exceptions import StarVideosBatchError
 from airflow_provider_starvideos.storage import saving as single
 from tests.batch.desk import Desk, prompts
@@ -159,19 +159,19 @@ def test_what_a_retry_cannot_mend(desk: Desk, tmp_path: Path) -> None:
 
 def test_a_stop_while_it_saves(desk: Desk, tmp_path: Path, saved: dict[str, Any]) -> None:
     """Nothing further is begun; what is saved is on record; the task's retries save the rest."""
-    saving_begins: Any = saving.Saving._begin
+    saving_begins: Any = saver.Saving._begin
 
     def begin(self: Any, *args: Any) -> None:
         saving_begins(self, *args)
         if len(saved["ids"]) >= 3:
             desk.operator.on_kill()  # type: ignore[union-attr]
 
-    saving.Saving._begin = begin  # type: ignore[method-assign]
+    saver.Saving._begin = begin  # type: ignore[method-assign]
     try:
         with pytest.raises(StarVideosBatchError) as caught:
             desk.run(prompts(20), destination=f"{tmp_path}/", max_save_concurrency=2)
     finally:
-        saving.Saving._begin = saving_begins  # type: ignore[method-assign]
+        saver.Saving._begin = saving_begins  # type: ignore[method-assign]
     assert not caught.value.permanent
     states = desk.stores.states()
     assert 3 <= states["saved"] < 20

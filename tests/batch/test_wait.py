@@ -15,7 +15,7 @@ import pytest
 from airflow_provider_starvideos.api.models import VideoTask
 from airflow_provider_starvideos.batch.entries import RowState
 from airflow_provider_starvideos.batch.plan import Outcome, Plan
-from airflow_provider_starvideos.batch.waiting import BatchWait
+from airflow_provider_starvideos.batch.poller import BatchWait
 from airflow_provider_starvideos.exceptions import (
     StarVideosAuthenticationError,
     StarVideosError,

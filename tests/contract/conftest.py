@@ -25,9 +25,9 @@ from airflow_provider_starvideos.api.protocol import (
     query_request,
 )
 from airflow_provider_starvideos.api.validation import build_request
+from airflow_provider_starvideos.clients.aio import AioClient as AioTransport
+from airflow_provider_starvideos.clients.sync import SyncClient as SyncTransport
 from airflow_provider_starvideos.emulator import Emulator
-from airflow_provider_starvideos.transports.aio import AioTransport
-from airflow_provider_starvideos.transports.sync import SyncTransport
 
 KEY = "sk-key-of-the-contract-tests"
 REQUEST = build_request(prompt="a red fox", duration=5)

@@ -19,8 +19,8 @@ from airflow_provider_starvideos.exceptions import (
     StarVideosValidationError,
 )
 from airflow_provider_starvideos.hooks.starvideos import StarVideosHook
+from airflow_provider_starvideos.storage.destinations import Destination
 from airflow_provider_starvideos.storage.fetch import Limits
-from airflow_provider_starvideos.storage.place import Destination
 from airflow_provider_starvideos.storage.saving import SavedVideo, save
 from tests.storage.buckets import S3, SECRET
 from tests.storage.hosts import LOG
@@ -33,7 +33,7 @@ SAVE = """
 import logging, sys
 from airflow_provider_starvideos.hooks.starvideos import StarVideosHook
 from airflow_provider_starvideos.storage.fetch import Limits
-from airflow_provider_starvideos.storage.place import Destination
+from airflow_provider_starvideos.storage.destinations import Destination
 from airflow_provider_starvideos.storage.saving import save
 target = Destination("s3://videos/", sys.argv[1], "aws_default")
 save(StarVideosHook(), sys.argv[1], target, if_exists="overwrite", limits=Limits(), log=logging)

@@ -11,13 +11,13 @@ import pytest
 
 from airflow_provider_starvideos.api.protocol import Endpoint
 from airflow_provider_starvideos.api.validation import build_request
+from airflow_provider_starvideos.clients.sync import SyncClient
 from airflow_provider_starvideos.emulator import Emulator
 from airflow_provider_starvideos.exceptions import StarVideosUnconfirmedError
 from airflow_provider_starvideos.hooks.starvideos import StarVideosHook
 from airflow_provider_starvideos.ledger import ordering
 from airflow_provider_starvideos.ledger.ordering import DurableOrder
 from airflow_provider_starvideos.ledger.record import OrderRecord
-from airflow_provider_starvideos.transports.sync import SyncTransport
 
 LOG = logging.getLogger("tests.ledger")
 
@@ -65,8 +65,8 @@ class Hook(StarVideosHook):
     def get_conn(self) -> Endpoint:
         return self.endpoint
 
-    def _transport(self) -> SyncTransport:
-        return SyncTransport(sleep=lambda seconds: self.slept.append(self._store.record))
+    def _transport(self) -> SyncClient:
+        return SyncClient(sleep=lambda seconds: self.slept.append(self._store.record))
 
 
 class Bench:

@@ -9,7 +9,7 @@ import pytest
 from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_3_PLUS
 from airflow.sdk import DAG, Asset, task_group
 
-from airflow_provider_starvideos.api.waiting import BACKSTOP_SECONDS
+from airflow_provider_starvideos.api.polling import BACKSTOP_SECONDS
 from airflow_provider_starvideos.operators.create import StarVideosCreateOperator
 from airflow_provider_starvideos.sensors import start
 from airflow_provider_starvideos.sensors.task import StarVideosTaskSensor

@@ -17,16 +17,16 @@ PURE = {"exceptions", "api"}
 """No I/O, no Airflow: the standard library and pendulum only."""
 NETWORK = {"socket", "ssl", "http", "asyncio"}
 SYSTEM = {"threading", "subprocess", "os", "pathlib", "tempfile", "io", "shutil"}
-CLIENTS = {"requests": "transports.sync", "urllib3": "transports.sync", "aiohttp": "transports.aio"}
+CLIENTS = {"requests": "clients.sync", "urllib3": "clients.sync", "aiohttp": "clients.aio"}
 """Each HTTP client is known to one module that speaks to the API (the storage's fetches go to other hosts)."""
 
 CORE = {"exceptions", "api"}
-WITH_HOOK = CORE | {"transports", "hooks", "metrics"}
+WITH_HOOK = CORE | {"clients", "hooks", "metrics"}
 MAY_IMPORT: dict[str, set[str]] = {
     "": set(),  # the package itself: __version__, for all
     "exceptions": set(),
     "api": {"exceptions"},
-    "transports": CORE,
+    "clients": CORE,
     "lazy": set(),
     "arguments": set(),
     "metrics": {"api"},
@@ -38,11 +38,11 @@ MAY_IMPORT: dict[str, set[str]] = {
     "lineage": CORE | {"storage"},
     "triggers": WITH_HOOK | {"batch", "lazy"},
     "batch": WITH_HOOK | {"ledger", "storage"},
-    "waits": CORE | {"triggers"},
+    "deferral": CORE | {"triggers"},
     "operators": WITH_HOOK
-    | {"arguments", "batch", "lazy", "storage", "failures", "ledger", "lineage", "triggers", "waits"},
+    | {"arguments", "batch", "lazy", "storage", "failures", "ledger", "lineage", "triggers", "deferral"},
     "decorators": CORE | {"failures", "operators"},
-    "sensors": WITH_HOOK | {"arguments", "lazy", "failures", "lineage", "triggers", "waits"},
+    "sensors": WITH_HOOK | {"arguments", "lazy", "failures", "lineage", "triggers", "deferral"},
     # batch: its record is read; operators and the like: links name them
     "ui": WITH_HOOK | {"batch", "operators", "decorators", "sensors", "storage"},
     "get_provider_info": {"hooks", "ui"},

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_starvideos.api.validation import build_request
+from airflow_provider_starvideos.clients.sync import SyncClient
 from airflow_provider_starvideos.emulator import Emulator
 from airflow_provider_starvideos.exceptions import (
     StarVideosAuthenticationError,
@@ -18,7 +19,6 @@ from airflow_provider_starvideos.exceptions import (
 from airflow_provider_starvideos.ledger import success
 from airflow_provider_starvideos.ledger.ordering import WRITE_ATTEMPTS
 from airflow_provider_starvideos.ledger.record import OrderRecord
-from airflow_provider_starvideos.transports.sync import SyncTransport
 from tests.unit.fake_ledger import LOG, Bench, make_bench
 
 
@@ -120,7 +120,7 @@ def test_another_process_has_ordered_during_the_back_off(
     bench.store.refuses = lambda step, value: step == "delete" and not withdrawn
     bench.emulator.add_fault(on="create", kind="status", status=429, times=1)
     others: list[str] = []
-    monkeypatch.setattr(bench.hook, "_transport", lambda: SyncTransport(sleep=lambda _: others.append(another())))
+    monkeypatch.setattr(bench.hook, "_transport", lambda: SyncClient(sleep=lambda _: others.append(another())))
 
     def another() -> str:
         monkeypatch.delattr(bench.hook, "_transport")
@@ -145,7 +145,7 @@ def test_a_back_off_that_is_broken_off_takes_no_other_record_away(
         bench.place()
         raise StarVideosServerError("broken off", status_code=429)
 
-    monkeypatch.setattr(bench.hook, "_transport", lambda: SyncTransport(sleep=broken_off))
+    monkeypatch.setattr(bench.hook, "_transport", lambda: SyncClient(sleep=broken_off))
     with pytest.raises(StarVideosServerError, match="broken off"):
         bench.place()
     bench.place()

@@ -16,17 +16,17 @@ from typing import Any
 from airflow_provider_starvideos.api.calls import query
 from airflow_provider_starvideos.api.flow import Sleep
 from airflow_provider_starvideos.api.models import VideoTask
+from airflow_provider_starvideos.api.polling import Wait
 from airflow_provider_starvideos.api.protocol import Endpoint
-from airflow_provider_starvideos.api.waiting import Wait
 from airflow_provider_starvideos.batch.entries import RowState
 from airflow_provider_starvideos.batch.plan import Outcome, Plan
+from airflow_provider_starvideos.clients.aio import AioClient
 from airflow_provider_starvideos.exceptions import (
     StarVideosError,
     StarVideosNotFoundError,
     StarVideosVideoFailedError,
     StarVideosWaitTimeoutError,
 )
-from airflow_provider_starvideos.transports.aio import AioTransport
 
 LOOKS_AT_ONCE = 20
 ALONE_INTERVALS = 3
@@ -210,7 +210,7 @@ def wait_here(plan: Plan, endpoint: Endpoint, log: Any) -> tuple[Mapping[str, Ou
     """
 
     async def wait() -> tuple[Mapping[str, Outcome], StarVideosError | None]:
-        async with AioTransport(notify=log.info) as transport:
+        async with AioClient(notify=log.info) as transport:
 
             async def look(video_id: str) -> VideoTask:
                 return await transport.run(query(endpoint, video_id, max_retries=0))

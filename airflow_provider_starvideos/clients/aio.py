@@ -42,7 +42,7 @@ NEVER_CONNECTED = (aiohttp.ClientConnectorError, aiohttp.ServerTimeoutError, aio
 _parsed = lru_cache(MAX_PARSED_URLS)(URL)
 
 
-class AioTransport:
+class AioClient:
     """Sends requests on one event loop; queries over a shared pool, every order over a connection of its own.
 
     :param sleep: how to wait between two requests

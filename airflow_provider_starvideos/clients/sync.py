@@ -32,7 +32,7 @@ from airflow_provider_starvideos.exceptions import StarVideosConnectionError
 CHUNK_BYTES = 64 * 1024
 
 
-class SyncTransport:
+class SyncClient:
     """Sends requests one after the other; queries over a kept-alive connection, every order over one of its own.
 
     :param sleep: how to wait between two requests

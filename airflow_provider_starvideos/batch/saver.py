@@ -21,8 +21,8 @@ from airflow_provider_starvideos.hooks.starvideos import StarVideosHook
 if TYPE_CHECKING:
     from airflow_provider_starvideos.api.protocol import Endpoint
     from airflow_provider_starvideos.batch.rows import Row
+    from airflow_provider_starvideos.storage.destinations import Destination
     from airflow_provider_starvideos.storage.fetch import Limits
-    from airflow_provider_starvideos.storage.place import Destination
     from airflow_provider_starvideos.storage.saving import SavedVideo
 
 WRITE_SECONDS = 5.0

@@ -11,7 +11,7 @@ import pytest
 
 from airflow_provider_starvideos.api.flow import Sleep, drive
 from airflow_provider_starvideos.api.models import TaskStatus, VideoTask
-from airflow_provider_starvideos.api.waiting import (
+from airflow_provider_starvideos.api.polling import (
     MAX_POLL_ERRORS_IN_A_ROW,
     MIN_BLIND_SECONDS,
     Look,

@@ -21,9 +21,9 @@ from airflow_provider_starvideos.exceptions import (
     StarVideosValidationError,
 )
 from airflow_provider_starvideos.hooks.starvideos import StarVideosHook
-from airflow_provider_starvideos.storage import local, place
+from airflow_provider_starvideos.storage import destinations, local
+from airflow_provider_starvideos.storage.destinations import Destination
 from airflow_provider_starvideos.storage.fetch import Limits
-from airflow_provider_starvideos.storage.place import Destination
 from airflow_provider_starvideos.storage.saving import SavedVideo, save
 from tests.storage.hosts import LOG, left_in
 
@@ -227,7 +227,7 @@ def test_other_stores(
 
     monkeypatch.setattr(memory, "put_file", noting)
     if not object_store:
-        monkeypatch.setattr(place, "OBJECT_STORES", {})
+        monkeypatch.setattr(destinations, "OBJECT_STORES", {})
     for if_exists in ("error", "overwrite", "overwrite"):
         saved = save_to("memory://box/videos/", if_exists)
     assert saved.uri == f"memory://box/videos/{video_id}.mp4"
@@ -250,7 +250,7 @@ def test_a_store_that_keeps_less_than_it_got(
     """The store is asked what it has; if that isn't all, the task fails."""
     monkeypatch.setattr(memory, "put_file", lambda lpath, rpath, **options: memory.pipe_file(rpath, b"half"))
     if not object_store:
-        monkeypatch.setattr(place, "OBJECT_STORES", {})
+        monkeypatch.setattr(destinations, "OBJECT_STORES", {})
     with pytest.raises(StarVideosDownloadError, match="it has 4 of"):
         save_to("memory://box/a.mp4")
     assert object_store or list(memory.store) == []

@@ -12,11 +12,11 @@ import pytest
 from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_1_PLUS
 
 from airflow_provider_starvideos.api.models import TaskStatus, VideoTask
-from airflow_provider_starvideos.api.waiting import DEFAULT_POLL_INTERVAL, DEFAULT_TIMEOUT, completed_line
+from airflow_provider_starvideos.api.polling import DEFAULT_POLL_INTERVAL, DEFAULT_TIMEOUT, completed_line
 from airflow_provider_starvideos.arguments import positive_seconds
+from airflow_provider_starvideos.deferral import push_result
 from airflow_provider_starvideos.hooks.starvideos import StarVideosHook
 from airflow_provider_starvideos.operators.create import StarVideosCreateOperator
-from airflow_provider_starvideos.waits import push_result
 
 NOW = 1_700_000_000
 URL = "https://files.example/v.mp4?signature=SECRET"
@@ -48,7 +48,7 @@ def test_the_default_interval_is_as_the_vendor_recommends() -> None:
 
 def test_a_completed_video_is_one_line_in_the_log(monkeypatch: pytest.MonkeyPatch) -> None:
     """With what is known of it, and not the signed URL."""
-    monkeypatch.setattr("airflow_provider_starvideos.api.waiting.time.time", lambda: NOW + 90)
+    monkeypatch.setattr("airflow_provider_starvideos.api.polling.time.time", lambda: NOW + 90)
     assert completed_line(COMPLETED) == "StarVideos video video_1 is completed."
     known = replace(COMPLETED, actual_duration=5.0, created=NOW)
     assert completed_line(known) == "StarVideos video video_1 is completed, 5 s long, 90 s after its order."
