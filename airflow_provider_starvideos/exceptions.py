@@ -108,6 +108,8 @@ class StarVideosAPIError(StarVideosError):
     :param body: the answer's beginning, as text, without the key
     :param request_id: the server's id of the request, where it gave one
     :param retry_after: seconds that the server asked to wait, where it did
+    :param from_api: the API itself said so, in its own JSON. False for what a gateway, a proxy or a framework's error
+        page says, and for what is doubtful. Only the API's own word ends a wait (table: ``api.origins``)
     """
 
     def __init__(
@@ -118,7 +120,9 @@ class StarVideosAPIError(StarVideosError):
         body: str = "",
         request_id: str | None = None,
         retry_after: float | None = None,
+        from_api: bool = False,
     ) -> None:
+        self.from_api = from_api
         self.status_code = status_code
         self.body = body
         self.request_id = request_id

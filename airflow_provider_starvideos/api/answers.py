@@ -13,6 +13,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from airflow_provider_starvideos.api.models import MODEL, TaskStatus, VideoTask
+from airflow_provider_starvideos.api.origins import is_from_api
 from airflow_provider_starvideos.api.protocol import MAX_ANSWER_BYTES, VIDEO_ID, HttpRequest, HttpResponse
 from airflow_provider_starvideos.api.redaction import redacted
 from airflow_provider_starvideos.api.retry import retry_after_seconds
@@ -87,8 +88,10 @@ class _Answer:
         kind, meaning = ERRORS.get(status, (None, ""))
         if kind is None:
             kind, meaning = self._by_range(status)
-        names_video = status == 404 and not self.request.is_order and not self._wrong_path
-        error = self._make(kind, status, "the API doesn't know this video" if names_video else meaning)
+        from_api = is_from_api(status, self.payload)
+        names_video = status == 404 and not self.request.is_order and from_api
+        meaning = "the API doesn't know this video" if names_video else meaning
+        error = self._make(kind, status, meaning, from_api=from_api)
         if isinstance(error, StarVideosNotFoundError):
             error.names_video = names_video
         return error
@@ -136,12 +139,6 @@ class _Answer:
         return self._make(StarVideosMalformedAnswerError, response.status, meaning)
 
     @property
-    def _wrong_path(self) -> bool:
-        """A 404 that isn't about a video: this server's own words for an unknown path, or none of the API's at all."""
-        answers_as_the_api = isinstance(self.payload, dict) and (self.message or "code" in self.payload)
-        return "no handler found" in self.message.lower() or not answers_as_the_api
-
-    @property
     def message(self) -> str:
         return self._clean(_message(self.payload), MAX_MESSAGE_CHARACTERS)
 
@@ -156,7 +153,9 @@ class _Answer:
             )
         return StarVideosRejectedError, "the API refused the request"
 
-    def _make(self, kind: type[StarVideosAPIError], status: int, meaning: str) -> StarVideosAPIError:
+    def _make(
+        self, kind: type[StarVideosAPIError], status: int, meaning: str, *, from_api: bool = False
+    ) -> StarVideosAPIError:
         headers = self.response.headers
         said = f" It said: {self.message}" if self.message else ""
         call = f"{self.request.method} {urlsplit(self.request.url).path}"
@@ -166,6 +165,7 @@ class _Answer:
             body=self._clean(self.response.body.decode(errors="replace"), MAX_BODY_CHARACTERS),
             request_id=self._clean(headers.get("x-request-id", ""), MAX_NAME_CHARACTERS) or None,
             retry_after=retry_after_seconds(headers),
+            from_api=from_api,
         )
 
     def _clean(self, text: str, limit: int) -> str:

@@ -34,12 +34,14 @@ ORDER = create_request(ENDPOINT, build_request(prompt="a red fox"))
 REQUESTS = pytest.mark.parametrize("request_", [ORDER, QUERY], ids=["order", "query"])
 
 
-def error(request: HttpRequest, status: int, body: Any = b"", **headers: str) -> StarVideosAPIError:
+def error(
+    request: HttpRequest, status: int, body: Any = b"", *, too_large: bool = False, **headers: str
+) -> StarVideosAPIError:
     """Return the error that an answer means; it must mean one."""
     raw = body if isinstance(body, bytes) else json.dumps(body).encode()
     lower = {name.replace("_", "-"): value for name, value in headers.items()}
     with pytest.raises(StarVideosAPIError) as caught:
-        read_video(request, HttpResponse(status, lower, raw))
+        read_video(request, HttpResponse(status, lower, raw, too_large))
     return caught.value
 
 

@@ -1,0 +1,86 @@
+"""Who gave an answer: the API itself, or something in front of it (a gateway, a proxy, a framework's error page).
+
+Two decisions rest on it. Only the API's own words end a wait for a video, and only the API's own 503 proves that an
+order wasn't accepted. What is doubtful isn't the API's.
+
+===============================================================  ============  =====================================
+answer                                                           ``from_api``  why
+===============================================================  ============  =====================================
+``{"error": text, object or list of such}``                      yes           the API's error shapes
+``{"code": …, "message" or "msg" or "data": …}``, also in a 200  yes           the API's envelope
+404 ``{"message": …}`` that speaks of a video or a task          yes           a gateway doesn't know of videos
+``{"message": …}`` alone                                         no            AWS and Kong answer so
+``{"message": "No handler found for GET /…"}``                   no            the server has no routes: a restart
+``timestamp`` + ``path``, ``statusCode``, ``fault``, …           no            Spring, Azure, Apigee (FOREIGN_FIELDS)
+an ``error`` that only names the status ("Not Found")            no            any framework's default
+words such as upstream, gateway, timed out                       no            the API has no upstream to speak of
+3xx, 407, 421, 444, 460, 494 to 499, 502, 504, 520 to 599        no            statuses of gateways, proxies, CDNs
+HTML, plain text, XML, a list, an empty or a too large body      no            not the API's form
+a success without a video and without an error                   no            it says nothing that is known
+===============================================================  ============  =====================================
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+INTERMEDIARY_STATUSES = frozenset(
+    {*range(300, 400), 407, 408, 421, 444, 460, 463, 464, *range(494, 500), 502, 504, 511, *range(520, 600)}
+)  # nginx: 444, 494-499; AWS's load balancers: 460, 463, 464, 561; Cloudflare: 520-530
+FOREIGN_FIELDS = (
+    {"timestamp", "path"},  # Spring's default page, Spring Cloud Gateway, Zuul
+    {"timestamp", "status"},
+    {"statusCode"},  # Azure API Management, Nest, Fastify
+    {"http_status_code"},  # Gravitee
+    {"httpCode"},  # IBM API Connect
+    {"fault"},  # Apigee, WSO2
+    {"type", "title"},  # RFC 9457: Cloudflare's answer to who accepts JSON
+    {"ray_id"},  # Cloudflare
+    {"error_msg"},  # APISIX; where the API says so of a failed video, an id stands beside it
+)  # an object that has all fields of one of these is somebody else's
+FOREIGN_WORDS = re.compile(
+    r"\b(upstream|gateway|(reverse |http )?proxy|proxying|back-?end|load.?balancer|ring-balancer|no healthy"
+    r"|circuit.?break\w*|timed? ?-?out|connection (refused|reset|error|closed)|no handler found|cannot (get|post)"
+    r"|no (static )?(route|resource)|route not found|missing authentication token|sentinel|envoy|nginx|istio)\b",
+    re.IGNORECASE,
+)
+OF_A_VIDEO = re.compile(r"\b(video|task|job|project|generation)s?\b|视频|任务", re.IGNORECASE)
+A_PATH = re.compile(r"\S*/\S*")
+STATUS_NAMES = frozenset(
+    "bad request|unauthorized|payment required|forbidden|not found|method not allowed|not acceptable|conflict|gone"
+    "|unprocessable entity|unprocessable content|too many requests|internal server error|not implemented|bad gateway"
+    "|service unavailable|service temporarily unavailable|temporarily unavailable|gateway timeout".split("|")
+)
+
+
+def is_from_api(status: int, payload: Any) -> bool:
+    """Tell whether an error is the API's own word; see the table in this module's docstring.
+
+    :param status: HTTP status of the answer
+    :param payload: its JSON; None where it isn't JSON
+    """
+    if status in INTERMEDIARY_STATUSES or not isinstance(payload, dict):
+        return False
+    if any(fields <= payload.keys() for fields in FOREIGN_FIELDS):
+        return False
+    words = _words(payload)
+    if FOREIGN_WORDS.search(words):
+        return False
+    error = payload.get("error")
+    if isinstance(error, str) and error.strip():
+        return error.strip().strip(".!").lower() not in STATUS_NAMES or payload.get("code") is not None
+    if isinstance(error, list) and error:
+        error = error[0] if isinstance(error[0], dict) else {"message": error[0]}
+    if isinstance(error, dict) and any(error.get(name) for name in ("message", "msg", "code")):
+        return True
+    if payload.get("code") is not None:
+        return any(name in payload for name in ("message", "msg", "data"))
+    return status == 404 and OF_A_VIDEO.search(A_PATH.sub("", words)) is not None
+
+
+def _words(payload: dict[str, Any]) -> str:
+    """Return the texts of an answer's top level and of its ``error``, to look for words in."""
+    error = payload.get("error")
+    holders = [payload, error] if isinstance(error, dict) else [payload]
+    return " ".join(value for holder in holders for value in holder.values() if isinstance(value, str))
