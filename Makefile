@@ -71,10 +71,11 @@ format: $(READY) ## Format the code and repair what the linter can
 	@$(RUN) ruff check --fix
 	@$(RUN) ruff format
 
-docs: $(READY) ## Build the documentation into build/docs; a warning is an error
+docs: $(READY) ## Build the documentation into build/html; a warning is an error
 	@$(RUN) dev.layers
-	@$(RUN) sphinx -W --keep-going -q -b html docs build/docs
-	@echo "build/docs/index.html"
+	@$(RUN) dev.pages
+	@$(RUN) sphinx -W --keep-going -q -b html -c docs . build/html
+	@echo "build/html/docs/index.html"
 
 dist: $(READY) ## Build the sdist and the wheel into dist/
 	@rm -rf dist

@@ -14,6 +14,7 @@ INPUTS = os.environ.get("STARVIDEOS_EXAMPLE_INPUTS", "http://127.0.0.1:8642/samp
 PRODUCT = [f"{INPUTS}/product-{side}.png" for side in ("front", "side", "back")]
 CLIP = f"{INPUTS}/clip-4s.mp4"
 
+# [modes: begin]
 MODES = {
     "text": {"prompt": "A red kite over the sea, slow pan, golden hour", "duration": 3, "ratio": "16:9"},
     "images": {"prompt": "The product turns on a stone table", "reference_images": PRODUCT, "duration": 5},
@@ -41,6 +42,9 @@ MODES = {
 def six_modes():
     for name, request in MODES.items():
         StarVideosCreateOperator(task_id=name, wait_for_completion=True, **request)
+
+
+# [modes: end]
 
 
 six_modes()

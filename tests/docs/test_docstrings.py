@@ -7,30 +7,24 @@ import re
 from collections.abc import Iterator
 from functools import cached_property
 from importlib import import_module
-from pathlib import Path
 from typing import Any
 
 import pytest
 from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_3_PLUS
 
-PAGE = (Path(__file__).parents[2] / "docs" / "api.md").read_text()
-DIRECTIVE = re.compile(r"^\.\. auto(class|function):: (\S+)\n((?:   :.*\n)*)", re.MULTILINE)
+from dev import pages
+
+PAGE = (pages.DOCS / "api.md").read_text()
 NO_PARAMETERS = {"TaskStatus", "GenerationMode"}
 """Enums."""
 
 
-def listed() -> Iterator[tuple[str, list[str]]]:
-    """Return all that the reference names, each with the members that it shows; ``*``: all public ones."""
-    for kind, name, options in DIRECTIVE.findall(PAGE):
-        members = re.search(r":members:(.*)", options)
-        shown = [one.strip() for one in members[1].split(",") if one.strip()] or ["*"] if members else []
-        yield name, shown if kind == "class" else []
-
-
 def documented() -> Iterator[tuple[str, Any, str]]:
     """Return everything callable that the reference shows: name, what is called, docstring."""
-    for path, members in listed():
+    for path, members in pages.objects(PAGE):
         module, _, name = path.rpartition(".")
+        if name == "exceptions":
+            continue
         if "retry_policy" in module and not AIRFLOW_V_3_3_PLUS:
             continue
         target = getattr(import_module(module), name)
