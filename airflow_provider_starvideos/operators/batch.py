@@ -53,6 +53,8 @@ class StarVideosBatchOperator(BaseOperator):
     :param if_exists: ``overwrite``; ``skip``: leave a file that is there; ``error``: the row fails
     :param max_save_concurrency: videos that are saved at once, 1 to 64
     :param save_interval: seconds, more than 0, after which completed videos are saved while others are still made
+    :param verify: False saves what comes without a check of its form, with a warning: for a container that is neither
+        MP4 nor QuickTime. The number of bytes is still checked
     :param storage_conn_id: Airflow connection of the storage, of the requests' file too (templated)
     :param starvideos_conn_id: Airflow connection of type ``starvideos`` (templated)
     :param deferrable: wait in the triggerer, not on a worker
@@ -91,6 +93,7 @@ class StarVideosBatchOperator(BaseOperator):
         if_exists: Literal["overwrite", "skip", "error"] = "overwrite",
         max_save_concurrency: int = 4,
         save_interval: timedelta | float = 600,
+        verify: bool = True,
         storage_conn_id: str | None = None,
         starvideos_conn_id: str = "starvideos_default",
         deferrable: bool = True,
@@ -117,6 +120,7 @@ class StarVideosBatchOperator(BaseOperator):
         self.if_exists = choice("if_exists", if_exists, IF_EXISTS)
         self.max_save_concurrency = whole("max_save_concurrency", max_save_concurrency, MAX_AT_ONCE)
         self.save_interval = positive_seconds("save_interval", save_interval)
+        self.verify = verify
         self.storage_conn_id = storage_conn_id
         self.starvideos_conn_id = starvideos_conn_id
         self.deferrable = deferrable
@@ -281,7 +285,7 @@ class StarVideosBatchOperator(BaseOperator):
             ),
             manifest=lambda: manifest.place(folder, _stem(context), self.storage_conn_id),
             if_exists=self.if_exists,
-            limits=Limits(),
+            limits=Limits(verify=self.verify),
             concurrency=self.max_save_concurrency,
         )
 

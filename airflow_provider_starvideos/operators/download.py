@@ -50,6 +50,8 @@ class StarVideosDownloadOperator(BaseOperator):
     :param poll_interval: seconds between two looks, more than 0; the vendor recommends 30 to 60 (page "Query Task")
     :param timeout: seconds that a wait may last, more than 0
     :param max_bytes: largest video that is fetched, in bytes
+    :param verify: False saves what comes without a check of its form, with a warning: for a container that is neither
+        MP4 nor QuickTime. The number of bytes is still checked
     :return: the URI that was written
     :raises AirflowFailException: an error that a retry can't mend
     :raises StarVideosError: any other; the task's ``retries`` apply
@@ -72,6 +74,7 @@ class StarVideosDownloadOperator(BaseOperator):
         poll_interval: timedelta | float = DEFAULT_POLL_INTERVAL,
         timeout: timedelta | float = DEFAULT_TIMEOUT,
         max_bytes: int = MAX_BYTES,
+        verify: bool = True,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -85,6 +88,7 @@ class StarVideosDownloadOperator(BaseOperator):
         self.poll_interval = positive_seconds("poll_interval", poll_interval)
         self.timeout = positive_seconds("timeout", timeout)
         self.max_bytes = whole("max_bytes", max_bytes, MOST_BYTES)
+        self.verify = verify
         self._saved: SavedVideo | None = None
 
     def execute(self, context: Context) -> str:
@@ -139,7 +143,7 @@ class StarVideosDownloadOperator(BaseOperator):
             self.video_id,
             Destination(self.destination, self.video_id, self.storage_conn_id),
             if_exists=self.if_exists,
-            limits=Limits(max_bytes=self.max_bytes),
+            limits=Limits(max_bytes=self.max_bytes, verify=self.verify),
             log=self.log,
         )
         self._saved = saved

@@ -1,15 +1,17 @@
 """From a result's URL to a whole, checked file on the local disk, in constant memory.
 
-A broken transfer is taken up where it broke, if the server can (Range), else begun again; a URL that has expired is
-asked for anew; attempts, size and time are bounded. Nothing of the connection to the API is used here: no key, no
-cookies, no .netrc.
+What decides is whether the bytes are whole: their number, where the host gives it, and the boxes of the file
+(``api.mp4``). Headers that contradict good bytes are a warning. A broken transfer is resumed where it broke, if the
+host can (Range), else begun again. A URL that has expired is asked for again. Attempts, size and time are bounded.
+Nothing of the connection to the API is sent: no key, no cookies, no .netrc.
 """
 
 from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable
+import zlib
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +22,7 @@ from urllib3.exceptions import HTTPError
 
 from airflow_provider_starvideos.api.mp4 import Mp4Check
 from airflow_provider_starvideos.api.protocol import USER_AGENT
+from airflow_provider_starvideos.api.redaction import redacted, without_signatures
 from airflow_provider_starvideos.api.retry import backoff
 from airflow_provider_starvideos.exceptions import StarVideosDownloadError, StarVideosTooLargeError
 from airflow_provider_starvideos.storage.digest import Digest
@@ -37,7 +40,12 @@ EXPIRED = (401, 403, 404, 410)
 """What hosts of temporary URLs answer when the time is over; then the API is asked for a fresh one."""
 RANGE_REFUSED = 416
 MAX_TYPE_CHARACTERS = 100
-NOT_A_VIDEO = ("text/", "application/json", "application/xml", "image/")
+SHOWN_CHARACTERS = 80  # of a text from outside
+MP4 = "video/mp4"
+UNKNOWN_TYPE = "application/octet-stream"
+VAGUE_TYPES = ("", "application/octet-stream", "binary/octet-stream", "application/mp4")
+GZIP = b"\x1f\x8b"
+GZIP_WINDOW_BITS = 31  # for zlib: gzip's own header and checksum
 CONTENT_RANGE = re.compile(r"bytes (\d{1,18})-\d{1,18}/(\d{1,18})", re.ASCII)
 
 
@@ -48,7 +56,7 @@ class FetchedFile:
     :param path: where
     :param size_bytes: its size
     :param sha256: its digest, hex
-    :param content_type: as its host said
+    :param content_type: as its host said, if that is a video's; else ``video/mp4``, which its bytes are
     """
 
     path: Path
@@ -59,11 +67,12 @@ class FetchedFile:
 
 @dataclass(frozen=True)
 class Limits:
-    """Bounds of one transfer: bytes, seconds without a byte, seconds in all."""
+    """Bounds of one transfer: bytes, seconds without a byte, seconds in all; and whether the file's form is checked."""
 
     max_bytes: int = MAX_BYTES
     stall_seconds: float = STALL_SECONDS
     transfer_seconds: float = TRANSFER_SECONDS
+    verify: bool = True
 
 
 class Fetch:
@@ -74,6 +83,7 @@ class Fetch:
     :param guard: says which hosts may be fetched from
     :param log: a logger
     :param limits: bounds
+    :param key: the API key; taken out of what is shown of a page that came instead of a video
     :param sleep: how to wait between two attempts
     """
 
@@ -85,6 +95,7 @@ class Fetch:
         log: Any,
         *,
         limits: Limits = Limits(),
+        key: str = "",
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._fresh_url = fresh_url
@@ -92,6 +103,7 @@ class Fetch:
         self._guard = guard
         self._log = log
         self._limits = limits
+        self._key = key
         self._sleep = sleep
         self._url = ""
         self._digest = Digest()
@@ -115,21 +127,53 @@ class Fetch:
                 self._url = self._url or self._fresh_url()
                 failure = self._attempt(web, file)
                 if failure is None:
-                    return FetchedFile(self._path, self._check.size, self._digest.hexdigest(), self._content_type)
-                stuck = 0 if self._check.size > most else stuck + 1
-                most = max(most, self._check.size)
+                    return self._finished()
+                stuck = 0 if self._received > most else stuck + 1
+                most = max(most, self._received)
                 if not web.seconds_left:
                     failure = f"It took longer than {limits.transfer_seconds:g} s. {failure}"
                     break
                 if stuck >= MAX_ATTEMPTS_WITHOUT_PROGRESS or attempt + 1 == MAX_ATTEMPTS:
                     break
                 delay = min(backoff(stuck, 0.5), web.seconds_left)
-                self._log.info("%s Trying again in %.1f s; %d bytes are there.", failure, delay, self._check.size)
+                self._log.info("%s Trying again in %.1f s; %d bytes are there.", failure, delay, self._received)
                 self._sleep(delay)
             raise StarVideosDownloadError(f"The video can't be fetched: {failure}")
 
+    def _finished(self) -> FetchedFile:
+        """Describe the file, and log what is odd about it."""
+        said, kind = self._content_type, MP4
+        if self._limits.verify:
+            remarks = self._check.remarks()
+            if said.startswith("video/"):
+                kind = said
+            elif said not in VAGUE_TYPES:
+                remarks.append(f"the content type {self._shown(said)}")
+            if self._coding and not self._gunzip:
+                remarks.append(f"the content coding {self._shown(self._coding)}")
+            if remarks:
+                self._log.warning("The video is whole, and saved, though its host sent %s.", " and ".join(remarks))
+        else:
+            kind, problem = said or UNKNOWN_TYPE, self._check.finish()
+            self._log.warning(
+                "verify=False: %d bytes are saved as they came. %s They begin with %s.",
+                self._received,
+                f"As an MP4 they aren't whole: {problem}." if problem else "They are a whole MP4.",
+                self._shown(self._check.beginning),
+            )
+        return FetchedFile(self._path, self._check.size, self._digest.hexdigest(), kind)
+
+    def _shown(self, given: str | bytes) -> str:
+        """Return what came from outside for a message: quoted, short, without the key and signatures."""
+        text = given if isinstance(given, str) else given.decode("utf-8", "backslashreplace")
+        text = redacted(text, self._key, SHOWN_CHARACTERS) if self._key else without_signatures(text)
+        return repr(text[:SHOWN_CHARACTERS])
+
     def _start_over(self) -> None:
         self._check = Mp4Check()
+        self._received = 0
+        self._gunzip: _Gunzip | None = None
+        self._coding = ""
         self._digest.close()
         self._digest = Digest()
         self._content_type = ""
@@ -144,7 +188,7 @@ class Fetch:
                 return self._accept(response, file) or self._copy(response, file)
         except (requests.RequestException, HTTPError, OSError) as error:
             of = f" of {self._total}" if self._total is not None else ""
-            return f"The transfer broke off at {self._check.size}{of} bytes ({type(error).__name__})."
+            return f"The transfer broke off at {self._received}{of} bytes ({type(error).__name__})."
 
     def _headers(self) -> dict[str, str]:
         headers = {
@@ -152,8 +196,8 @@ class Fetch:
             "Accept": "video/mp4,video/*;q=0.9,*/*;q=0.5",
             "Accept-Encoding": "identity",
         }
-        if self._check.size and self._etag:
-            headers |= {"Range": f"bytes={self._check.size}-", "If-Range": self._etag}
+        if self._received and self._etag:
+            headers |= {"Range": f"bytes={self._received}-", "If-Range": self._etag}
         return headers
 
     def _accept(self, response: requests.Response, file: Any) -> str | None:
@@ -175,11 +219,7 @@ class Fetch:
     def _accept_whole(self, response: requests.Response) -> str | None:
         headers = response.headers
         self._content_type = headers.get("content-type", "").split(";")[0].strip().lower()[:MAX_TYPE_CHARACTERS]
-        encoding = _encoding(response)
-        if self._content_type.startswith(NOT_A_VIDEO) or encoding:
-            self._url = ""
-            what = f"{encoding}-encoded content" if encoding else self._content_type
-            return f"The result's host answered with {what}, not with a video."
+        self._coding = _coding(response)
         self._etag = _strong_etag(response)
         self._chunked = "chunked" in headers.get("transfer-encoding", "").lower()
         length = headers.get("content-length", "")
@@ -189,10 +229,10 @@ class Fetch:
 
     def _continues(self, response: requests.Response) -> bool:
         match = CONTENT_RANGE.fullmatch(response.headers.get("content-range", "").strip())
-        if not match or not self._check.size or _strong_etag(response) not in ("", self._etag) or _encoding(response):
+        if not match or not self._received or _strong_etag(response) not in ("", self._etag):
             return False
         start, total = (int(number) for number in match.groups())
-        if start != self._check.size or self._total not in (None, total):
+        if start != self._received or self._total not in (None, total) or _coding(response) != self._coding:
             return False
         self._total = total
         return True
@@ -205,19 +245,34 @@ class Fetch:
     def _copy(self, response: requests.Response, file: Any) -> str | None:
         # read1 returns what has come; read would wait for the whole chunk, and lose it when the connection breaks.
         while chunk := response.raw.read1(CHUNK_BYTES, decode_content=False):
-            self._write(file, chunk)
-            self._digest.update(chunk)
-            if not self._check.feed(chunk):
-                return self._not_whole(self._check.problem, file)
-            self._check_size(self._check.size)
-        if self._total is not None and self._check.size < self._total:
-            return f"The transfer broke off at {self._check.size} of {self._total} bytes."
-        problem = self._check.finish()
-        if self._total is not None and self._check.size > self._total:
-            problem = f"it is longer than the {self._total} bytes that were announced"
-        elif self._total is None and not self._chunked and self._check.is_open_ended:
-            problem = "neither its host nor the file itself says how long it is"
+            if not self._received and self._limits.verify:
+                chunk += response.raw.read1(1, decode_content=False) if len(chunk) == 1 else b""
+                if chunk.startswith(GZIP):  # no host was asked for it, but some send it, with or without saying so
+                    self._gunzip, self._etag = _Gunzip(), ""
+            self._received += len(chunk)
+            for piece in self._gunzip.pieces(chunk) if self._gunzip else (chunk,):
+                self._write(file, piece)
+                self._digest.update(piece)
+                if not self._check.feed(piece) and self._limits.verify:
+                    return self._not_whole(self._check.problem, file)
+                self._check_size(self._check.size)
+        if self._total is not None and self._received < self._total:
+            return f"The transfer broke off at {self._received} of {self._total} bytes."
+        problem = self._problem()
         return self._not_whole(problem, file) if problem else None
+
+    def _problem(self) -> str:
+        """Return why the bytes aren't whole, now that all of them have come; or an empty text."""
+        if self._total is not None and self._received > self._total:
+            return f"it is longer than the {self._total} bytes that were announced"
+        if not self._limits.verify:
+            return "" if self._received else "it is empty"
+        if self._gunzip and self._gunzip.problem:
+            return self._gunzip.problem
+        problem = self._check.finish()
+        if not problem and self._total is None and not self._chunked and self._check.is_open_ended:
+            return "neither its host nor the file itself says how long it is"
+        return problem
 
     def _write(self, file: Any, chunk: bytes) -> None:
         left = memoryview(chunk)
@@ -227,23 +282,47 @@ class Fetch:
         except OSError as error:
             raise StarVideosDownloadError(
                 f"The video can't be written to {self._path.parent} ({error.strerror}); it needs at least "
-                f"{self._total or self._check.size} bytes there."
+                f"{self._total or self._received} bytes there."
             ) from error
 
     def _not_whole(self, problem: str, file: Any) -> str:
+        said = f"What the result's host sent isn't a whole MP4: {problem}."
+        if self._received:
+            said += f" It begins with {self._shown(self._check.beginning.decode('utf-8', 'backslashreplace'))}."
         self._begin(file)
         self._url = ""
-        return f"What the result's host sent isn't a whole MP4: {problem}."
+        return said
 
     def _check_size(self, size: int) -> None:
         if size > self._limits.max_bytes:
             raise StarVideosTooLargeError(f"The video is larger than the limit of {self._limits.max_bytes} bytes.")
 
 
-def _encoding(response: requests.Response) -> str:
-    """Return what a body is encoded with, if it is: it wasn't asked for, and urllib3 would make ready to decode it."""
-    encoding = response.headers.get("content-encoding", "").strip().lower()[:MAX_TYPE_CHARACTERS]
-    return "" if encoding == "identity" else encoding
+class _Gunzip:
+    """Decodes gzip in pieces of bounded size."""
+
+    def __init__(self) -> None:
+        self._zlib = zlib.decompressobj(GZIP_WINDOW_BITS)
+        self.problem = "its gzip coding is cut off"
+
+    def pieces(self, chunk: bytes) -> Iterator[bytes]:
+        """Yield what the next bytes hold; nothing once the coding is broken, or has ended."""
+        while chunk and not self._zlib.eof:
+            try:
+                piece = self._zlib.decompress(chunk, CHUNK_BYTES)
+            except zlib.error:
+                self.problem = "its gzip coding is broken"
+                return
+            if self._zlib.eof:
+                self.problem = ""
+            chunk = self._zlib.unconsumed_tail
+            yield piece
+
+
+def _coding(response: requests.Response) -> str:
+    """Return what the host says a body is encoded with. Stores repeat what an uploader claimed, so bytes decide."""
+    coding: str = response.headers.get("content-encoding", "").strip().lower()[:MAX_TYPE_CHARACTERS]
+    return "" if coding == "identity" else coding
 
 
 def _strong_etag(response: requests.Response) -> str:

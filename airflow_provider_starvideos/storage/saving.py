@@ -47,7 +47,7 @@ class SavedVideo:
     :param uri: where
     :param size_bytes: its size
     :param sha256: its digest, hex
-    :param content_type: as the result's host said; of a file that was there before (``if_exists="skip"``), what it is
+    :param content_type: what it is: as the result's host said, if that is a video's type, else ``video/mp4``
     :param task: the video as the API told it
     """
 
@@ -90,7 +90,7 @@ def fetch(source: Source, video_id: str, path: Path, limits: Limits) -> tuple[Fe
 
     endpoint = source.get_conn()
     guard = Guard(endpoint.base_url, allow_private=endpoint.allow_private_downloads)
-    fetched = Fetch(fresh_url, path, guard, source.log, limits=limits).run()
+    fetched = Fetch(fresh_url, path, guard, source.log, limits=limits, key=endpoint.key).run()
     return fetched, latest[-1]
 
 
@@ -108,7 +108,7 @@ def save(
         return _left_alone(source, video_id, destination, log)
     with destination.workspace() as part:
         fetched, task = fetch(source, video_id, part, limits)
-        destination.put(part, content_type=fetched.content_type or MP4, overwrite=if_exists != "error")
+        destination.put(part, content_type=fetched.content_type, overwrite=if_exists != "error")
     metrics.count("saved_bytes", source.starvideos_conn_id, fetched.size_bytes)
     log.info("Saved StarVideos video %s to %s: %d bytes.", video_id, destination.uri, fetched.size_bytes)
     return SavedVideo(destination.uri, fetched.size_bytes, fetched.sha256, fetched.content_type, task)
@@ -127,7 +127,7 @@ def _saved_before(source: Source, video_id: str, destination: Destination, limit
     if fetched.sha256 != digest.hexdigest():
         raise destination.taken()
     log.info("StarVideos video %s is at %s already.", video_id, destination.uri)
-    return SavedVideo(destination.uri, fetched.size_bytes, fetched.sha256, fetched.content_type or MP4, task)
+    return SavedVideo(destination.uri, fetched.size_bytes, fetched.sha256, fetched.content_type, task)
 
 
 def _left_alone(source: Source, video_id: str, destination: Destination, log: Any) -> SavedVideo:
@@ -145,13 +145,13 @@ def _left_alone(source: Source, video_id: str, destination: Destination, log: An
     return SavedVideo(destination.uri, check.size, digest.hexdigest(), kind, task)
 
 
-def save_to_path(source: Source, video_id: str, path: Path) -> FetchedFile:
+def save_to_path(source: Source, video_id: str, path: Path, *, verify: bool = True) -> FetchedFile:
     """Save a completed video to a local file, in place of one that is there."""
     from airflow_provider_starvideos.storage.destinations import Destination
 
     destination = Destination(f"file://{path.absolute()}", video_id)
     destination.exists()  # it may be a folder
     with destination.workspace() as part:
-        fetched, _ = fetch(source, video_id, part, Limits())
+        fetched, _ = fetch(source, video_id, part, Limits(verify=verify))
         destination.put(part, content_type=fetched.content_type, overwrite=True)
     return replace(fetched, path=path)

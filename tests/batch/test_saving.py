@@ -13,6 +13,7 @@ import pytest
 
 from airflow_provider_starvideos.batch import saver
 from airflow_provider_starvideos.exceptions import StarVideosBatchError
+from airflow_provider_starvideos.storage import fetch
 from airflow_provider_starvideos.storage import saving as single
 from tests.batch.desk import Desk, prompts
 
@@ -52,6 +53,17 @@ def saved(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
 
     monkeypatch.setattr(single, "save", save)
     return noted
+
+
+def test_c7_verify_false(desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The batch saves what came, too, if it is told to."""
+    monkeypatch.setattr(fetch.Fetch.__init__, "__kwdefaults__", {"limits": None, "key": "", "sleep": lambda _: None})
+    desk.emulator.add_fault(on="download", kind="html")
+    with pytest.raises(StarVideosBatchError, match="It begins with '<"):
+        desk.run(prompts(1), destination=f"{tmp_path}/")
+    desk.next_try()
+    (line,) = manifest(desk.run(prompts(1), destination=f"{tmp_path}/", verify=False))
+    assert (line["status"], Path(line["uri"].removeprefix("file://")).read_bytes()[:1]) == ("saved", b"<")
 
 
 def test_real_videos_and_the_manifest(desk: Desk, tmp_path: Path) -> None:

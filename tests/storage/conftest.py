@@ -38,10 +38,10 @@ def fetch(tmp_path: Path) -> Callable[..., FetchedFile]:
     def run(url: str | Callable[[], str], **options: Any) -> FetchedFile:
         fresh_url = url if callable(url) else lambda: url
         guard = options.pop("guard", None) or Guard("https://api.example.com", allow_private=True)
-        path = options.pop("path", tmp_path / "part")
+        path, key = options.pop("path", tmp_path / "part"), options.pop("key", "")
         limits = Limits(**options)
         run.sleeps = []  # type: ignore[attr-defined]
-        return Fetch(fresh_url, path, guard, LOG, limits=limits, sleep=run.sleeps.append).run()  # type: ignore[attr-defined]
+        return Fetch(fresh_url, path, guard, LOG, limits=limits, key=key, sleep=run.sleeps.append).run()  # type: ignore[attr-defined]
 
     return run
 
@@ -75,7 +75,7 @@ def hook(emulator: Emulator, connect: Callable[..., StarVideosHook]) -> StarVide
 def no_pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """Takes the pauses between two attempts out, and tells how long they would have been."""
     pauses: list[float] = []
-    monkeypatch.setattr(Fetch.__init__, "__kwdefaults__", {"limits": Limits(), "sleep": pauses.append})
+    monkeypatch.setattr(Fetch.__init__, "__kwdefaults__", {"limits": Limits(), "key": "", "sleep": pauses.append})
     return pauses
 
 

@@ -25,6 +25,15 @@ def mp4(size: int = 200_000, fill: bytes = b"v") -> bytes:
     return head + box(b"mdat", fill * (size - len(head) - 8))
 
 
+def index(*offsets: int, inside: bytes = b"", large: bool = False) -> bytes:
+    """Return a ``moov`` of one track, whose chunks are at these offsets; ``inside``: more of its boxes."""
+    code, kind = ("Q", b"co64") if large else ("I", b"stco")
+    table = box(kind, struct.pack(f">II{len(offsets)}{code}", 0, len(offsets), *offsets))
+    for outer in (b"stbl", b"minf", b"mdia", b"trak"):
+        table = box(outer, box(b"free") + table)
+    return box(b"moov", box(b"mvhd", bytes(100)) + table + inside)
+
+
 VIDEO = mp4()
 
 

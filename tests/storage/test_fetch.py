@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
+import logging
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -133,11 +135,14 @@ def test_an_expired_url_is_asked_for_anew(host: Start, fetch: Fetch, status: str
         answer(b""),
         answer(b"", "204 No Content"),
         answer(VIDEO[:-1]),
-        answer(VIDEO + b"\0"),
         answer(VIDEO, length=HALF),
         answer(VIDEO, length=len(VIDEO) + 1),
         answer(VIDEO, cut=HALF),
-        answer(VIDEO, content_encoding="gzip"),
+        answer(gzip.compress(VIDEO)[:-1], content_encoding="gzip"),
+        answer(gzip.compress(VIDEO)[:-9] + b"123456789", content_encoding="gzip"),
+        answer(gzip.compress(VIDEO[:-1])),
+        answer(b"\x1b\x03\x00\xf8" + bytes(range(256)), content_encoding="br"),
+        answer(b"\x1aE\xdf\xa3\x9fB\x86\x81\x01" + bytes(500), content_type="video/webm"),
         answer(VIDEO, length=None, cut=HALF),
         chunked(VIDEO, end=False),
         chunked(VIDEO[:HALF]),
@@ -157,6 +162,94 @@ def test_what_is_not_a_whole_video_is_refused(host: Start, fetch: Fetch, reply: 
     assert len(server.requests) in (5, 6)  # one more where the first brought a part
     assert fetch.sleeps == sorted(fetch.sleeps)  # type: ignore[attr-defined]
     assert sum(fetch.sleeps) < 60  # type: ignore[attr-defined]
+
+
+CODINGS = ("aws-chunked", "utf-8", "UTF-8", "binary", "gzip", "br", "none", "8bit")
+TYPES = ("text/plain", "text/html", "image/png", "application/json", "application/xml")
+ODD_HEADERS: list[dict[str, Any]] = [
+    *({"content_encoding": coding} for coding in CODINGS),
+    *({"content_type": kind} for kind in TYPES),
+    {"content_type": "text/plain; charset=utf-8", "content_encoding": "aws-chunked,gzip"},
+]
+
+
+@pytest.mark.parametrize("headers", ODD_HEADERS, ids=str)
+@pytest.mark.parametrize("how", [answer, chunked])
+def test_c8_good_bytes_under_odd_headers(
+    host: Start, fetch: Fetch, caplog: pytest.LogCaptureFixture, how: Any, headers: dict[str, Any]
+) -> None:
+    """Stores repeat what an uploader claimed. The bytes are whole, so they are saved, with a warning."""
+    got = fetch(host(how(VIDEO, **headers)).url)
+    assert got.path.read_bytes() == VIDEO
+    assert got.content_type == "video/mp4"
+    assert [record.levelname for record in caplog.records if "whole" in record.message] == ["WARNING"]
+
+
+@pytest.mark.parametrize("behind", [b"\n", bytes(100), b"\r\n0123456789"])
+def test_c7_data_behind_the_last_box(host: Start, fetch: Fetch, behind: bytes, caplog: Any) -> None:
+    """It is part of what was sent, and of what is saved."""
+    assert fetch(host(answer(VIDEO + behind)).url).path.read_bytes() == VIDEO + behind
+    assert "data after its last box" in caplog.text
+
+
+def test_c8_resumed_under_odd_headers(host: Start, fetch: Fetch) -> None:
+    """A coding that is only claimed is claimed of both parts."""
+    odd = {"content_encoding": "aws-chunked"}
+    server = host(answer(etag=ETAG, cut=HALF, **odd), part(VIDEO, HALF, **odd))
+    assert fetch(server.url).path.read_bytes() == VIDEO
+    assert len(server.requests) == 2
+
+
+@pytest.mark.parametrize("headers", [{"content_encoding": "gzip"}, {"content_type": "application/gzip"}], ids=str)
+def test_c8_what_is_really_compressed(host: Start, fetch: Fetch, headers: dict[str, Any]) -> None:
+    """It is decoded, whatever the header says; broken off, it is begun again."""
+    packed = gzip.compress(VIDEO)
+    server = host(answer(packed, etag=ETAG, cut=len(packed) - 50, **headers), answer(packed, etag=ETAG, **headers))
+    got = fetch(server.url)
+    assert got.path.read_bytes() == VIDEO
+    assert (got.size_bytes, got.sha256) == (len(VIDEO), hashlib.sha256(VIDEO).hexdigest())
+    assert range_of(server.requests[1]) is None
+
+
+def test_a_small_body_that_unpacks_to_much(host: Start, fetch: Fetch) -> None:
+    """The limit is on what is written, and memory is bounded."""
+    bomb = gzip.compress(mp4(80_000_000))
+    with pytest.raises(StarVideosTooLargeError):
+        fetch(host(answer(bomb)).url, max_bytes=1_000_000)
+
+
+def test_what_came_instead_is_shown(host: Start, fetch: Fetch) -> None:
+    """Its beginning, without a signature or the key, short and on one line."""
+    page = b'{"error": "denied for key-123456789",\n "u": "https://s.example.com/?Signature=abc", "m": "' + b"x" * 500
+    with pytest.raises(StarVideosDownloadError, match=r"It begins with '\{\"error\": \"denied for") as caught:
+        fetch(host(answer(page)).url, key="key-123456789")
+    assert not [word for word in ("abc", "123456789", "\n") if word in str(caught.value)]
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        answer(b"\x1aE\xdf\xa3 a new container", content_type="video/webm"),
+        answer(VIDEO[:-5]),
+        answer(gzip.compress(VIDEO)),
+        chunked(b"<html>"),
+    ],
+    ids=["webm", "a cut file", "gzip", "a page"],
+)
+def test_c7_verify_false_saves_what_came(host: Start, fetch: Fetch, reply: bytes, caplog: Any) -> None:
+    """Its bytes as they are, with a warning that says what they look like."""
+    body = reply.split(b"\r\n\r\n", 1)[1]
+    got = fetch(host(reply).url, verify=False)
+    assert got.path.read_bytes() in body
+    assert got.size_bytes == got.path.stat().st_size > 0
+    assert [record.levelno for record in caplog.records if "verify=False" in record.message] == [logging.WARNING]
+
+
+@pytest.mark.parametrize("reply", [answer(b""), answer(VIDEO, length=len(VIDEO) + 1), answer(b"no", "404 Not Found")])
+def test_verify_false_still_wants_what_was_announced(host: Start, fetch: Fetch, reply: bytes) -> None:
+    """Nothing at all, less than the host announced, an error's page: none of them is a file that came."""
+    with pytest.raises(StarVideosDownloadError):
+        fetch(host(reply).url, verify=False)
 
 
 def test_a_video_without_any_length_that_is_whole(host: Start, fetch: Fetch) -> None:

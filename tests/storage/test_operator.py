@@ -139,6 +139,17 @@ def test_which_errors_are_retried(
     assert (tmp_path / "a.mp4").read_bytes() == b"x"
 
 
+@pytest.mark.usefixtures("no_pauses")
+def test_c7_verify_false(emulator: Emulator, video_id: str, tmp_path: Path, context: dict[str, Any]) -> None:
+    """What isn't a video is refused with how it begins; with verify=False it is saved."""
+    emulator.add_fault(on="download", kind="html")
+    with pytest.raises(StarVideosDownloadError, match="It begins with '<"):
+        operator(video_id, tmp_path / "a.mp4").execute(context)
+    assert left_in(tmp_path) == []
+    operator(video_id, tmp_path / "a.mp4", verify=False).execute(context)
+    assert (tmp_path / "a.mp4").read_bytes().lstrip().startswith(b"<")
+
+
 def test_a_wrong_if_exists() -> None:
     """Seen when the Dag is parsed."""
     with pytest.raises(ValueError, match="if_exists must be one of"):
