@@ -12,7 +12,7 @@
     │   ├── StarVideosNotFoundError          404: no such video, or no such path           permanent
     │   ├── StarVideosRateLimitError         429, with ``retry_after``
     │   ├── StarVideosRejectedError          any other 4xx, and redirects                  permanent
-    │   ├── StarVideosServerError            5xx, and 408, 425, 499: a gateway's impatience
+    │   ├── StarVideosServerError            5xx, and 408, 425, 444, 460, 499: a gateway's impatience
     │   └── StarVideosMalformedAnswerError   an answer that can't be read
     ├── StarVideosStorageError           an order's input can't be read in its store; nothing was sent
     ├── StarVideosRecordError            an order can't be put on record, so it isn't sent
@@ -160,12 +160,14 @@ class StarVideosRejectedError(StarVideosAPIError):
 
 
 class StarVideosServerError(StarVideosAPIError):
-    """5xx, 408, 425 or 499: the server, or a gateway in front of it, failed; later it may not."""
+    """5xx, 408, 425, 444, 460 or 499: the server, or a gateway in front of it, failed; later it may not."""
 
 
 class StarVideosMalformedAnswerError(StarVideosAPIError):
-    """An answer that can't be read: a success that is empty, HTML, too large, or has no ``id``; an order's refusal that
-    names a video."""
+    """An answer that can't be read: a success that is empty, HTML, too large, or has no ``id``; one with an error that
+    isn't known; an order's refusal that names a video (``named``: its id)."""
+
+    named = ""
 
 
 class StarVideosStorageError(StarVideosError):
@@ -199,12 +201,14 @@ class StarVideosUnconfirmedError(StarVideosError):
 
     :param message: what was sent, when, and what to do
     :param what: what happened to it
+    :param named: the id of a video that the answer names, though it can't be understood; empty without one
     """
 
     permanent = True
 
-    def __init__(self, message: str, *, what: str = "") -> None:
+    def __init__(self, message: str, *, what: str = "", named: str = "") -> None:
         self.what = what
+        self.named = named
         super().__init__(message)
 
 

@@ -2,22 +2,36 @@
 
 Fields and statuses are from the vendor's pages "StarVideos O3 - Create Task" and "StarVideos O3 - Query Task". Error
 statuses and bodies aren't documented: what other public clients of the same server saw is understood, and anything else
-gives a clear error.
+gives a clear error. ``payloads`` finds the video in an answer, ``refusals`` an error in a success, ``reasons`` the
+server's words, ``origins`` who speaks.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from decimal import Decimal
 from typing import Any
 from urllib.parse import urlsplit
 
-from airflow_provider_starvideos.api.models import MODEL, TaskStatus, VideoTask
+from airflow_provider_starvideos.api.models import MODEL, TaskStatus, VideoTask, plain
 from airflow_provider_starvideos.api.origins import is_from_api
-from airflow_provider_starvideos.api.protocol import MAX_ANSWER_BYTES, VIDEO_ID, HttpRequest, HttpResponse
+from airflow_provider_starvideos.api.payloads import (
+    CALL_WORDS,
+    STATUS_NAMES,
+    Node,
+    named_in,
+    nodes_of,
+    the_video,
+    within,
+)
+from airflow_provider_starvideos.api.protocol import MAX_ANSWER_BYTES, HttpRequest, HttpResponse
+from airflow_provider_starvideos.api.reasons import reason_of
 from airflow_provider_starvideos.api.redaction import redacted
+from airflow_provider_starvideos.api.refusals import Refusal, refusal_in
 from airflow_provider_starvideos.api.retry import retry_after_seconds
-from airflow_provider_starvideos.api.validation import shown
+from airflow_provider_starvideos.api.validation import is_http_url, shown
 from airflow_provider_starvideos.exceptions import (
     StarVideosAPIError,
     StarVideosAuthenticationError,
@@ -31,15 +45,14 @@ from airflow_provider_starvideos.exceptions import (
 
 MAX_MESSAGE_CHARACTERS = 500
 MAX_BODY_CHARACTERS = 2000
-MAX_NAME_CHARACTERS = 100
-"""Of a status, a model, a request's id."""
-
-STATUSES = frozenset(TaskStatus)
-"""An answer with one of these words needs no cleaning."""
+MAX_NAME_CHARACTERS = 100  # of a status, a model, an id in a message, a request's id
 LARGEST_NUMBER = 2.0**53
-LATEST_CREATED = 1e11
-"""Unix seconds; what is later was told in milliseconds, or is nonsense."""
-LIVE_STATUSES = STATUSES - {TaskStatus.FAILED}
+LATEST_CREATED = 1e11  # Unix seconds; what is later was told in milliseconds, or is nonsense
+LARGEST_AMOUNT = Decimal(10) ** 9
+A_DECIMAL = re.compile(r"[0-9]{1,10}(\.[0-9]{1,18})?", re.ASCII)
+URL_NAMES = ("videourl", "resulturl", "url")  # of the result; in this order, wherever they are
+URL_LISTS = ("output", "videos", "results", "result", "data", "video")  # hold the URL itself, or a list of such
+VIDEO_FILE = re.compile(r"\.(mp4|mov|webm|m4v)$", re.IGNORECASE)
 
 ERRORS: Mapping[int, tuple[type[StarVideosAPIError], str]] = {
     401: (StarVideosAuthenticationError, "the API refused the key: check the connection's password"),
@@ -52,28 +65,30 @@ ERRORS: Mapping[int, tuple[type[StarVideosAPIError], str]] = {
     408: (StarVideosServerError, "the server, or a gateway in front of it, gave up waiting"),
     425: (StarVideosServerError, "the server doesn't take the request yet"),
     429: (StarVideosRateLimitError, "too many requests"),
+    444: (StarVideosServerError, "a gateway in front of the API got no answer"),
+    460: (StarVideosServerError, "a gateway in front of the API gave up waiting"),
     499: (StarVideosServerError, "a gateway in front of the API gave up waiting"),
 }
-"""What isn't here is judged by its range. 408, 425 and 499 pass by themselves: no poll makes a wait fail over one."""
+"""What isn't here is judged by its range. A server error below 500 needs no change of the request."""
 
 
 def read_video(request: HttpRequest, response: HttpResponse) -> VideoTask:
-    """Return the video that an answer tells of, also out of a ``{"data": {…}}`` envelope.
+    """Return the video that an answer is about, wherever in the answer it is.
 
+    :param request: what was asked
+    :param response: the answer to it
     :raises StarVideosAPIError: the subclass that fits the status, or the error inside a 200
     """
     answer = _Answer(request, response)
-    succeeded = 200 <= response.status < 300
-    videos = _unwrap(answer.payload) if succeeded else []
-    if not videos:
-        named = _named_video(answer.payload) if request.is_order else ""
-        status = _error_code(answer.payload) if succeeded else response.status
-        raise answer.error(status) if status and not named else answer.malformed(named=named)
-    asked = request.video_id or videos[0]["id"].strip()  # an order's answer gives the id, a query's repeats it
-    for video in videos:
-        if video["id"].strip() == asked:
-            return answer.video(asked, video)
-    raise answer.malformed(videos[0]["id"])
+    if not 200 <= response.status < 300:
+        raise answer.refused(response.status)
+    video = the_video(answer.nodes, request.video_id) if isinstance(answer.payload, dict) else None
+    refusal = refusal_in(answer.nodes, video)
+    if refusal and not (video and request.video_id and video.status):  # a query's answer is the video's status
+        raise answer.contradicted(refusal, video)
+    if video is None:
+        raise answer.malformed()
+    return answer.video(video)
 
 
 class _Answer:
@@ -83,6 +98,23 @@ class _Answer:
         self.request = request
         self.response = response
         self.payload = None if response.too_large else _json(response.body)
+        self.nodes = nodes_of(self.payload)
+
+    def refused(self, status: int) -> StarVideosAPIError:
+        """Return the error of a status. If the answer to an order names a live video, it isn't a refusal."""
+        live = next((node for node in self.nodes if node.is_live_video), None) if self.request.is_order else None
+        return self.malformed(named=live.video_id) if live else self.error(status)
+
+    def contradicted(self, refusal: Refusal, video: Node | None) -> StarVideosAPIError:
+        """Return the error of a success that holds an error. See ``refusals`` for which it is, and why."""
+        names_live_video = any(node.is_live_video for node in self.nodes)
+        if self.request.is_order and names_live_video:
+            return self.malformed(named=named_in(self.nodes), code=refusal.code)
+        status = refusal.status or (refusal.status_by_words if self.request.is_order else None)
+        if status is None:
+            named = named_in(self.nodes) if self.request.is_order else ""
+            return self.malformed(named=named, code=refusal.code)
+        return self.error(status)
 
     def error(self, status: int) -> StarVideosAPIError:
         kind, meaning = ERRORS.get(status, (None, ""))
@@ -96,51 +128,80 @@ class _Answer:
             error.names_video = names_video
         return error
 
-    def video(self, video_id: str, wire: dict[str, Any]) -> VideoTask:
-        url, created = wire.get("video_url"), _number_within(wire.get("created"), 1.0, LATEST_CREATED)
+    def video(self, node: Node) -> VideoTask:
+        parts = within(node, self.nodes)
+        created = _number_within(_first(parts, ("created",)), 1.0, LATEST_CREATED)
+        model = node.fields.get("model")
+        status = self._status(node, parts)
+        error = self._clean(self._reason(node, parts), MAX_MESSAGE_CHARACTERS)
+        if status == TaskStatus.FAILED and not error:
+            word = self._clean(node.text(STATUS_NAMES), MAX_NAME_CHARACTERS).lower()
+            error = "" if plain(word) in CALL_WORDS else f"the API says that it is {word}"
         return VideoTask(
-            id=video_id,
-            status=self._status(wire.get("status")),
-            error=self._clean(_message(wire), MAX_MESSAGE_CHARACTERS) or None,
-            # One with half a surrogate pair or a control character can't be kept by every database, nor fetched.
-            video_url=url if isinstance(url, str) and url and url.isprintable() else None,
-            actual_duration=_number_within(wire.get("actualDuration"), 0.0, LARGEST_NUMBER),
+            id=node.video_id,
+            status=status,
+            error=error or None,
+            video_url=_result_url(parts),
+            actual_duration=_number_within(_first(parts, ("actualduration",)), 0.0, LARGEST_NUMBER),
             created=int(created) if created is not None else None,
-            model=self._model(wire.get("model")),
+            model=model if model == MODEL else self._clean(model, MAX_NAME_CHARACTERS) or None,
+            amount=_amount(_first(parts, ("amount",))),
         )
 
-    def _status(self, status: Any) -> str:
-        if not isinstance(status, str):
-            return f"missing ({self._clean(shown(status), MAX_NAME_CHARACTERS)})"
-        return status if status in STATUSES else self._clean(status, MAX_NAME_CHARACTERS).lower()
+    def _status(self, node: Node, parts: Sequence[Node]) -> str:
+        if node.status is not None:
+            return node.status
+        if own := node.text(STATUS_NAMES):
+            return self._clean(own, MAX_NAME_CHARACTERS).lower()
+        for part in parts[1:]:  # an envelope's "success" is about the call
+            if part.status is not None and (node in part.ancestors() or part.says_video):
+                return part.status
+        told = next((node.fields[name] for name in STATUS_NAMES if name in node.fields), None)
+        return f"missing ({self._clean(shown(told), MAX_NAME_CHARACTERS)})"
 
-    def _model(self, model: Any) -> str | None:
-        if model == MODEL:
-            return MODEL
-        return self._clean(model, MAX_NAME_CHARACTERS) if isinstance(model, str) else None
+    def _reason(self, node: Node, parts: Sequence[Node]) -> str:
+        """Return why a video failed: from its object, from those inside of it, then from its envelope."""
+        if node.status is not TaskStatus.FAILED:
+            return reason_of({"error": node.fields.get("error")})
+        return next(filter(None, (reason_of(part.fields) for part in parts)), "")
 
-    def malformed(self, other_id: str = "", *, named: str = "") -> StarVideosAPIError:
-        response = self.response
-        if named:
-            named = self._clean(named, MAX_NAME_CHARACTERS)
-            meaning = f"the answer isn't that of an accepted order, and yet names a video ({named!r})"
-        elif other_id:
-            meaning = f"the answer is about another video ({self._clean(other_id, MAX_NAME_CHARACTERS)!r})"
-        elif response.too_large:
-            meaning = f"the answer is larger than {MAX_ANSWER_BYTES} bytes"
-        elif not response.body.strip():
-            meaning = "the answer is empty"
-        elif self.payload is None and (encoding := response.headers.get("content-encoding")):
-            meaning = f"the answer is encoded ({self._clean(encoding, MAX_NAME_CHARACTERS)!r}) and can't be read"
-        elif self.payload is None:
-            meaning = "the answer isn't JSON; is the connection's host a StarVideos API?"
+    def malformed(self, *, named: str = "", code: str = "") -> StarVideosAPIError:
+        """Return the error of an answer that can't be understood; of an order's, with the video that it names.
+
+        :param named: the id that it names
+        :param code: the error code in it
+        """
+        response, order = self.response, self.request.is_order
+        other = next((node.video_id for node in self.nodes if node.video_id), "")
+        if order and not named:
+            named = named_in(self.nodes, "" if self.payload is not None else response.body.decode(errors="replace"))
+        named = self._clean(named, MAX_NAME_CHARACTERS)
+        if code:
+            meaning = f"the answer holds an error that isn't known ({self._clean(code, MAX_NAME_CHARACTERS)})"
+        elif self.nodes and named:
+            meaning = "the answer isn't that of an accepted order"
+        elif not order and other:
+            meaning = f"the answer is about another video ({self._clean(other, MAX_NAME_CHARACTERS)!r})"
         else:
-            meaning = "the answer holds no video (a JSON object with an 'id' and a 'status')"
-        return self._make(StarVideosMalformedAnswerError, response.status, meaning)
+            meaning = self._unreadable()
+        if named:
+            meaning += f", and yet names a video ({named!r})"
+        error = self._make(StarVideosMalformedAnswerError, response.status, meaning)
+        if isinstance(error, StarVideosMalformedAnswerError):
+            error.named = named
+        return error
 
-    @property
-    def message(self) -> str:
-        return self._clean(_message(self.payload), MAX_MESSAGE_CHARACTERS)
+    def _unreadable(self) -> str:
+        response = self.response
+        if response.too_large:
+            return f"the answer is larger than {MAX_ANSWER_BYTES} bytes"
+        if not response.body.strip():
+            return "the answer is empty"
+        if self.payload is None and (encoding := response.headers.get("content-encoding")):
+            return f"the answer is encoded ({self._clean(encoding, MAX_NAME_CHARACTERS)!r}) and can't be read"
+        if self.payload is None:
+            return "the answer isn't JSON; is the connection's host a StarVideos API?"
+        return "the answer holds no video (a JSON object with an 'id' and a 'status')"
 
     def _by_range(self, status: int) -> tuple[type[StarVideosAPIError], str]:
         if status >= 500:
@@ -157,7 +218,10 @@ class _Answer:
         self, kind: type[StarVideosAPIError], status: int, meaning: str, *, from_api: bool = False
     ) -> StarVideosAPIError:
         headers = self.response.headers
-        said = f" It said: {self.message}" if self.message else ""
+        words = reason_of(self.payload, b"" if self.response.too_large else self.response.body)
+        words = words or next(filter(None, (reason_of(node.fields) for node in self.nodes)), "")
+        words = self._clean(words, MAX_MESSAGE_CHARACTERS)
+        said = f" It said: {words}" if words else ""
         call = f"{self.request.method} {urlsplit(self.request.url).path}"
         return kind(
             f"{call} on {self.request.endpoint.host} answered {status}: {meaning}.{said}",
@@ -168,8 +232,8 @@ class _Answer:
             from_api=from_api,
         )
 
-    def _clean(self, text: str, limit: int) -> str:
-        return redacted(text, self.request.endpoint.key, limit)
+    def _clean(self, text: Any, limit: int) -> str:
+        return redacted(text, self.request.endpoint.key, limit) if isinstance(text, str) else ""
 
 
 def _host(location: str) -> str:
@@ -186,73 +250,38 @@ def _json(body: bytes) -> Any:
         return None
 
 
-def _unwrap(payload: Any) -> list[dict[str, Any]]:
-    """Return the objects that have a usable ``id``: the answer itself, and what is wrapped in ``data``.
-
-    One without a video's status comes last: an envelope may have an id of its own.
-    """
-    if not isinstance(payload, dict):
-        return []
-    found = [one for one in (payload, payload.get("data")) if isinstance(one, dict) and _is_id(one.get("id"))]
-    return found if len(found) < 2 else sorted(found, key=lambda one: _status_word(one) not in STATUSES)
+def _first(parts: Iterable[Node], names: Sequence[str]) -> Any:
+    """Return the first value that isn't None of some objects."""
+    return next((part.fields[n] for part in parts for n in names if part.fields.get(n) is not None), None)
 
 
-def _named_video(payload: Any) -> str:
-    """Return the id of a video that an answer names where none should be: beside a refusal, or wrapped in other ways.
-
-    Whatever status stands beside it, such an answer is no proof that nothing was ordered. A failed video is none: it
-    may be ordered again.
-    """
-    places = [payload]
-    for place in places:
-        if isinstance(place, list):
-            places.extend(place)
-        elif isinstance(place, dict):
-            if _looks_alive(place):
-                return str(place["id"])
-            places.append(place.get("data"))
-    return ""
-
-
-def _looks_alive(wire: dict[str, Any]) -> bool:
-    video_id, status = wire.get("id"), _status_word(wire)
-    if not isinstance(video_id, str | int) or isinstance(video_id, bool) or video_id == "":
-        return False
-    return status in LIVE_STATUSES or (wire.get("object") == "video" and status != TaskStatus.FAILED)
-
-
-def _status_word(wire: dict[str, Any]) -> str:
-    status = wire.get("status")
-    return status.strip().lower() if isinstance(status, str) else ""
-
-
-def _is_id(value: Any) -> bool:
-    return isinstance(value, str) and VIDEO_ID.fullmatch(value.strip()) is not None
-
-
-def _error_code(payload: Any) -> int | None:
-    """Return the HTTP status that a ``{"code": 401, "message": …}`` inside a 200 stands for."""
-    if not isinstance(payload, dict):
-        return None
-    nested = payload.get("error")
-    for holder in (payload, nested):
-        code = _number(holder.get("code")) if isinstance(holder, dict) else None
-        if code is not None and code.is_integer() and 400 <= code < 600:
-            return int(code)
+def _result_url(parts: Sequence[Node]) -> str | None:
+    """Return the URL of the result: by its names first, then as a bare text in a list."""
+    for name in URL_NAMES:
+        for part in parts:
+            url = part.fields.get(name)
+            # One with half a surrogate pair or a control character can't be kept by every database, nor fetched.
+            if isinstance(url, str) and url and url.isprintable() and (name == URL_NAMES[0] or is_http_url(url)):
+                return url
+    for part in parts:
+        for name in URL_LISTS:
+            value = part.fields.get(name)
+            urls = [str(one).strip() for one in (value if isinstance(value, list) else [value]) if is_http_url(one)]
+            videos = [url for url in urls if VIDEO_FILE.search(urlsplit(url).path)] if len(urls) > 1 else urls
+            if videos:
+                return videos[0]
     return None
 
 
-def _message(payload: Any) -> str:
-    """Return the server's own words: ``error`` (text, or an object), ``message`` or ``msg``."""
-    if not isinstance(payload, dict):
-        return ""
-    for name in ("error", "message", "msg"):
-        value = payload.get(name)
-        if isinstance(value, dict):
-            value = value.get("message") or value.get("msg") or value.get("code")
-        if isinstance(value, str) and value.strip():
-            return value.strip()
-    return ""
+def _amount(value: Any) -> Decimal | None:
+    """Return what was billed, exactly as it is written; None for what isn't a plain number of a believable size."""
+    if isinstance(value, str) and A_DECIMAL.fullmatch(value.strip()):
+        number = Decimal(value.strip())
+    elif isinstance(value, int | float) and not isinstance(value, bool):
+        number = Decimal(repr(value))
+    else:
+        return None
+    return abs(number) if number.is_finite() and 0 <= number <= LARGEST_AMOUNT else None
 
 
 def _number(value: Any) -> float | None:

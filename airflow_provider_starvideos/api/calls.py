@@ -19,7 +19,11 @@ from airflow_provider_starvideos.api.protocol import (
     query_request,
 )
 from airflow_provider_starvideos.api.retry import delay_before_repeat, delay_before_unknown_repeat, was_not_accepted
-from airflow_provider_starvideos.exceptions import StarVideosError, StarVideosUnconfirmedError
+from airflow_provider_starvideos.exceptions import (
+    StarVideosError,
+    StarVideosMalformedAnswerError,
+    StarVideosUnconfirmedError,
+)
 
 Call: TypeAlias = Generator[HttpRequest | Sleep, HttpResponse | None, VideoTask]
 """Is sent the ``HttpResponse`` of each ``HttpRequest``, or thrown the ``StarVideosConnectionError``."""
@@ -37,11 +41,12 @@ def create(endpoint: Endpoint, request: VideoRequest) -> Call:
     except StarVideosError as error:
         if was_not_accepted(error):
             raise
-        raise unconfirmed(request, endpoint.base_url, time.time(), str(error)) from error
+        named = error.named if isinstance(error, StarVideosMalformedAnswerError) else ""
+        raise unconfirmed(request, endpoint.base_url, time.time(), str(error), named=named) from error
 
 
 def unconfirmed(
-    request: VideoRequest, base_url: str, sent_at: float, what: str, how_to_go_on: str = ""
+    request: VideoRequest, base_url: str, sent_at: float, what: str, how_to_go_on: str = "", *, named: str = ""
 ) -> StarVideosUnconfirmedError:
     """Return the error of an order of which nobody can tell whether it was accepted.
 
@@ -50,13 +55,14 @@ def unconfirmed(
     :param sent_at: epoch seconds
     :param what: what happened
     :param how_to_go_on: what a person can do about it
+    :param named: the id of a video that the answer names, empty without one
     """
     when = datetime.fromtimestamp(sent_at, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
     message = (
         f"An order was sent to {base_url} at {when} and may or may not have been accepted (and billed): {what} "
         f"The order: {request.summary}. It isn't sent again. Look into the StarVideos account for it."
     )
-    return StarVideosUnconfirmedError(f"{message} {how_to_go_on}".strip(), what=what)
+    return StarVideosUnconfirmedError(f"{message} {how_to_go_on}".strip(), what=what, named=named)
 
 
 def query(endpoint: Endpoint, video_id: str, *, max_retries: int | None = None) -> Call:

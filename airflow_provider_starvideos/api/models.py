@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 
@@ -34,6 +36,24 @@ class TaskStatus(StrEnum):
     PROCESSING = "processing"
     COMPLETED = "completed"
     FAILED = "failed"
+
+
+def plain(name: str) -> str:
+    """Return a wire name or a status word as it is compared: lower case, without blanks, ``_`` and ``-``."""
+    return "".join(name.split()).lower().replace("_", "").replace("-", "")
+
+
+STATUS_WORDS: Mapping[str, TaskStatus] = {
+    plain(word): status
+    for status, words in {
+        TaskStatus.QUEUED: ("queued", "pending", "submitted"),
+        TaskStatus.PROCESSING: ("processing", "running", "in_progress"),
+        TaskStatus.COMPLETED: ("completed", "succeeded", "success", "succeed", "finished"),
+        TaskStatus.FAILED: ("failed", "fail", "error", "cancelled", "canceled", "expired"),
+    }.items()
+    for word in words
+}
+"""What each status word means: the documented ones, and those of sibling endpoints. Any other word is unknown."""
 
 
 class GenerationMode(StrEnum):
@@ -129,12 +149,14 @@ class VideoTask:
     """A video as the API tells it (page "Query Task"). Unknown fields of the answer are ignored.
 
     :param id: the API's id, the ``video_id`` of operators and sensors
-    :param status: in lower case; one of ``TaskStatus``, or whatever else the API said
+    :param status: one of ``TaskStatus`` (``STATUS_WORDS`` says which word means which), or in lower case whatever else
+        the API said
     :param error: the API's message of a failed video
     :param video_url: the result, once completed; temporary, so not shown by ``repr``
     :param actual_duration: seconds, once completed
     :param created: Unix seconds of the order
     :param model: as the API says it
+    :param amount: what was billed, in the account's currency; None where the API doesn't say it
     :param age: seconds since the API said so; 0 but where waits share a look
     """
 
@@ -145,22 +167,24 @@ class VideoTask:
     actual_duration: float | None = None
     created: int | None = None
     model: str | None = None
+    amount: Decimal | None = None
     age: float = field(default=0.0, compare=False)
 
     @property
     def is_completed(self) -> bool:
-        """The result is there."""
-        return self.status == TaskStatus.COMPLETED
+        """The result is there. Its URL may come later: ``video_url`` can be None."""
+        return self._meaning is TaskStatus.COMPLETED
 
     @property
     def is_failed(self) -> bool:
         """There will be no result."""
-        return self.status == TaskStatus.FAILED
+        return self._meaning is TaskStatus.FAILED
 
     @property
     def has_known_status(self) -> bool:
-        """The status is a documented one. An unknown one counts as "still waiting"."""
-        return self.status in _STATUSES
+        """The status is one of ``STATUS_WORDS``. An unknown one counts as "still waiting"."""
+        return self._meaning is not None
 
-
-_STATUSES = frozenset(TaskStatus)
+    @property
+    def _meaning(self) -> TaskStatus | None:
+        return STATUS_WORDS.get(plain(self.status))

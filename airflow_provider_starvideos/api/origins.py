@@ -47,10 +47,11 @@ FOREIGN_WORDS = re.compile(
 )
 OF_A_VIDEO = re.compile(r"\b(video|task|job|project|generation)s?\b|视频|任务", re.IGNORECASE)
 A_PATH = re.compile(r"\S*/\S*")
-STATUS_NAMES = frozenset(
-    "bad request|unauthorized|payment required|forbidden|not found|method not allowed|not acceptable|conflict|gone"
-    "|unprocessable entity|unprocessable content|too many requests|internal server error|not implemented|bad gateway"
-    "|service unavailable|service temporarily unavailable|temporarily unavailable|gateway timeout".split("|")
+A_STATUS_NAME = re.compile(
+    r"(bad request|unauthorized|payment required|forbidden|not found|method not allowed|not acceptable|conflict|gone"
+    r"|unprocessable (entity|content)|too many requests|internal server error|not implemented|bad gateway"
+    r"|(service )?(temporarily )?unavailable|gateway time-?out)[.!]?",
+    re.IGNORECASE,
 )
 
 
@@ -69,7 +70,7 @@ def is_from_api(status: int, payload: Any) -> bool:
         return False
     error = payload.get("error")
     if isinstance(error, str) and error.strip():
-        return error.strip().strip(".!").lower() not in STATUS_NAMES or payload.get("code") is not None
+        return not A_STATUS_NAME.fullmatch(error.strip()) or payload.get("code") is not None
     if isinstance(error, list) and error:
         error = error[0] if isinstance(error[0], dict) else {"message": error[0]}
     if isinstance(error, dict) and any(error.get(name) for name in ("message", "msg", "code")):

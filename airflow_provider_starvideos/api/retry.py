@@ -1,14 +1,16 @@
 """Is it safe and useful to send a call again, and when: pure decisions, and the numbers behind them.
 
-An order costs money, so it is sent again only where it provably wasn't accepted. A query costs nothing.
+An order costs money, so it is sent again only where it provably wasn't accepted: ``ORDER_OUTCOMES``. A query is free.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 from datetime import UTC
 from email.utils import parsedate_to_datetime
+from enum import StrEnum
 
 from airflow_provider_starvideos.exceptions import (
     StarVideosAPIError,
@@ -34,23 +36,82 @@ MAX_UNKNOWN_REPEATS = 2
 UNKNOWN_DELAY = 3.0
 """An id that was just given out may take a moment to be known; one that never existed shouldn't be waited for."""
 
-RESENDABLE_ORDER_STATUSES = frozenset({429, 503})
-"""The server said that it didn't take the order, and that later it may."""
-NOT_ACCEPTED_STATUSES = frozenset({*range(400, 500), 503, 301, 307, 308}) - {408, 409, 499}
-"""An order answered with one of these was not accepted. 302 and 303 may follow a request that was carried out; 408 and
-499 are also what gateways say that gave up on a server which goes on; 409 that there is such an order already.
+
+class Whose(StrEnum):
+    """Who gave an answer to an order (``api.origins``)."""
+
+    ANYONE = "anyone"
+    API = "the API itself"
+    BETWEEN = "anything else"
+
+
+@dataclass(frozen=True)
+class OrderOutcome:
+    """One way in which the sending of an order ends.
+
+    :param what: the ending, for people
+    :param statuses: HTTP statuses that it is about; empty: none
+    :param whose: whose answer
+    :param accepted: False: provably not; None: unknown
+    :param sent_again: within the same call, ``max_retries`` times
+    :param why: the reason
+    """
+
+    what: str
+    statuses: Collection[int] = ()
+    whose: Whose = Whose.ANYONE
+    accepted: bool | None = field(kw_only=True)
+    sent_again: bool = field(default=False, kw_only=True)
+    why: str = field(kw_only=True)
+
+
+NOT_SENT = OrderOutcome("no connection was made", accepted=False, sent_again=True, why="nothing left this machine")
+NOT_RECORDED = OrderOutcome("the record can't be written", accepted=False, why="without it nothing is sent")
+LOST = OrderOutcome("no whole answer: reset, timeout, half a body", accepted=None, why="the API may have the order")
+UNREADABLE = OrderOutcome(
+    "an answer that can't be understood, or that names a video beside an error",
+    accepted=None,
+    why="it may be that of an accepted order; the id that it names is kept",
+)
+ORDER_OUTCOMES: tuple[OrderOutcome, ...] = (
+    OrderOutcome("429", {429}, accepted=False, sent_again=True, why="limits are checked before an order is taken"),
+    OrderOutcome("503", {503}, Whose.API, accepted=False, sent_again=True, why="its own JSON says: not now"),
+    OrderOutcome("503", {503}, Whose.BETWEEN, accepted=None, why="also said while the API works on the order"),
+    OrderOutcome("408, 460, 499", {408, 460, 499}, accepted=None, why="a gateway stopped waiting; the API may go on"),
+    OrderOutcome("444", {444}, accepted=None, why="a gateway got no answer; the API may have the order"),
+    OrderOutcome("409", {409}, accepted=None, why="there is such an order already: perhaps this one"),
+    OrderOutcome("any other 4xx", range(400, 500), accepted=False, why="a refusal; not given after accepting"),
+    OrderOutcome("301, 307, 308", {301, 307, 308}, accepted=False, why="sent elsewhere, unread; it isn't followed"),
+    OrderOutcome("any other 3xx", range(300, 400), accepted=None, why="302 and 303 also follow an accepted order"),
+    OrderOutcome("any other 5xx", range(500, 600), accepted=None, why="it failed, and nobody knows at which point"),
+    OrderOutcome("any other status", accepted=None, why="HTTP has no such answer"),
+)
+"""What the answer to an order proves; the first line that fits counts. A code inside of a 200 is read as a status.
+
+Sending an order again may cost a second video, so only a line whose ``accepted`` is False may do it.
+docs/reliability.md shows this table.
 """
+
+
+def order_outcome(error: StarVideosError) -> OrderOutcome:
+    """Return what the error in which the sending of an order ended proves.
+
+    :param error: of one attempt
+    """
+    if isinstance(error, StarVideosConnectionError):
+        return LOST if error.sent else NOT_SENT
+    if isinstance(error, StarVideosRecordError):
+        return NOT_RECORDED
+    if not isinstance(error, StarVideosAPIError) or isinstance(error, StarVideosMalformedAnswerError):
+        return UNREADABLE
+    whose = Whose.API if error.from_api else Whose.BETWEEN
+    lines = (line for line in ORDER_OUTCOMES if line.whose in (Whose.ANYONE, whose))
+    return next((line for line in lines if error.status_code in line.statuses), ORDER_OUTCOMES[-1])
 
 
 def was_not_accepted(error: StarVideosError) -> bool:
     """Tell whether an order that ended in ``error`` provably wasn't accepted, so that nothing is billed."""
-    if isinstance(error, StarVideosConnectionError):
-        return not error.sent
-    if isinstance(error, StarVideosRecordError):
-        return True
-    if not isinstance(error, StarVideosAPIError) or isinstance(error, StarVideosMalformedAnswerError):
-        return False
-    return error.status_code in NOT_ACCEPTED_STATUSES
+    return order_outcome(error).accepted is False
 
 
 def delay_before_repeat(
@@ -85,11 +146,10 @@ def delay_before_unknown_repeat(error: StarVideosError, *, repeats: int) -> floa
 
 
 def _worth_repeating(error: StarVideosError, *, is_order: bool) -> bool:
-    if isinstance(error, StarVideosConnectionError):
-        return not (is_order and error.sent)
-    if not isinstance(error, StarVideosRateLimitError | StarVideosServerError):
-        return False
-    return not is_order or error.status_code in RESENDABLE_ORDER_STATUSES
+    if is_order:
+        outcome = order_outcome(error)
+        return outcome.sent_again and outcome.accepted is False
+    return isinstance(error, StarVideosConnectionError | StarVideosRateLimitError | StarVideosServerError)
 
 
 def retry_after_seconds(headers: Mapping[str, str]) -> float | None:

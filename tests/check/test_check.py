@@ -149,7 +149,7 @@ def test_what_differs_is_said(
 
 def test_nothing_secret_is_told(start: Any, check: Any, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     """A server that echoes the key, whole and in part, and signatures, in body and headers: none gets into a report."""
-    echo = {"message": f"bad {KEY}, {KEY[:12]}…, …{KEY[-10:]}; see https://u:{KEY}@files.example/x?{SIGNATURE}"}
+    echo = {"error": f"bad {KEY}, {KEY[:12]}…, …{KEY[-10:]}; see https://u:{KEY}@files.example/x?{SIGNATURE}"}
     leaky = {"X-Request-Id": KEY, "Set-Cookie": f"session={KEY}", "Server": KEY, "Retry-After": KEY, "Allow": KEY}
     standin = start({"id": Reply(404, echo, leaky), "key": Reply(401, echo, leaky), "invalid": Reply(400, echo, leaky)})
     check(standin.base_url, *ORDER)

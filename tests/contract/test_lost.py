@@ -14,6 +14,7 @@ from airflow_provider_starvideos.emulator import Emulator
 from airflow_provider_starvideos.exceptions import (
     StarVideosConnectionError,
     StarVideosMalformedAnswerError,
+    StarVideosQuotaError,
     StarVideosUnconfirmedError,
 )
 from tests.contract.conftest import Peer
@@ -301,6 +302,91 @@ def test_a_refusal_that_names_a_video_sends_nothing_again(
     server = serve(handle)
     with pytest.raises(StarVideosUnconfirmedError, match=r"yet names a video \('video_1'\)"):
         client.run(api(server.url, max_retries=5).create())
+    assert len(server.requests) == 1
+
+
+PAGE = b"<html><head><title>503 Service Temporarily Unavailable</title></head><body>nginx</body></html>"
+GATEWAYS: dict[str, tuple[str, bytes]] = {
+    # what stands in front of an API says these also where the API has the order: "first byte timeout", "upstream reset"
+    "nginx": ("503 Service Temporarily Unavailable", PAGE),
+    "Varnish, Fastly": ("503 first byte timeout", b"<?xml version='1.0'?><html><title>503 first byte timeout</title>"),
+    "Envoy": ("503 Service Unavailable", b"upstream connect error or disconnect/reset before headers"),
+    "Istio": ("503 Service Unavailable", b"no healthy upstream"),
+    "HAProxy": ("503 Service Unavailable", b""),
+    "AWS": ("503 Service Unavailable", b'{"message": "Service Unavailable"}'),
+    "Kong": ("503 Service Unavailable", b'{"message": "failure to get a peer from the ring-balancer"}'),
+    "Apigee": ("503 Service Unavailable", b'{"fault": {"faultstring": "The Service is temporarily unavailable"}}'),
+    "Azure": ("503 Service Unavailable", b'{"statusCode": 503, "message": "Service unavailable"}'),
+    "Spring": (
+        "503 Service Unavailable",
+        b'{"timestamp": 1, "path": "/", "status": 503, "error": "Service Unavailable"}',
+    ),
+    "Tyk": ("503 Service Unavailable", b'{"error": "There was a problem proxying the request"}'),
+    "ESPv2": ("503 Service Unavailable", b'{"code": 14, "message": "upstream request timeout"}'),
+    "inside a 200": ("200 OK", b'{"code": 503, "message": "upstream timed out", "data": null}'),
+    "Cloudflare": ("524 A Timeout Occurred", b"error code: 524"),
+    "a load balancer": ("460 Client Closed", b""),
+}
+
+
+@pytest.mark.parametrize("wait", [b"", b"Retry-After: 0\r\n", b"Retry-After: 1\r\n"], ids=["", "0", "1"])
+@pytest.mark.parametrize(("status", "body"), GATEWAYS.values(), ids=GATEWAYS)
+def test_b1_a_gateways_503_sends_nothing_again(
+    status: str, body: bytes, wait: bytes, client: Any, api: Any, serve: Any
+) -> None:
+    """B1: whatever its form and its Retry-After, the order may have been accepted: one request, unconfirmed."""
+
+    def handle(peer: Peer) -> None:
+        while peer.read_request():
+            head = f"HTTP/1.1 {status}\r\nContent-Length: {len(body)}\r\n".encode()
+            peer.send(head + wait + b"\r\n" + body)
+
+    server = serve(handle)
+    with pytest.raises(StarVideosUnconfirmedError):
+        client.run(api(server.url, max_retries=5).create())
+    assert len(server.requests) == 1
+    assert client.slept == []
+
+
+ACCEPTED_ALL_THE_SAME = {"status": 503, "body": PAGE.decode()}
+
+
+def test_b1_what_the_gateway_hid_is_billed_once(client: Any, api: Any, emulator: Emulator) -> None:
+    """The server behind it counts: accepted, then a page with 503."""
+    emulator.add_fault(on="create", kind="status", when="after", retry_after=0, **ACCEPTED_ALL_THE_SAME)
+    with pytest.raises(StarVideosUnconfirmedError):
+        client.run(api(emulator.base_url, max_retries=5).create())
+    assert emulator.requests["create"] == emulator.billed.videos == 1
+
+
+NAMED: dict[str, tuple[bytes, str | None, str]] = {
+    # body, the id of the accepted video (None: not accepted, or unknown), the id that the error names
+    "B13, projectId": (b'{"projectId": "proj_9", "status": "pending"}', "proj_9", ""),
+    "B13, a list": (b'{"code": 200, "data": [{"taskId": "t-8"}]}', "t-8", ""),
+    "B8": (b'{"id": "req-8f3a", "code": 402, "message": "insufficient balance"}', None, ""),
+    "a video beside an error": (b'{"id": "video_8f3a", "code": 500, "message": "oops"}', None, "video_8f3a"),
+    "half an answer": (b'{"id": "video_8f3a", "status": "que', None, "video_8f3a"),
+}
+
+
+@pytest.mark.parametrize(("body", "video_id", "named"), NAMED.values(), ids=NAMED)
+def test_b8_b13_an_answer_is_read_as_the_server_means_it(
+    body: bytes, video_id: str | None, named: str, client: Any, api: Any, serve: Any
+) -> None:
+    """One request each; a refusal is one, and what may have been ordered keeps the name of its video."""
+
+    def handle(peer: Peer) -> None:
+        while peer.read_request():
+            peer.answer(body)
+
+    server = serve(handle)
+    order = api(server.url, max_retries=5).create()
+    if video_id:
+        assert client.run(order).id == video_id
+    else:
+        with pytest.raises(StarVideosUnconfirmedError if named else StarVideosQuotaError) as caught:
+            client.run(order)
+        assert getattr(caught.value, "named", "") == named
     assert len(server.requests) == 1
 
 

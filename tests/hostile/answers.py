@@ -51,7 +51,9 @@ json_values = st.recursive(
 codes = st.sampled_from(
     [0, 200, 400, 401, 402, 404, 429, 500, 503, 599, 600, -401, 401.5, "401", "429", "x", 1e400, True]
 )
-names = st.sampled_from([*VIDEO, "code", "message", "msg", "data", "progress", ""])
+NAMES = ("code", "message", "msg", "data", "progress", "", "task_id", "taskStatus", "result", "videos", "output")
+MORE_NAMES = ("errors", "detail", "fail_reason", "success", "request_id", "amount", "url", "task")
+names = st.sampled_from([*VIDEO, *NAMES, *MORE_NAMES])
 texts = st.sampled_from(
     [
         "",

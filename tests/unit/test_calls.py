@@ -99,6 +99,7 @@ LOST_ORDERS: dict[str, tuple[HttpResponse | StarVideosError, type[StarVideosErro
     "the connection was lost": (LOST, StarVideosConnectionError),
     "500": (http(500, {"error": "oops"}), StarVideosServerError),
     "502": (http(502), StarVideosServerError),
+    "503 of a gateway": (http(503), StarVideosServerError),
     "504": (http(504), StarVideosServerError),
     "520": (http(520), StarVideosServerError),
     "302": (http(302, location="https://login.example"), StarVideosRejectedError),
@@ -160,7 +161,7 @@ def test_an_order_that_was_refused_fails_as_what_it_is(
 RESENT_ORDERS: dict[str, tuple[HttpResponse | StarVideosError, type[StarVideosError]]] = {
     "never connected": (UNSENT, StarVideosConnectionError),
     "429": (http(429), StarVideosRateLimitError),
-    "503": (http(503), StarVideosServerError),
+    "503": (http(503, {"error": "busy"}), StarVideosServerError),
     "429 inside a 200": (http(200, {"code": 429, "message": "slow down"}), StarVideosRateLimitError),
 }
 

@@ -87,7 +87,7 @@ def test_a_refusal_that_names_a_video_is_none(status: int, payload: Any) -> None
 @pytest.mark.parametrize("status", [429, 503])
 def test_a_refusal_that_names_no_live_video_is_one(status: int, payload: Any) -> None:
     """A failed video, or an id of something else: nothing was ordered, and the order may be sent again."""
-    found = error(ORDER, status, payload)
+    found = error(ORDER, status, {"code": status, "message": "slow down"} | payload)
     assert type(found) is STATUSES[status]
     assert was_not_accepted(found)
 

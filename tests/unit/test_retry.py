@@ -9,7 +9,12 @@ from email.utils import format_datetime, formatdate
 import pytest
 
 from airflow_provider_starvideos.api import retry
+from airflow_provider_starvideos.api.retry import LOST as LOST_ORDER
 from airflow_provider_starvideos.api.retry import (
+    NOT_RECORDED,
+    NOT_SENT,
+    ORDER_OUTCOMES,
+    UNREADABLE,
     backoff,
     delay_before_repeat,
     delay_before_unknown_repeat,
@@ -40,9 +45,11 @@ UNSENT = StarVideosConnectionError("refused", sent=False)
 LOST = StarVideosConnectionError("reset", sent=True)
 
 
-def api(kind: type[StarVideosAPIError], status: int, retry_after: float | None = None) -> StarVideosAPIError:
-    """Return an error of the API."""
-    return kind("x", status_code=status, retry_after=retry_after)
+def api(
+    kind: type[StarVideosAPIError], status: int, retry_after: float | None = None, *, from_api: bool = True
+) -> StarVideosAPIError:
+    """Return an error of the API, or of something in front of it."""
+    return kind("x", status_code=status, retry_after=retry_after, from_api=from_api)
 
 
 def not_found(*, names_video: bool) -> StarVideosNotFoundError:
@@ -76,7 +83,14 @@ OUTCOMES: dict[str, tuple[StarVideosError, bool, bool, bool]] = {
     "499": (api(StarVideosServerError, 499), False, False, True),
     "500": (api(StarVideosServerError, 500), False, False, True),
     "502": (api(StarVideosServerError, 502), False, False, True),
+    "429 of a gateway": (api(StarVideosRateLimitError, 429, from_api=False), True, True, True),
+    "444": (api(StarVideosServerError, 444), False, False, True),
+    "460": (api(StarVideosServerError, 460), False, False, True),
     "503": (api(StarVideosServerError, 503), True, True, True),
+    "503 of a gateway": (api(StarVideosServerError, 503, 1.0, from_api=False), False, False, True),
+    "529": (api(StarVideosServerError, 529), False, False, True),
+    "101": (api(StarVideosRejectedError, 101), False, False, False),
+    "600": (api(StarVideosServerError, 600), False, False, True),
     "504": (api(StarVideosServerError, 504), False, False, True),
     "520": (api(StarVideosServerError, 520), False, False, True),
     "unreadable 200": (api(StarVideosMalformedAnswerError, 200), False, False, False),
@@ -106,6 +120,14 @@ def test_an_order_is_never_repeated_where_it_might_have_been_accepted(
 ) -> None:
     """The two decisions can't contradict each other: whatever is sent again provably wasn't accepted."""
     assert refused or delay_before_repeat(error, repeats=0, max_retries=20, is_order=True, chance=0.0) is None
+
+
+def test_no_line_sends_again_what_may_have_been_accepted() -> None:
+    """The table holds it by itself, whatever the code around it does."""
+    lines = [*ORDER_OUTCOMES, NOT_SENT, NOT_RECORDED, LOST_ORDER, UNREADABLE]
+    assert [line.what for line in lines if line.sent_again] == ["429", "503", "no connection was made"]
+    assert all(line.accepted is False for line in lines if line.sent_again)
+    assert all(line.why for line in lines)
 
 
 @pytest.mark.parametrize(
