@@ -17,6 +17,7 @@ from airflow_provider_starvideos.exceptions import (
     StarVideosVideoFailedError,
 )
 from airflow_provider_starvideos.hooks.starvideos import StarVideosHook
+from airflow_provider_starvideos.locations import as_text, located
 
 if TYPE_CHECKING:
     from airflow_provider_starvideos.api.protocol import Endpoint
@@ -86,10 +87,7 @@ class Saving:
         :raises StarVideosValidationError: the destination can't be one, or files are there that must stay
         :raises StarVideosDownloadError: the storage can't be asked, or not be written to
         """
-        manifest = self._manifest()
-        manifest.exists()
-        with manifest.workspace():
-            pass
+        self._manifest().check()
         if self._if_exists != "error":
             return
         places = {row: self._place(row, "") for row in rows if row.name}
@@ -184,7 +182,8 @@ def folder_of(destination: Any) -> str:
 
     :raises StarVideosValidationError: it isn't a folder
     """
-    if isinstance(destination, str) and destination.strip().endswith("/"):
-        return destination.strip()
+    text = as_text(destination, is_folder=True)
+    if isinstance(text, str) and text.strip().endswith("/"):
+        return located(text)
     rule = "must be a folder or a storage URI that ends in '/': it takes many files"
     raise StarVideosValidationError([Problem("destination", rule, shown(destination))])

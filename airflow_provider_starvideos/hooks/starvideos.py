@@ -193,7 +193,7 @@ class StarVideosHook(BaseHook):
         """Save a completed video to a local file, whole and checked, in place of one that is there; or not at all.
 
         :param video_id: the API's id
-        :param path: the local file; ``~`` is your home
+        :param path: the local file; ``~`` is the home directory
         :param verify: False saves what comes without a check of its form, for a container that isn't MP4 or QuickTime
         :return: its ``path``, ``size_bytes``, ``sha256`` and ``content_type``
         :raises StarVideosVideoFailedError: the video failed
@@ -203,7 +203,7 @@ class StarVideosHook(BaseHook):
         """
         from airflow_provider_starvideos.storage.saving import save_to_path
 
-        return save_to_path(self, check_video_id(video_id), Path(path).expanduser(), verify=verify)
+        return save_to_path(self, check_video_id(video_id), path, verify=verify)
 
     def _transport(self) -> SyncClient:
         from airflow_provider_starvideos.clients.sync import SyncClient

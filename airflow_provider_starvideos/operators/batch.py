@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
+from os import PathLike
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, NoReturn
 
 from airflow.providers.common.compat.sdk import BaseOperator
@@ -14,9 +15,10 @@ from airflow_provider_starvideos.api.polling import BACKSTOP_SECONDS, DEFAULT_PO
 from airflow_provider_starvideos.arguments import choice, failures_allowed, positive_seconds, whole
 from airflow_provider_starvideos.exceptions import StarVideosBatchError, StarVideosError
 from airflow_provider_starvideos.failures import operator_failures
+from airflow_provider_starvideos.locations import as_text
 
 if TYPE_CHECKING:
-    from airflow.providers.common.compat.sdk import Context
+    from airflow.providers.common.compat.sdk import Context, ObjectStoragePath
 
     from airflow_provider_starvideos.batch.batch import Batch
     from airflow_provider_starvideos.batch.plan import Plan
@@ -43,7 +45,8 @@ class StarVideosBatchOperator(BaseOperator):
     :param requests: a list, or a path or URI of JSON Lines (``.jsonl``, ``.ndjson``) or CSV (``.csv``) (templated); it
         must render to the same all through a try
     :param destination: folder or storage URI that ends in ``/`` (``s3://bucket/videos/{{ ds }}/``), where the videos
-        and the manifest (``manifest.jsonl``, and ``.parquet`` where pyarrow is there) are saved (templated)
+        and the manifest (``manifest.jsonl``, and ``.parquet`` where pyarrow is there) are saved (templated). It may be
+        a ``Path`` or an ``ObjectStoragePath``, and begin with ``~``
     :param max_submit_concurrency: orders that are sent at once, 1 to 64; as many may be in doubt after a crash
     :param max_in_flight: videos that are being made at once, 1 to 100000; the other rows are ordered as places get free
     :param max_failures: rows that may end without a video: a number from 0, or a share as a float, 0.0 to 1.0
@@ -84,7 +87,7 @@ class StarVideosBatchOperator(BaseOperator):
         self,
         *,
         requests: Sequence[Mapping[str, Any] | str] | str,
-        destination: str | None = None,
+        destination: str | PathLike[str] | ObjectStoragePath | None = None,
         max_submit_concurrency: int = 16,
         max_in_flight: int = 1000,
         max_failures: int | float = 0,
@@ -111,7 +114,7 @@ class StarVideosBatchOperator(BaseOperator):
     ) -> None:
         super().__init__(**kwargs)
         self.requests = requests
-        self.destination = destination
+        self.destination = as_text(destination, is_folder=True)
         self.max_submit_concurrency = whole("max_submit_concurrency", max_submit_concurrency, MAX_AT_ONCE)
         self.max_in_flight = whole("max_in_flight", max_in_flight, 100_000)
         self.max_failures = failures_allowed(max_failures)

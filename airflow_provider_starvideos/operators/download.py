@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
+from os import PathLike
 from typing import TYPE_CHECKING, Any, Literal
 
-from airflow.providers.common.compat.sdk import AirflowFailException, BaseOperator
+from airflow.providers.common.compat.sdk import AirflowFailException, Asset, BaseOperator
 
 from airflow_provider_starvideos.api.polling import DEFAULT_POLL_INTERVAL, DEFAULT_TIMEOUT
 from airflow_provider_starvideos.arguments import choice, positive_seconds, whole
@@ -19,15 +20,17 @@ from airflow_provider_starvideos.deferral import (
 )
 from airflow_provider_starvideos.exceptions import StarVideosVideoFailedError
 from airflow_provider_starvideos.failures import operator_failures
+from airflow_provider_starvideos.locations import as_text
 
 if TYPE_CHECKING:
-    from airflow.providers.common.compat.sdk import Context
+    from airflow.providers.common.compat.sdk import Context, ObjectStoragePath
 
     from airflow_provider_starvideos.storage.saving import SavedVideo
 
 IF_EXISTS = ("overwrite", "skip", "error")
 MAX_BYTES = 10 * 1024**3
 MOST_BYTES = 1024**4
+ASSET_REFERENCES = ("AssetNameRef", "AssetUriRef")  # what Asset.ref() returns; Airflow doesn't export them
 
 
 class StarVideosDownloadOperator(BaseOperator):
@@ -41,7 +44,8 @@ class StarVideosDownloadOperator(BaseOperator):
 
     :param video_id: the API's id, e.g. ``wait.output`` (templated). A mapped task whose id is None is skipped
     :param destination: a path or a storage URI (``s3://bucket/videos/{{ ds }}/``); one that ends in ``/`` is a folder,
-        for ``<video_id>.mp4`` (templated)
+        for ``<video_id>.mp4`` (templated). It may be a ``Path`` or an ``ObjectStoragePath``, which is a folder unless
+        its name has a suffix, and begin with ``~``
     :param if_exists: ``overwrite``; ``skip``: leave the file that is there, and succeed; ``error``: fail
     :param storage_conn_id: Airflow connection of the storage (templated)
     :param starvideos_conn_id: Airflow connection of type ``starvideos`` (templated)
@@ -65,7 +69,7 @@ class StarVideosDownloadOperator(BaseOperator):
         self,
         *,
         video_id: str,
-        destination: str,
+        destination: str | PathLike[str] | ObjectStoragePath,
         if_exists: Literal["overwrite", "skip", "error"] = "overwrite",
         storage_conn_id: str | None = None,
         starvideos_conn_id: str = "starvideos_default",
@@ -79,7 +83,7 @@ class StarVideosDownloadOperator(BaseOperator):
     ) -> None:
         super().__init__(**kwargs)
         self.video_id = video_id
-        self.destination = destination
+        self.destination = as_text(destination)
         self.if_exists = choice("if_exists", if_exists, IF_EXISTS)
         self.storage_conn_id = storage_conn_id
         self.starvideos_conn_id = starvideos_conn_id
@@ -102,6 +106,7 @@ class StarVideosDownloadOperator(BaseOperator):
             self.video_id = usable_video_id(self.video_id, context)
             if not self.wait_for_completion:
                 return self._save(context)
+            self._check_folder()
             hook = StarVideosHook(self.starvideos_conn_id)
             task = hook.get_video(self.video_id)
             if self.deferrable and not (task.is_completed or task.is_failed):
@@ -132,20 +137,36 @@ class StarVideosDownloadOperator(BaseOperator):
 
         return lineage.of_download(self._saved)
 
+    def _check_folder(self) -> None:
+        """Find a folder that can't be written before the wait, not after it."""
+        from airflow_provider_starvideos.locations import located
+        from airflow_provider_starvideos.storage.destinations import Destination
+
+        if "://" not in located(self.destination):
+            Destination(self.destination, self.video_id).check()
+
     def _save(self, context: Context) -> str:
         from airflow_provider_starvideos.hooks.starvideos import StarVideosHook
+        from airflow_provider_starvideos.storage import receipts
         from airflow_provider_starvideos.storage.destinations import Destination
         from airflow_provider_starvideos.storage.fetch import Limits
         from airflow_provider_starvideos.storage.saving import save
 
-        saved = save(
-            StarVideosHook(self.starvideos_conn_id),
-            self.video_id,
-            Destination(self.destination, self.video_id, self.storage_conn_id),
-            if_exists=self.if_exists,
-            limits=Limits(max_bytes=self.max_bytes, verify=self.verify),
-            log=self.log,
-        )
+        destination = Destination(self.destination, self.video_id, self.storage_conn_id)
+        clears = (getattr(context["ti"], "max_tries", 0) or 0) - (self.retries or 0)  # each clear adds retries + 1
+        saved = receipts.recall(context, destination, self.video_id, clears)
+        if saved:
+            self.log.info("An earlier try has saved the video to %s: it isn't downloaded again.", saved.uri)
+        else:
+            saved = save(
+                StarVideosHook(self.starvideos_conn_id),
+                self.video_id,
+                destination,
+                if_exists=self.if_exists,
+                limits=Limits(max_bytes=self.max_bytes, verify=self.verify),
+                log=self.log,
+            )
+            receipts.keep(context, saved, clears, self.log)
         self._saved = saved
         self._tell(context, saved)
         return saved.uri
@@ -161,8 +182,16 @@ class StarVideosDownloadOperator(BaseOperator):
             context["ti"].xcom_push(key=key, value=value)
         source = {"dag_id": context["ti"].dag_id, "task_id": context["ti"].task_id, "run_id": context["ti"].run_id}
         more = {"uri": saved.uri, "duration": saved.task.actual_duration, "model": saved.task.model, "source": source}
-        for outlet in self.outlets:
-            context["outlet_events"][outlet].extra.update(facts | more)
+        for outlet in filter(_is_asset, self.outlets):
+            try:
+                context["outlet_events"][outlet].extra.update(facts | more)
+            except Exception as error:  # noqa: BLE001  the file is saved; an event with fewer facts is no failure
+                self.log.warning("The event of %s doesn't describe the saved file: %s", outlet, error)
+
+
+def _is_asset(outlet: Any) -> bool:
+    """Tell whether an outlet has an event of its own. Others are for lineage, or name assets that others add."""
+    return isinstance(outlet, Asset) or type(outlet).__name__ in ASSET_REFERENCES
 
 
 @contextmanager

@@ -7,6 +7,7 @@ and renamed.
 
 from __future__ import annotations
 
+import hashlib
 import secrets
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
@@ -15,14 +16,10 @@ from pathlib import Path
 from typing import Any
 
 from airflow_provider_starvideos.api.validation import shown
-from airflow_provider_starvideos.exceptions import (
-    Problem,
-    StarVideosDownloadError,
-    StarVideosExistsError,
-    StarVideosValidationError,
-)
+from airflow_provider_starvideos.exceptions import StarVideosDownloadError, StarVideosExistsError
+from airflow_provider_starvideos.locations import located, unusable
 from airflow_provider_starvideos.storage import local
-from airflow_provider_starvideos.storage.uris import object_path
+from airflow_provider_starvideos.storage.uris import object_path, package_of
 
 PART_BYTES = 5 * 1024 * 1024
 PARTS_AT_ONCE = 4
@@ -35,7 +32,8 @@ def _s3(content_type: str, *, overwrite: bool) -> dict[str, Any]:
 
 
 def _gcs(content_type: str, *, overwrite: bool) -> dict[str, Any]:
-    return {"content_type": content_type, "chunksize": PART_BYTES}
+    options = {"content_type": content_type, "chunksize": PART_BYTES}
+    return options if overwrite else options | {"mode": "create"}
 
 
 def _azure(content_type: str, *, overwrite: bool) -> dict[str, Any]:
@@ -52,42 +50,53 @@ OBJECT_STORES: Mapping[str, Callable[..., dict[str, Any]]] = {
     **dict.fromkeys(("abfs", "abfss", "az"), _azure),
     **dict.fromkeys(("oss", "memory"), _none),
 }
-"""Stores that show an object only when it is complete, and what their ``put_file`` is to be told."""
+"""Stores that show an object only when it is complete, and the options of their ``put_file``."""
+SELF_CHECKING = frozenset(("s3", "s3a", "s3n", "gs", "gcs", "abfs", "abfss", "az"))
+"""Of these, stores that refuse an incomplete body, and a second object where there must be none. So they aren't asked
+before or after: the right to write is enough."""
 
 
 class Destination:
     """Where a video goes.
 
-    :param destination: a path or a storage URI; one that ends in ``/`` is a folder, for ``<video_id>.mp4``
+    :param destination: a path or a storage URI, as text or as a path object; one that ends in ``/`` is a folder, for
+        ``<video_id>.mp4``
     :param video_id: the API's id, checked before
     :param conn_id: Airflow connection of the storage, or None
     :raises StarVideosValidationError: it can't be a destination
     """
 
-    def __init__(self, destination: str, video_id: str, conn_id: str | None = None) -> None:
-        if not isinstance(destination, str) or not destination.strip() or "\0" in destination:
-            raise _unusable("must be a path or a storage URI", destination)
-        text = destination.strip()
+    def __init__(self, destination: Any, video_id: str, conn_id: str | None = None) -> None:
+        text = located(destination)
         text += f"{video_id}.mp4" if text.endswith("/") else ""
-        scheme, separator, rest = text.partition("://")
-        self._given = destination
+        self._given = destination if isinstance(destination, str) else str(destination)
         self._local: Path | None = None
-        if not separator or scheme.lower() in ("file", "local"):
-            self._local = Path(rest if separator else text).absolute()
+        self._protocol = ""
+        if "://" not in text:
+            self._local = Path(text).absolute()
             self.uri = f"file://{self._local}"
             return
+        conn_id = getattr(destination, "conn_id", None) or conn_id
         try:
             path = object_path(text, conn_id)
             self._fs: Any = path.fs
         except (ValueError, ImportError) as error:
-            rule = f"must be in a storage that this Airflow has the provider of ({error})"
-            raise _unusable(rule, destination) from error
+            rule = f"must be in a storage that this Airflow has the provider of{package_of(text)} ({error})"
+            raise unusable(rule, destination) from error
         except Exception as error:
             raise self._failed("reached", error) from error
         self._protocol, self._path = str(path.protocol), str(path.path)
         self.uri = text
         if not self._path.strip("/").partition("/")[2] and self._protocol in OBJECT_STORES:
-            raise _unusable("must name an object in a bucket, or end in '/'", destination)
+            raise unusable("must name an object in a bucket, or end in '/'", destination)
+
+    def refuse_folder(self) -> None:
+        """Refuse a path that is a folder on a disk; stores have none.
+
+        :raises StarVideosValidationError: there is a folder of that name
+        """
+        if self._local and self._local.is_dir():
+            raise unusable("must end in '/', because it is a folder", self._given)
 
     def exists(self) -> bool:
         """There is a file.
@@ -96,8 +105,7 @@ class Destination:
         :raises StarVideosDownloadError: the storage can't be asked
         """
         if self._local:
-            if self._local.is_dir():
-                raise _unusable("must end in '/', because it is a folder", self._given)
+            self.refuse_folder()
             return self._local.exists()
         try:
             self._fs.invalidate_cache()
@@ -106,6 +114,51 @@ class Destination:
             return False
         except Exception as error:
             raise self._failed("looked at", error) from error
+
+    def holds(self, size: int, sha256: str) -> bool:
+        """Tell whether it is there: by digest on a disk, by size in a store; True if that may not be asked.
+
+        :param size: bytes
+        :param sha256: the digest, hex
+        """
+        try:
+            if self._local:
+                digest = hashlib.sha256()
+                for chunk in self.chunks():
+                    digest.update(chunk)
+                return digest.hexdigest() == sha256
+            self._fs.invalidate_cache()
+            return bool(self._fs.info(self._path)["size"] == size)
+        except (FileNotFoundError, StarVideosDownloadError):
+            return False
+        except Exception:  # noqa: BLE001  a role that may write, and not read
+            return True
+
+    def check(self) -> None:
+        """Find out whether a file can be put there, as far as that leaves nothing behind.
+
+        A folder on a disk is made and written to. A bucket of S3 is asked to begin an upload, which is given up at
+        once. Other stores aren't asked.
+
+        :raises StarVideosValidationError: there is a folder of that name
+        :raises StarVideosDownloadError: nothing can be written there
+        """
+        self.refuse_folder()
+        if self._protocol in OBJECT_STORES and hasattr(self._fs, "call_s3"):
+            self._begin_upload()
+        with self.workspace():
+            pass
+
+    def _begin_upload(self) -> None:
+        bucket, _, key = self._path.partition("/")
+        try:
+            upload = self._fs.call_s3("create_multipart_upload", Bucket=bucket, Key=key)
+        except NotImplementedError:
+            return  # a store that takes uploads in one go only
+        except Exception as error:
+            raise self._failed("written", error) from error
+        with suppress(Exception):  # without the right to it, the bucket's lifecycle rule ends it
+            self._fs.call_s3("abort_multipart_upload", Bucket=bucket, Key=key, UploadId=upload["UploadId"])
 
     def chunks(self) -> Iterator[bytes]:
         """Yield the bytes of the file that is there, some at a time.
@@ -159,11 +212,13 @@ class Destination:
 
     def _upload(self, part: Path, content_type: str, *, overwrite: bool) -> None:
         options = OBJECT_STORES.get(self._protocol)
-        if not overwrite and self.exists():
+        checks_itself = self._protocol in SELF_CHECKING
+        if not overwrite and not checks_itself and self.exists():
             raise FileExistsError(self.uri)
         if options:
             self._fs.put_file(str(part), self._path, **options(content_type, overwrite=overwrite))
-            self._check_size(self._path, part)
+            if not checks_itself:
+                self._check_size(self._path, part)
             return
         folder = self._path.rpartition("/")[0]
         hidden = f"{folder}/{local.PREFIX}{secrets.token_hex(8)}{local.SUFFIX}"
@@ -200,7 +255,3 @@ class Destination:
 
 def _spool() -> Path:
     return Path(tempfile.gettempdir())
-
-
-def _unusable(rule: str, destination: object) -> StarVideosValidationError:
-    return StarVideosValidationError([Problem("destination", rule, shown(destination))])

@@ -102,10 +102,11 @@ def save(
     :param if_exists: ``overwrite``, ``skip`` or ``error``
     :raises StarVideosError: it can't be saved; nothing was left at the destination
     """
-    if destination.exists() and if_exists != "overwrite":
+    if if_exists != "overwrite" and destination.exists():
         if if_exists == "error":
             return _saved_before(source, video_id, destination, limits, log)
         return _left_alone(source, video_id, destination, log)
+    destination.refuse_folder()
     with destination.workspace() as part:
         fetched, task = fetch(source, video_id, part, limits)
         destination.put(part, content_type=fetched.content_type, overwrite=if_exists != "error")
@@ -145,12 +146,17 @@ def _left_alone(source: Source, video_id: str, destination: Destination, log: An
     return SavedVideo(destination.uri, check.size, digest.hexdigest(), kind, task)
 
 
-def save_to_path(source: Source, video_id: str, path: Path, *, verify: bool = True) -> FetchedFile:
+def save_to_path(source: Source, video_id: str, path: str | Path, *, verify: bool = True) -> FetchedFile:
     """Save a completed video to a local file, in place of one that is there."""
+    from airflow_provider_starvideos.locations import located, unusable
     from airflow_provider_starvideos.storage.destinations import Destination
 
-    destination = Destination(f"file://{path.absolute()}", video_id)
-    destination.exists()  # it may be a folder
+    text = located(path)
+    if "://" in text:
+        raise unusable("must be a local file; StarVideosDownloadOperator saves to stores", path)
+    path = Path(text).absolute()
+    destination = Destination(f"file://{path}", video_id)
+    destination.refuse_folder()
     with destination.workspace() as part:
         fetched, _ = fetch(source, video_id, part, Limits(verify=verify))
         destination.put(part, content_type=fetched.content_type, overwrite=True)

@@ -17,6 +17,9 @@ from typing import Any, BinaryIO
 
 from airflow.configuration import conf
 
+from airflow_provider_starvideos.exceptions import StarVideosValidationError
+from airflow_provider_starvideos.locations import located
+
 SECTION, OPTION = "starvideos", "media_folders"
 
 
@@ -100,9 +103,10 @@ def belongs(uri: str, destination: Any, video_id: str | None) -> bool:
     :param destination: the task's, rendered: a file, or a folder with a slash at its end
     :param video_id: names the file in a folder; None: any file of the folder
     """
-    if not isinstance(destination, str) or not destination.strip():
+    try:
+        told, wanted = _normal(uri), _normal(located(destination))
+    except StarVideosValidationError:
         return False
-    told, wanted = _normal(uri), _normal(destination.strip())
     if not wanted.endswith("/"):
         return told == wanted
     if video_id is not None:

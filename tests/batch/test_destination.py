@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from airflow.sdk import ObjectStoragePath
 
 from airflow_provider_starvideos.batch import manifest, saver
 from tests.batch.desk import Desk, prompts
@@ -38,6 +39,16 @@ def test_a_place_that_cannot_take_files(desk: Desk, tmp_path: Path, destination:
     (tmp_path / "taken" / "manifest.jsonl").mkdir(parents=True)
     assert "destination: " in told(desk, prompts(3), destination=destination.format(tmp_path))
     assert desk.emulator.requests["create"] == 0
+
+
+@pytest.mark.parametrize("given", [Path, "file://localhost{}/".format, "~{}/".format, ObjectStoragePath])
+def test_c14_as_people_write_them(desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, given: Any) -> None:
+    """A path object is a folder, also where its name has a dot; ``~`` is the home directory."""
+    monkeypatch.setenv("HOME", "/")
+    folder = tmp_path / "v1.5"
+    uri = desk.run(prompts(2), destination=given(str(folder)))
+    assert uri == f"file://{folder}/manifest.jsonl"
+    assert all(map(is_as_told, lines(folder)))
 
 
 def test_files_that_must_stay(desk: Desk, tmp_path: Path) -> None:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import os
+import pwd
 import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
+from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
 import pytest
+from airflow.sdk import ObjectStoragePath
 from airflow.sdk.io import attach
 from fsspec.implementations.memory import MemoryFileSystem
 
@@ -21,10 +23,13 @@ from airflow_provider_starvideos.exceptions import (
     StarVideosValidationError,
 )
 from airflow_provider_starvideos.hooks.starvideos import StarVideosHook
+from airflow_provider_starvideos.operators.batch import StarVideosBatchOperator
+from airflow_provider_starvideos.operators.download import StarVideosDownloadOperator
 from airflow_provider_starvideos.storage import destinations, local
 from airflow_provider_starvideos.storage.destinations import Destination
 from airflow_provider_starvideos.storage.fetch import Limits
 from airflow_provider_starvideos.storage.saving import SavedVideo, save
+from tests.storage.buckets import S3
 from tests.storage.hosts import LOG, left_in
 
 Save = Callable[..., SavedVideo]
@@ -34,7 +39,7 @@ Save = Callable[..., SavedVideo]
 def save_to(hook: StarVideosHook, video_id: str) -> Save:
     """Saves the video to a destination."""
 
-    def run(destination: str, if_exists: str = "overwrite") -> SavedVideo:
+    def run(destination: Any, if_exists: str = "overwrite") -> SavedVideo:
         target = Destination(destination, video_id)
         return save(hook, video_id, target, if_exists=if_exists, limits=Limits(), log=LOG)
 
@@ -77,6 +82,87 @@ def test_a_relative_path(save_to: Save, tmp_path: Path, monkeypatch: pytest.Monk
     assert save_to("videos/a.mp4").uri == f"file://{tmp_path}/videos/a.mp4"
 
 
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A home directory, and a user of that name."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("given", "name"),
+    [
+        ("~/videos/", "videos/{id}.mp4"),
+        ("~/a.mp4", "a.mp4"),
+        ("file://~/videos/", "videos/{id}.mp4"),
+        ("file://{home}/videos/", "videos/{id}.mp4"),
+        ("FILE://{home}/a.mp4", "a.mp4"),
+        ("file://localhost{home}/videos/", "videos/{id}.mp4"),
+        ("file://LOCALHOST{home}/a.mp4", "a.mp4"),
+        ("file:{home}/a.mp4", "a.mp4"),
+        (" {home}/videos/ \n", "videos/{id}.mp4"),
+        (Path("{home}/a.mp4"), "a.mp4"),
+        (Path("{home}/videos"), "videos/{id}.mp4"),
+        (Path("~/videos"), "videos/{id}.mp4"),
+        (PurePosixPath("{home}/videos"), "videos/{id}.mp4"),
+    ],
+    ids=repr,
+)
+def test_c14_as_people_write_them(save_to: Save, home: Path, video_id: str, given: Any, name: str) -> None:
+    """A home directory, this machine's name, path objects: what Airflow and Python take them for."""
+    text = str(given).replace("{home}", str(home))
+    saved = save_to(text if isinstance(given, str) else type(given)(text))
+    place = home / name.format(id=video_id)
+    assert saved.uri == f"file://{place}"
+    assert hashlib.sha256(place.read_bytes()).hexdigest() == saved.sha256
+
+
+@pytest.mark.parametrize(("start", "name"), [("file://", "videos"), ("file://", "a.mp4"), ("", "a.mp4")])
+def test_c14_path_objects_of_a_disk(tmp_path: Path, start: str, name: str) -> None:
+    """Airflow's own ones, too."""
+    target = Destination(ObjectStoragePath(f"{start}{tmp_path}/{name}"), "video_1")
+    assert target.uri == f"file://{tmp_path}/{'videos/video_1.mp4' if name == 'videos' else name}"
+
+
+def test_c14_the_home_of_another_user(home: Path) -> None:
+    """``~user`` is that user's."""
+    root = pwd.getpwuid(os.getuid())
+    assert Destination(f"~{root.pw_name}/a.mp4", "video_1").uri == f"file://{root.pw_dir}/a.mp4"
+
+
+@pytest.mark.usefixtures("memory")
+@pytest.mark.parametrize("given", ["MEMORY://box/videos/", ObjectStoragePath("memory://box/videos")])
+def test_c14_stores(save_to: Save, video_id: str, given: Any) -> None:
+    """A scheme in capitals, a path object of a store."""
+    assert save_to(given).uri == f"memory://box/videos/{video_id}.mp4"
+
+
+@pytest.mark.usefixtures("hook")
+def test_c14_the_connection_of_a_path_object(s3: S3) -> None:
+    """Its own goes first."""
+    given = ObjectStoragePath("s3://videos/new", conn_id="aws_default")
+    assert Destination(given, "video_1", "aws_other").uri == "s3://aws_default@videos/new/video_1.mp4"
+
+
+@pytest.mark.parametrize(
+    ("given", "folder", "rendered"),
+    [
+        (Path("/data/{{ ds }}"), "/data/2026-01-02/", "/data/2026-01-02/"),
+        (Path("/data/{{ ds }}/a.mp4"), "/data/2026-01-02/a.mp4/", "/data/2026-01-02/a.mp4"),
+        (ObjectStoragePath("s3://box/{{ ds }}/"), "s3://box/2026-01-02/", "s3://box/2026-01-02/"),
+        ("~/{{ ds }}/", "~/2026-01-02/", "~/2026-01-02/"),
+        ("file://localhost/{{ ds }}/", "file://localhost/2026-01-02/", "file://localhost/2026-01-02/"),
+    ],
+)
+def test_c14_templates_in_each(given: Any, folder: str, rendered: str) -> None:
+    """They are rendered, also in path objects; a batch takes a path object for a folder, whatever its name."""
+    download = StarVideosDownloadOperator(task_id="save", video_id="video_1", destination=given)
+    batch = StarVideosBatchOperator(task_id="batch", requests=["x"], destination=given)
+    for task, expected in ((download, rendered), (batch, folder)):
+        task.render_template_fields({"ds": "2026-01-02"})
+        assert task.destination == expected
+
+
 @pytest.mark.parametrize(
     ("destination", "rule"),
     [
@@ -87,6 +173,22 @@ def test_a_relative_path(save_to: Save, tmp_path: Path, monkeypatch: pytest.Monk
         ("gs://bucket/videos/", "provider of"),
         ("nowhere://bucket/videos/", "provider of"),
         ("https://example.com/videos/", "provider of"),
+        ("s3:/bucket/videos/", "two slashes"),
+        (Path("s3://bucket/videos/"), "two slashes"),
+        ("gs://bucket/videos/", "pip install 'apache-airflow-providers-google'"),
+        ("abfs://box@account/videos/", "pip install 'apache-airflow-providers-microsoft-azure'"),
+        ("file://server/videos/", "must not name a machine"),
+        ("~nobody-of-that-name/videos/", "home directory"),
+        ("/data/~/videos/", "home directory"),
+        ("$HOME/videos/", "environment variable"),
+        ("${DATA}/videos/", "environment variable"),
+        ("C:\\videos\\", "Windows"),
+        ("c:/videos/", "Windows"),
+        (r"\\server\videos", "Windows"),
+        (PureWindowsPath("videos"), "must be a path"),
+        (b"/data/videos/", "must be a path"),
+        (["/data/videos/"], "must be a path"),
+        ("file://", "must be a path"),
     ],
 )
 def test_what_can_not_be_a_destination(save_to: Save, destination: Any, rule: str) -> None:
@@ -241,6 +343,28 @@ def test_other_stores(
     memory.pipe_file(f"/box/videos/{video_id}.mp4", b"something else")
     with pytest.raises(StarVideosExistsError):
         save_to("memory://box/videos/", "error")
+
+
+@pytest.mark.parametrize("protocol", ["s3", "gs", "abfs"])
+def test_c11_stores_that_check_themselves_are_not_asked(
+    save_to: Save, memory: MemoryFileSystem, monkeypatch: pytest.MonkeyPatch, protocol: str
+) -> None:
+    """For if_exists="overwrite" the right to write is enough: nothing is listed, looked at or read."""
+
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError("Forbidden")
+
+    for name in ("info", "ls", "exists", "isfile", "isdir", "find", "cat_file", "open", "stat", "size", "makedirs"):
+        monkeypatch.setattr(memory, name, refuse)
+    monkeypatch.setattr(memory, "put_file", lambda lpath, rpath, **options: None)
+    plain = Destination.__init__
+
+    def as_that_store(self: Destination, *args: Any) -> None:
+        plain(self, *args)
+        self._protocol = protocol
+
+    monkeypatch.setattr(Destination, "__init__", as_that_store)
+    assert save_to("memory://box/a.mp4").size_bytes > 0
 
 
 @pytest.mark.parametrize("object_store", [True, False])

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
+from airflow.providers.common.compat.lineage.entities import File
 from airflow.providers.common.compat.sdk import AirflowFailException, TaskDeferred
-from airflow.sdk import DAG, Asset
+from airflow.sdk import DAG, Asset, AssetAlias
 
 from airflow_provider_starvideos.emulator import Emulator
 from airflow_provider_starvideos.exceptions import StarVideosDownloadError, StarVideosNotReadyError
@@ -15,6 +17,7 @@ from airflow_provider_starvideos.hooks.starvideos import StarVideosHook
 from airflow_provider_starvideos.operators.create import StarVideosCreateOperator
 from airflow_provider_starvideos.operators.download import StarVideosDownloadOperator
 from airflow_provider_starvideos.triggers import events
+from tests.storage.buckets import S3
 from tests.storage.hosts import left_in
 
 
@@ -29,6 +32,19 @@ class FakeTI:
 
     def xcom_push(self, key: str, value: Any) -> None:
         self.xcoms[key] = value
+
+
+class StrictEvents:
+    """Has events for assets only, as Airflow does."""
+
+    def __init__(self) -> None:
+        self.asked: list[Any] = []
+        self.extras: list[dict[str, Any]] = []
+
+    def __getitem__(self, asset: Any) -> Any:
+        self.asked.append(asset)
+        self.extras.append({})
+        return type("Event", (), {"extra": self.extras[-1]})()
 
 
 class Events:
@@ -76,6 +92,106 @@ def test_what_the_asset_event_carries(video_id: str, tmp_path: Path, context: di
         "model": "starvideos_o3",
         "source": {"dag_id": "dag", "task_id": "save", "run_id": "run"},
     }
+
+
+@pytest.mark.usefixtures("hook")
+def test_c9_outlets_that_are_no_assets(video_id: str, tmp_path: Path, context: dict[str, Any]) -> None:
+    """They are left alone: lineage's files, aliases, text, whatever. Assets beside them have their events."""
+    asset, by_name = Asset("videos"), Asset.ref(name="others")
+    outlets = [File(url="/data/a.mp4"), "text", {"a": 1}, None, AssetAlias("alias"), asset, by_name]
+    task = operator(video_id, tmp_path / "a.mp4", outlets=outlets)
+    context["outlet_events"] = strict = StrictEvents()
+    task.execute(context)
+    assert strict.asked == [asset, by_name]
+    assert all(event["video_id"] == video_id for event in strict.extras)
+
+
+@pytest.mark.usefixtures("hook")
+def test_c9_an_event_that_can_not_be_described(
+    video_id: str, tmp_path: Path, context: dict[str, Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The file is saved, so the task succeeds, and says so."""
+    del context["outlet_events"]
+    operator(video_id, tmp_path / "a.mp4", outlets=[Asset("videos")]).execute(context)
+    assert "doesn't describe the saved file" in capsys.readouterr().out
+
+
+class State(dict[str, Any]):
+    """As much of Airflow's task state store as a task asks for; values cross JSON."""
+
+    def set(self, key: str, value: Any) -> None:
+        self[key] = json.loads(json.dumps(value))
+
+
+@pytest.mark.usefixtures("hook")
+@pytest.mark.parametrize("if_exists", ["overwrite", "skip", "error"])
+@pytest.mark.parametrize("where", ["{}/a.mp4", "s3://aws_default@videos/"])
+def test_c9_a_failure_after_saving_costs_no_download(
+    emulator: Emulator, s3: S3, video_id: str, tmp_path: Path, context: dict[str, Any], if_exists: str, where: str
+) -> None:
+    """The next try finds what this very task has saved, and tells the same of it; it asks the API nothing."""
+    context["task_state_store"] = State()
+    xcoms, push = {}, context["ti"].xcom_push
+
+    def fail(key: str, value: Any) -> None:
+        xcoms[key] = value
+        if key == "content_type":
+            raise RuntimeError("the api-server is down")
+
+    context["ti"].xcom_push = fail
+    with pytest.raises(RuntimeError):
+        operator(video_id, where.format(tmp_path), if_exists=if_exists).execute(context)
+    context["ti"].xcom_push = push
+    before = {name: emulator.requests[name] for name in ("download", "query")}
+    uri = operator(video_id, where.format(tmp_path), if_exists=if_exists).execute(context)
+    assert {name: emulator.requests[name] for name in ("download", "query")} == before
+    assert context["ti"].xcoms == xcoms
+    assert uri == f"file://{tmp_path}/a.mp4" or uri.endswith(f"@videos/{video_id}.mp4")
+
+
+@pytest.mark.usefixtures("hook")
+@pytest.mark.parametrize("change", ["another file", "no file", "a clear", "another place", "a broken note"])
+def test_c9_it_is_downloaded_where_that_file_is_not_there(
+    emulator: Emulator, video_id: str, tmp_path: Path, context: dict[str, Any], change: str
+) -> None:
+    """Changed, deleted, elsewhere, or wanted again by somebody who cleared the task."""
+    state = context["task_state_store"] = State()
+    place, target = tmp_path / "a.mp4", tmp_path / "a.mp4"
+    operator(video_id, place).execute(context)
+    if change == "another file":
+        place.write_bytes(place.read_bytes()[:-1] + b"x")
+    elif change == "no file":
+        place.unlink()
+    elif change == "a clear":
+        context["ti"].max_tries = 1
+    elif change == "another place":
+        target = tmp_path / "b.mp4"
+    else:
+        state["starvideos_saved"] = {"uri": 1}
+    operator(video_id, target).execute(context)
+    assert emulator.requests["download"] == 2
+    assert target.stat().st_size == context["ti"].xcoms["size_bytes"]
+
+
+@pytest.mark.usefixtures("hook")
+def test_a_note_that_can_not_be_kept(video_id: str, tmp_path: Path, context: dict[str, Any], capsys: Any) -> None:
+    """That's no reason to fail."""
+    context["task_state_store"] = object()
+    operator(video_id, tmp_path / "a.mp4").execute(context)
+    assert "can't be noted" in capsys.readouterr().out
+
+
+def test_a_folder_that_can_not_be_written_is_found_before_the_wait(
+    emulator: Emulator, hook: StarVideosHook, tmp_path: Path, context: dict[str, Any]
+) -> None:
+    """And before the transfer."""
+    emulator.update(seconds="hold")
+    video_id = hook.create_video(prompt="x").id
+    (tmp_path / "file").touch()
+    for deferrable in (True, False):
+        task = operator(video_id, tmp_path / "file" / "a.mp4", wait_for_completion=True, deferrable=deferrable)
+        with pytest.raises(StarVideosDownloadError, match="can't be written"):
+            task.execute(context)
 
 
 def test_an_unfinished_video(emulator: Emulator, hook: StarVideosHook, tmp_path: Path, context: dict[str, Any]) -> None:

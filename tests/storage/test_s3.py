@@ -9,8 +9,10 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
+from s3fs import S3FileSystem
 
 from airflow_provider_starvideos.emulator import Emulator
 from airflow_provider_starvideos.exceptions import (
@@ -27,6 +29,8 @@ from tests.storage.hosts import LOG
 
 ROOT = Path(__file__).parents[2]
 CONN_ID = "aws_default"
+PUT_OBJECT = {"put_object", "create_multipart_upload", "upload_part", "complete_multipart_upload"}
+"""What the right s3:PutObject covers."""
 Save = Callable[..., SavedVideo]
 
 SAVE = """
@@ -103,12 +107,44 @@ def test_a_bucket_that_is_not_there(save_to: Save) -> None:
 
 
 @pytest.mark.usefixtures("dead_store")
-def test_a_store_that_does_not_answer(emulator: Emulator, save_to: Save) -> None:
-    """An error of ours that a retry may mend, before anything is fetched."""
-    with pytest.raises(StarVideosDownloadError, match="can't be looked at") as caught:
-        save_to("s3://videos/a.mp4", conn_id="aws_dead")
+@pytest.mark.parametrize(("if_exists", "failed"), [("skip", "looked at"), ("overwrite", "written")])
+def test_a_store_that_does_not_answer(emulator: Emulator, save_to: Save, if_exists: str, failed: str) -> None:
+    """An error of ours that a retry may mend."""
+    with pytest.raises(StarVideosDownloadError, match=f"can't be {failed}") as caught:
+        save_to("s3://videos/a.mp4", if_exists, conn_id="aws_dead")
     assert not caught.value.permanent
-    assert emulator.requests["download"] == 0
+
+
+@pytest.mark.usefixtures("dead_store")
+@pytest.mark.parametrize("where", ["s3://aws_dead@videos/", "s3://aws_default@nowhere/"])
+def test_a_store_that_can_not_be_written(s3: S3, where: str) -> None:
+    """A batch finds it before it orders; a bucket that can be written holds nothing afterwards."""
+    with pytest.raises(StarVideosDownloadError, match="can't be written"):
+        Destination(where, "video_1").check()
+    Destination("s3://aws_default@videos/", "video_1").check()
+    assert s3.names("videos") == s3.uploads("videos") == []
+
+
+@pytest.mark.parametrize("size", [0, 40_000_000], ids=["in one piece", "in parts"])
+def test_c11_only_the_right_to_write(
+    emulator: Emulator, save_to: Save, s3: S3, video_id: str, size: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A role with PutObject: nothing is listed and nothing is looked at, before, between or after."""
+    emulator.update(pad_bytes=size)
+    called: list[str] = []
+    plain = S3FileSystem._call_s3
+
+    async def only_put(self: Any, method: str, *args: Any, **kwargs: Any) -> Any:
+        called.append(method)
+        if method not in PUT_OBJECT:
+            raise PermissionError("Access Denied")
+        return await plain(self, method, *args, **kwargs)
+
+    monkeypatch.setattr(S3FileSystem, "_call_s3", only_put)
+    saved = save_to("s3://videos/2026/")
+    Destination("s3://aws_default@videos/", "manifest").check()
+    assert {*called} <= PUT_OBJECT | {"abort_multipart_upload"}
+    assert s3.client.head_object(Bucket="videos", Key=f"2026/{video_id}.mp4")["ContentLength"] == saved.size_bytes
 
 
 @pytest.mark.parametrize("destination", ["s3://videos", "s3://"])

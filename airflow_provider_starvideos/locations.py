@@ -1,0 +1,89 @@
+"""How a destination may be written: as text, ``Path`` or ``ObjectStoragePath``, with ``~`` or ``file://localhost``.
+
+It is read here, once, for operators, hook and UI. No disk and no store is asked.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import PureWindowsPath
+from typing import Any
+
+from airflow_provider_starvideos.api.validation import shown
+from airflow_provider_starvideos.exceptions import Problem, StarVideosValidationError
+
+LOCAL_SCHEMES = ("file", "local")
+THIS_MACHINE = ("localhost", "127.0.0.1", "[::1]")
+SUFFIX = re.compile(r"[^/]\.[A-Za-z0-9]{1,8}$")  # of a file's name; a template's end is none
+WINDOWS = re.compile(r"[A-Za-z]:[\\/]|\\\\|[A-Za-z]:$")
+ONE_SLASH = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/(?!/)")
+VARIABLE = re.compile(r"\$\{?[A-Za-z_]|%[A-Za-z_]+%")
+
+
+def is_path_object(value: Any) -> bool:
+    """Tell whether a value is a ``Path``, an ``ObjectStoragePath`` or the like, not text."""
+    return isinstance(value, os.PathLike) or (hasattr(value, "protocol") and hasattr(value, "path"))
+
+
+def as_text(value: Any, *, is_folder: bool = False) -> Any:
+    """Return the text of a path object, with a slash at its end if it is a folder; any other value as it is.
+
+    Airflow renders templates in text, but not in a ``Path``. A path object has lost the slash that its author wrote, so
+    one whose name has no suffix such as ``.mp4`` is a folder.
+
+    :param value: what an operator was given
+    :param is_folder: it is a folder, whatever its name
+    """
+    if isinstance(value, PureWindowsPath) or not is_path_object(value):
+        return value
+    text = os.fspath(value) if isinstance(value, os.PathLike) else str(value)
+    if not isinstance(text, str) or text.endswith("/") or (SUFFIX.search(text) and not is_folder):
+        return text
+    return f"{text}/"
+
+
+def located(destination: Any) -> str:
+    """Return the path of a local destination, absolute or not, or the URI of another one.
+
+    :param destination: text or a path object; one that ends in ``/`` is a folder
+    :raises StarVideosValidationError: it can't be a destination
+    """
+    text = as_text(destination)
+    if not isinstance(text, str) or not text.strip() or "\0" in text:
+        raise unusable("must be a path or a storage URI", destination)
+    text = text.strip()
+    if WINDOWS.match(text):
+        raise unusable("must be a path of the machine that Airflow runs on, not one of Windows", destination)
+    scheme, separator, rest = text.partition("://")
+    if separator and scheme.lower() not in LOCAL_SCHEMES:
+        return f"{scheme.lower()}://{rest}"
+    if separator:
+        host, slash, path = rest.partition("/")
+        if host.lower() in THIS_MACHINE:
+            rest = slash + path
+        elif host and not host.startswith("~"):
+            raise unusable(f"must not name a machine; a local path is written file:///{rest}", destination)
+    elif text.lower().startswith("file:/"):
+        rest = text.partition(":")[2]
+    elif ONE_SLASH.match(text):
+        raise unusable("must be a storage URI with two slashes, written as text: a Path can't hold one", destination)
+    else:
+        rest = text
+    return _at_home(rest, destination)
+
+
+def _at_home(path: str, destination: Any) -> str:
+    path = os.path.expanduser(path)  # noqa: PTH111  Path would lose the slash at the end
+    if "~" in path.split("/") or path.startswith("~"):
+        raise unusable("must name a user who has a home directory on this machine", destination)
+    if VARIABLE.match(path):
+        raise unusable("must not begin with an environment variable: write it out, or use a template", destination)
+    if not path:
+        raise unusable("must be a path or a storage URI", destination)
+    return path
+
+
+def unusable(rule: str, destination: object) -> StarVideosValidationError:
+    """Return the error of a destination that can't be one."""
+    return StarVideosValidationError([Problem("destination", rule, shown(destination))])
