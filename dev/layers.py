@@ -19,12 +19,12 @@ ROWS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("started from outside", ("get_provider_info", "ui", "check")),
     ("Dag authors use", ("decorators", "operators", "sensors", "retry_policy")),
     ("how tasks work", ("deferral", "triggers", "batch", "ledger", "lineage", "failures")),
-    ("a client", ("hooks", "metrics", "arguments", "lazy")),
+    ("a client", ("hooks", "metrics", "arguments", "locations", "lazy")),
     ("bytes and files", ("clients", "storage")),
     ("pure: no I/O, no Airflow", ("api", "exceptions")),
     ("apart: the server to test against", ("testing", "emulator")),
 )
-USED_BY_ALL = {"metrics", "arguments", "lazy", "failures"}
+USED_BY_ALL = {"metrics", "arguments", "locations", "lazy", "failures"}
 WIDTH, ROW, BOX_WIDTH, BOX_HEIGHT, LEFT = 900, 74, 108, 30, 150
 STYLE = (
     "text{font:13px sans-serif;fill:#1b1f24}.row{fill:#57606a;font-size:12px}"
