@@ -21,10 +21,11 @@ ROWS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("how tasks work", ("deferral", "triggers", "batch", "ledger", "lineage", "failures")),
     ("a client", ("hooks", "metrics", "arguments", "locations", "lazy")),
     ("bytes and files", ("clients", "storage")),
+    ("what Airflow doesn't promise", ("compat",)),
     ("pure: no I/O, no Airflow", ("api", "exceptions")),
     ("apart: the server to test against", ("testing", "emulator")),
 )
-USED_BY_ALL = {"metrics", "arguments", "locations", "lazy", "failures"}
+USED_BY_ALL = {"metrics", "arguments", "locations", "lazy", "failures", "compat"}
 WIDTH, ROW, BOX_WIDTH, BOX_HEIGHT, LEFT = 900, 74, 108, 30, 150
 STYLE = (
     "text{font:13px sans-serif;fill:#1b1f24}.row{fill:#57606a;font-size:12px}"

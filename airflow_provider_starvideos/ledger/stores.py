@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from airflow.providers.common.compat.sdk import Variable
 
+from airflow_provider_starvideos.compat.supervisor import delete_variable, read_variable, write_variable
+
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
@@ -72,16 +74,16 @@ class VariableStore:
 
     def read(self) -> Any | None:
         """Return the object, or None if there is none."""
-        text = _variable_or_error(self.key)
+        text = read_variable(self.key)
         return json.loads(text) if text else None
 
     def write(self, value: dict[str, Any]) -> None:
         """Keep the object in place of the one before."""
-        Variable.set(self.key, json.dumps(value), description=f"Open StarVideos order of {self._task}")
+        write_variable(self.key, json.dumps(value), description=f"Open StarVideos order of {self._task}")
 
     def delete(self) -> None:
         """Keep nothing."""
-        Variable.delete(self.key)
+        delete_variable(self.key)
 
 
 def store_of(context: Context, key: str = STATE_KEY) -> Store:
@@ -102,27 +104,3 @@ def variable(key: str) -> str | None:
     """Return a Variable's text, or None if there is none."""
     value = Variable.get(key, None)
     return str(value) if value is not None else None
-
-
-def _variable_or_error(key: str) -> str | None:
-    """Return a Variable's text, or None if there provably is none.
-
-    ``Variable.get`` of Airflow 3.1 and later takes an api-server that fails for a Variable that isn't there. A record
-    that is only out of reach must not be taken for none: the video would be ordered twice.
-    """
-    from airflow.sdk.exceptions import AirflowRuntimeError, ErrorType
-    from airflow.sdk.execution_time import task_runner
-    from airflow.sdk.execution_time.comms import ErrorResponse, GetVariable
-
-    supervisor: Any = getattr(task_runner, "SUPERVISOR_COMMS", None)
-    if not hasattr(supervisor, "send"):  # the first releases of Airflow 3.0, where Variable.get tells the two apart
-        return variable(key)
-    try:
-        answer = supervisor.send(GetVariable(key=key))
-    except AirflowRuntimeError as error:
-        answer = error.error
-    if not isinstance(answer, ErrorResponse):
-        return str(answer.value) if answer.value is not None else None
-    if answer.error == ErrorType.VARIABLE_NOT_FOUND:
-        return None
-    raise AirflowRuntimeError(answer)

@@ -10,16 +10,16 @@ transaction. Airflow tells the next try which XComs the last one left, so that i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_starvideos.compat.success import after_success
 from airflow_provider_starvideos.exceptions import StarVideosRecordError
 from airflow_provider_starvideos.ledger.stores import store_of
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
-SUCCESS = "success"
 DELIVERED = "delivered_by_triggerer"
 """The XCom of a recorded order whose task has succeeded in the triggerer; of a mapped one, with its index."""
 
@@ -68,38 +68,10 @@ def _xcoms_of_last_try(context: Context) -> list[str] | None:
 
 
 def forget_after_success(operator: Any, forget_record: Callable[[], None]) -> None:
-    """Have the record taken away after the success, by a callback. It is added at run time: it isn't part of the Dag.
+    """Have the record taken away after the success.
 
     :param operator: the running task
     :param forget_record: takes the record of what it has ordered away
     """
-
-    def forget(context: Context) -> None:
-        why = "Airflow hasn't recorded the success"
-        try:
-            if success_is_recorded(context):
-                forget_record()
-                return
-        except Exception as error:  # noqa: BLE001  the task has succeeded; say what follows from this
-            why = f"{type(error).__name__}: {error}"
-        operator.log.warning("The order stays on record, so this task, run again, will find its video: %s.", why)
-
-    given = operator.on_success_callback or ()
-    given = given if isinstance(given, Sequence) else (given,)
-    # First: a callback of the user's may end the process.
-    operator.on_success_callback = [forget, *given]
-
-
-def success_is_recorded(context: Context) -> bool:
-    """Ask Airflow whether the running task has succeeded.
-
-    Its success callbacks don't tell: Airflow (3.2 and later) runs them also where the success was refused, because a
-    user had marked or cleared the task, or the scheduler had given it up for dead, while it ended.
-
-    :param context: the task's context
-    """
-    ti = context["ti"]
-    index = ti.map_index if ti.map_index is not None and ti.map_index >= 0 else None
-    states = ti.get_task_states(dag_id=ti.dag_id, map_index=index, task_ids=[ti.task_id], run_ids=[ti.run_id])
-    name = ti.task_id if index is None else f"{ti.task_id}_{index}"
-    return bool(states.get(ti.run_id, {}).get(name) == SUCCESS)
+    otherwise = "The order stays on record, so this task, run again, will find its video"
+    after_success(operator, lambda context: forget_record(), otherwise)

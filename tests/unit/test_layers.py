@@ -20,12 +20,13 @@ SYSTEM = {"threading", "subprocess", "os", "pathlib", "tempfile", "io", "shutil"
 CLIENTS = {"requests": "clients.sync", "urllib3": "clients.sync", "aiohttp": "clients.aio"}
 """Each HTTP client is known to one module that speaks to the API (the storage's fetches go to other hosts)."""
 
-CORE = {"exceptions", "api"}
+CORE = {"exceptions", "api", "compat"}
 WITH_HOOK = CORE | {"clients", "hooks", "metrics"}
 MAY_IMPORT: dict[str, set[str]] = {
     "": set(),  # the package itself: __version__, for all
     "exceptions": set(),
     "api": {"exceptions"},
+    "compat": {"exceptions"},
     "clients": CORE,
     "lazy": set(),
     "arguments": set(),

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from airflow.sdk.exceptions import AirflowRuntimeError, ErrorType
 from airflow.sdk.execution_time import task_runner
-from airflow.sdk.execution_time.comms import ErrorResponse
+from airflow.sdk.execution_time.comms import ConnectionResult, ErrorResponse
 
 from airflow_provider_starvideos.hooks.missing import awhy_missing, why_missing
 
@@ -48,3 +48,14 @@ async def test_an_api_server_that_fails_is_no_missing_connection(answer: Any, mo
     for error in (why_missing("mine"), await awhy_missing("mine")):
         assert not error.permanent
         assert "'mine' can't be read now" in str(error)
+
+
+async def test_a_connection_that_is_found_after_all_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The api-server failed at the first lookup only: a retry finds it, and its key stands in no error."""
+    fields = dict.fromkeys(("host", "schema", "login", "port", "extra"))
+    found = ConnectionResult(conn_id="mine", conn_type="starvideos", password="sk-hush", **fields)
+    monkeypatch.setattr(task_runner, "SUPERVISOR_COMMS", Supervisor(found), raising=False)
+    for error in (why_missing("mine"), await awhy_missing("mine")):
+        assert not error.permanent
+        assert "'mine' can't be read now" in str(error)
+        assert "sk-hush" not in f"{error} {error!r}"

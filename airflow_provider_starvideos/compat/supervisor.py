@@ -1,0 +1,220 @@
+"""Ask the supervisor: the process that speaks to Airflow's api-server for a task on a worker, or for a triggerer.
+
+Airflow's own ``Variable.get`` and ``get_connection`` say "not found" also where the api-server failed (3.1 and later),
+ask every secrets backend first, and may answer from a cache. What money depends on is asked here: the answer comes from
+Airflow's database, or is an error.
+
+Relies on ``airflow.sdk.execution_time.task_runner.SUPERVISOR_COMMS`` (``send`` in a task, ``asend`` in a trigger; 3.0.3
+and later) and on the messages of ``airflow.sdk.execution_time.comms``. Without it, as in a test that calls ``execute``
+itself, the public ``Variable`` of Airflow is used, and a connection that wasn't found is missing.
+
+Not to be called in a signal handler, and so not in ``on_kill``: the main thread may be in the middle of an exchange,
+whose lock Airflow (3.2 and later) doesn't give to the same thread twice.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from typing import Any, get_args
+
+from airflow.providers.common.compat.sdk import Variable
+
+GONE = (404, 410)  # HTTP statuses
+
+
+def read_variable(key: str) -> str | None:
+    """Return an Airflow Variable's text as it is now, never from a cache.
+
+    :param key: the Variable's key
+    :return: None only if there provably is none
+    :raises Exception: Airflow can't be asked now, or doesn't allow it; mostly ``AirflowRuntimeError``
+    """
+    if not has_supervisor():
+        return _text(Variable.get(key, None))
+    return _variable(_send(_message("GetVariable", key=key)))
+
+
+def write_variable(key: str, value: str, description: str) -> None:
+    """Set an Airflow Variable, without the look into every secrets backend that ``Variable.set`` takes first.
+
+    :param key: the Variable's key, at most 250 characters
+    :param value: its text
+    :param description: what Airflow's page of Variables says about it
+    :raises Exception: it may not be set
+    """
+    if not has_supervisor():
+        Variable.set(key, value, description=description)
+        return
+    _done(_send(_message("PutVariable", key=key, value=value, description=description)))
+
+
+def delete_variable(key: str) -> None:
+    """Delete an Airflow Variable; not an error if there is none.
+
+    :param key: the Variable's key
+    :raises Exception: it may still be there
+    """
+    if not has_supervisor():
+        Variable.delete(key)
+        return
+    _done(_send(_message("DeleteVariable", key=key)))
+
+
+async def aread_variable(key: str) -> str | None:
+    """Return an Airflow Variable's text as it is now, in a trigger; see ``read_variable``."""
+    return _variable(await asend(_message("GetVariable", key=key)))
+
+
+async def awrite_variable(key: str, value: str, description: str) -> None:
+    """Set an Airflow Variable in a trigger; see ``write_variable``.
+
+    :raises NotImplementedError: this Airflow's triggerer can't (3.0.3)
+    """
+    _done(await asend(_message("PutVariable", key=key, value=value, description=description)))
+
+
+async def adelete_variable(key: str) -> None:
+    """Delete an Airflow Variable in a trigger; see ``delete_variable``.
+
+    :raises NotImplementedError: this Airflow's triggerer can't (3.0.3)
+    """
+    _done(await asend(_message("DeleteVariable", key=key)))
+
+
+def connection_exists(conn_id: str) -> bool:
+    """Tell whether there is a connection that a worker's lookup didn't find.
+
+    :param conn_id: the connection's id
+    :return: False only if there provably is none, or nobody to ask
+    :raises Exception: Airflow can't be asked now
+    """
+    return has_supervisor() and _is_connection(_send(_message("GetConnection", conn_id=conn_id)))
+
+
+async def aconnection_exists(conn_id: str) -> bool:
+    """Tell whether there is a connection that a trigger's lookup didn't find; see ``connection_exists``."""
+    return has_supervisor() and _is_connection(await asend(_message("GetConnection", conn_id=conn_id)))
+
+
+def task_instance_exists(ti_id: Any) -> bool | None:
+    """Tell whether Airflow still has a task instance of this id. It gives a new id to each try, and at each clear.
+
+    Relies on ``ValidateInletsAndOutlets``, which a task sends as it begins: of what a task may ask (3.0 to 3.3), the
+    one that only reads and is refused for an unknown id. If it is gone, this can't be told.
+
+    :param ti_id: ``context["ti"].id``
+    :return: None: this can't be told, for there is no supervisor, or it doesn't know the message
+    :raises Exception: Airflow can't be asked now; in 3.0 also where the task was taken out of the Dag while it ran
+    """
+    if not has_supervisor():
+        return None
+    try:
+        answer = _send(_message("ValidateInletsAndOutlets", ti_id=ti_id))
+    except NotImplementedError:
+        return None
+    except Exception as error:
+        # The supervisor of dag.test() runs in this process: the api-server's answer comes as httpx's error.
+        if getattr(getattr(error, "response", None), "status_code", None) in GONE:
+            return False
+        raise
+    if _is_error(answer) and (answer.detail or {}).get("status_code") in GONE:
+        return False
+    _done(answer)
+    return True
+
+
+def has_supervisor() -> bool:
+    """Tell whether this process runs a task or triggers: others have no supervisor."""
+    return hasattr(_supervisor(), "send") or hasattr(_supervisor(), "asend")
+
+
+async def asend(message: Any) -> Any:
+    """Send a message to the supervisor of the triggerer, and return its answer; an ``ErrorResponse`` isn't raised.
+
+    :param message: one of ``airflow.sdk.execution_time.comms``
+    :raises NotImplementedError: this Airflow's triggerer doesn't know the message
+    """
+    from airflow.sdk.exceptions import AirflowRuntimeError
+
+    supervisor = _supervisor()
+    if not hasattr(supervisor, "asend"):  # dag.test() runs triggers with a task's supervisor
+        return _send(message)
+    _check_known(supervisor, message)
+    try:
+        # Shielded: in 3.0 and 3.1 an exchange that is cancelled halfway leaves its answer to the next, of any trigger.
+        return await asyncio.shield(asyncio.ensure_future(supervisor.asend(message)))
+    except AirflowRuntimeError as error:
+        return error.error
+
+
+def _send(message: Any) -> Any:
+    from airflow.sdk.exceptions import AirflowRuntimeError
+
+    supervisor = _supervisor()
+    if supervisor is None:
+        raise NotImplementedError("Airflow's supervisor can only be asked in a task or a trigger.")
+    _check_known(supervisor, message)
+    try:
+        return supervisor.send(message)
+    except AirflowRuntimeError as error:  # how errors arrive depends on the version and the case
+        return error.error
+
+
+def _supervisor() -> Any:
+    from airflow.sdk.execution_time import task_runner
+
+    return getattr(task_runner, "SUPERVISOR_COMMS", None)
+
+
+def _message(name: str, **fields: Any) -> Any:
+    from airflow.sdk.execution_time import comms
+
+    if not hasattr(comms, name):
+        raise NotImplementedError(f"This Airflow has no {name}.")
+    return getattr(comms, name)(**fields)
+
+
+def _check_known(supervisor: Any, message: Any) -> None:
+    """Raise an error if the supervisor doesn't know a message: it would give no answer at all, and block for good.
+
+    :raises NotImplementedError: it doesn't
+    """
+    module = sys.modules.get(type(supervisor).__module__)
+    for name in ("ToTriggerSupervisor", "ToSupervisor"):  # what each kind of supervisor can read
+        known = get_args(next(iter(get_args(getattr(module, name, None))), None))
+        if known:
+            if not isinstance(message, known):
+                raise NotImplementedError(f"This Airflow doesn't know {type(message).__name__} here.")
+            return
+
+
+def _variable(answer: Any) -> str | None:
+    if _is_error(answer, "VARIABLE_NOT_FOUND"):
+        return None
+    return _text(_done(answer).value)
+
+
+def _is_connection(answer: Any) -> bool:
+    if _is_error(answer, "CONNECTION_NOT_FOUND"):
+        return False
+    return _done(answer) is not None
+
+
+def _is_error(answer: Any, name: str | None = None) -> bool:
+    from airflow.sdk.execution_time.comms import ErrorResponse
+
+    return isinstance(answer, ErrorResponse) and (name is None or answer.error.name == name)
+
+
+def _done(answer: Any) -> Any:
+    """Return what isn't an error."""
+    if _is_error(answer):
+        from airflow.sdk.exceptions import AirflowRuntimeError
+
+        raise AirflowRuntimeError(answer)
+    return answer
+
+
+def _text(value: Any) -> str | None:
+    return None if value is None else str(value)
