@@ -14,6 +14,8 @@ PEERS_READY := $(PEERS)/.peers
 PEERS_OPTIONS := --constraint $(CONSTRAINTS) --requirement benchmarks/peers.txt
 # More arguments for pytest: make test ARGS="-k trigger -x"
 ARGS ?=
+# How many tests run at a time (tests/conftest.py says which); one after the other where ARGS choose some.
+WORKERS ?= $(if $(ARGS),0,3)
 export PYTHON VENV CONSTRAINTS
 
 .DEFAULT_GOAL := help
@@ -26,10 +28,10 @@ demo: $(READY) ## Run the example pipeline on a real Airflow with a local StarVi
 	@$(RUN) dev.demo $(if $(KEEP),--keep)
 
 test: $(READY) ## Run all tests, those on a real Airflow too (ARGS="…" goes to pytest)
-	@$(RUN) pytest $(ARGS)
+	@$(RUN) pytest -n $(WORKERS) $(ARGS)
 
 test-fast: $(READY) ## Run the tests that need no Airflow processes
-	@$(RUN) pytest -m "not real_airflow and not crash_matrix and not dist" $(ARGS)
+	@$(RUN) pytest -n $(WORKERS) -m "not real_airflow and not crash_matrix and not dist" $(ARGS)
 
 matrix: $(READY) ## Run the tests on every supported Airflow and Python (ARGS="--fast", "--only 3.0 lowest", "-- -x")
 	@$(RUN) dev.matrix $(ARGS)

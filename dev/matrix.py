@@ -100,6 +100,7 @@ def run(row: Row, arguments: Sequence[str], *, fast: bool, keep: bool) -> str:
         if subprocess.run([*make, "venv"], cwd=ROOT, env=env, check=False).returncode:
             return "can't be installed"
         tests = [str(row.venv / "bin" / "python"), "-m", "pytest", "-q", "-p", "no:cacheprovider"]
+        tests += ["-n", "0" if arguments else "3"]  # as the Makefile does
         marks = ALL if row.real and not fast else FAST
         code = subprocess.run([*tests, "-m", marks, *arguments], cwd=ROOT, env=env, check=False).returncode
         return "passed" if code == 0 else f"failed ({code})"

@@ -1,13 +1,20 @@
-"""For all tests: an Airflow home of their own, and nothing of the caller's Airflow, proxy or .netrc."""
+"""For all tests: an Airflow home of their own, and nothing of the caller's Airflow, proxy or .netrc.
+
+And how several workers share the tests (``make test``, ``pytest -n 3``).
+"""
 
 import atexit
+import gc
 import os
 import shutil
 import tempfile
 import warnings
 from importlib.metadata import version
+from typing import Any
 
 import pytest
+
+gc.disable()  # while tests are collected: half of that time would be the search for garbage among what stays
 
 FOREIGN = ("AIRFLOW", "_AIRFLOW")
 PROXIES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
@@ -28,6 +35,55 @@ TOLERATED = () if version("apache-airflow-core").startswith(NEWEST) else (Deprec
 
 for _kind in TOLERATED:  # for the conftest files that are imported before pytest is configured
     warnings.filterwarnings("ignore", category=_kind, module=NOT_OURS)
+
+
+# What one worker runs one after the other, in this order; other tests go file by file to whoever is free. So at most
+# two Airflows run at a time, and while tests wait for them, the rest keeps the processors busy.
+TOGETHER = (
+    (
+        "tests/airflow/test_endings_witnessed.py",
+        "tests/airflow/test_nothing_secret.py",
+        "tests/airflow/test_storage.py",
+        "tests/ui/",
+    ),  # each with an Airflow of its own
+    ("tests/airflow/",),  # those that share one
+)
+
+
+def work_unit(nodeid: str) -> tuple[int, str]:
+    """Return which tests a test goes with, as something to sort by."""
+    file = nodeid.partition("::")[0]
+    for number, files in enumerate(TOGETHER):
+        if file.startswith(files):
+            return number, ""
+    return len(TOGETHER), file
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Give whole units to workers, in the order of the tests."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByUnit(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return str(work_unit(nodeid))
+
+    config.option.loadscopereorder = False
+    return ByUnit(config, log)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """For workers: the units that take longest first."""
+    if hasattr(config, "workerinput"):
+        items.sort(key=lambda item: work_unit(item.nodeid)[0])
+
+
+def pytest_collection_finish() -> None:
+    """Leave what is there now, a million objects, out of all later searches for garbage."""
+    gc.enable()
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -111,7 +111,11 @@ async def test_what_can_not_be_rendered_is_told_for_good(emulator: Emulator, tem
     assert emulator.requests["query"] == 0
 
 
-@pytest.mark.parametrize("value", [None, 5, {"id": "video_1"}, ["video_1"], "", "two words", object()], ids=repr)
+@pytest.mark.parametrize(
+    "value",
+    [None, 5, {"id": "video_1"}, ["video_1"], "", "two words", object()],
+    ids=lambda value: type(value).__name__,
+)
 async def test_an_xcom_that_is_no_id_is_told_for_good(
     emulator: Emulator, monkeypatch: pytest.MonkeyPatch, value: Any
 ) -> None:
