@@ -7,6 +7,8 @@ import json
 import subprocess
 import sys
 import time
+from datetime import UTC, datetime
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -76,9 +78,19 @@ def batch_table(batches: list[dict[str, Any]]) -> str:
     return "\n".join(lines)
 
 
+def measured_with() -> str:
+    """Return when the tables were measured, with which Airflow, and from which commit of this project."""
+    commit = subprocess.run(
+        ["git", "describe", "--always", "--dirty", "--abbrev=7"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    today = datetime.now(tz=UTC).date().isoformat()
+    return f"Measured on {today} with Airflow {version('apache-airflow-core')}, at commit {commit.stdout.strip()}."
+
+
 def write(name: str, text: str) -> None:
-    """Put a table between its marks."""
+    """Put a table between its marks, with what it was measured with."""
     begin, end = f"<!-- {name}: begin -->", f"<!-- {name}: end -->"
+    text = f"{measured_with()}\n\n{text}"
     before, _, rest = DOCS.read_text().partition(begin)
     _, _, after = rest.partition(end)
     DOCS.write_text(f"{before}{begin}\n{text}\n{end}{after}")

@@ -1,9 +1,10 @@
 """A catalogue: a video for each product of a CSV file, ordered, awaited and saved by one task.
 
-Products → prompts → one batch → a task that reads the batch's manifest. However many products there are, two processes
-work on the batch: one that orders, one that saves; nothing waits on a worker in between. ``STARVIDEOS_EXAMPLE_INPUTS``
-(see ``six_modes.py``) says where the products' pictures are, ``STARVIDEOS_EXAMPLE_DESTINATION`` where the videos go;
-each may be a bucket, with an Airflow connection in it: ``s3://aws_default@my-bucket/videos/``.
+Products → prompts → one batch → a task that reads the batch's manifest. However many products there are, one process
+orders and another one saves; nothing waits on a worker in between. (Where videos take longer than ``save_interval``, 10
+minutes, there is one more process for each of these.) ``STARVIDEOS_EXAMPLE_INPUTS`` (see ``six_modes.py``) says where
+the pictures are, ``STARVIDEOS_EXAMPLE_DESTINATION`` where the videos go; each may be a bucket, with an Airflow
+connection in it: ``s3://aws_default@my-bucket/videos/``.
 """
 
 import csv

@@ -40,7 +40,8 @@ class StarVideosBatchOperator(BaseOperator):
     has the same fields as columns. With ``destination``, ``name`` names the file (``<name>.mp4``, else the video's id).
     Request arguments beside ``requests`` are for the rows that don't give them.
 
-    Besides the return value it pushes the XCom ``counts`` (how many rows there are, in all and in each state).
+    XComs beside the return value: ``counts`` (how many rows there are, in all and in each state), and with
+    ``destination`` ``manifest`` (the manifest's URI, also where the task then fails).
 
     :param requests: a list, or a path or URI of JSON Lines (``.jsonl``, ``.ndjson``) or CSV (``.csv``) (templated); it
         must render to the same all through a try

@@ -163,7 +163,7 @@ def _pip(words: list[str]) -> None:
     assert words[1] == "install"
     extras = set(metadata("airflow-provider-starvideos").get_all("Provides-Extra") or [])
     for word in words:
-        found = re.match(r"airflow-provider-starvideos\[(.*)\]", word)
+        found = re.match(r"(?:airflow-provider-starvideos|\.+)\[(.*)\]", word)
         assert not found or set(found[1].split(",")) <= extras
 
 
@@ -178,7 +178,7 @@ COMMANDS = {
     "python": _python,
     "python3": _python,
     "pip": _pip,
-    **dict.fromkeys(("export", "mkdir", ".", "cd", "git", "pre-commit", "uv", "curl"), _anything),
+    **dict.fromkeys(("export", "mkdir", "cp", ".", "cd", "git", "pre-commit", "uv", "curl"), _anything),
 }
 
 
@@ -313,3 +313,12 @@ def test_the_reference_shows_what_it_lists() -> None:
     assert "Emulator\n   :members: \n" in made
     assert "Operator\n   :members: dry_run\n" in made
     assert "](../airflow_provider" not in made
+
+
+def test_figures_are_compared_with_the_versions_that_are_measured() -> None:
+    """The README names the peers' versions as `make bench-peers` installs them."""
+    pins = (ROOT / "benchmarks" / "peers.txt").read_text()
+    peers = re.findall(r"^apache-airflow-providers-(?!standard)(.+)==(.+)$", pins, re.MULTILINE)
+    readme = (ROOT / "README.md").read_text().lower()
+    assert len(peers) == 4
+    assert [name for name, version in peers if f"{name.replace('-', ' ')} {version}" not in readme] == []
