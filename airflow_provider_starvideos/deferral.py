@@ -6,15 +6,38 @@ import time
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from airflow.providers.common.compat.sdk import AirflowSkipException
+from airflow.providers.common.compat.sdk import AirflowSkipException, conf
 from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_1_PLUS
 
 from airflow_provider_starvideos.api.polling import BACKSTOP_SECONDS
+from airflow_provider_starvideos.compat.configuration import is_configured
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import BaseOperator, Context
 
     from airflow_provider_starvideos.api.models import VideoTask
+
+
+SECTION, OPTION = "operators", "default_deferrable"
+
+
+def deferrable_or_default(deferrable: bool | None) -> bool:
+    """Return whether an operator waits in the triggerer.
+
+    :param deferrable: as its author says; None: as Airflow's configuration says, and True where that says nothing. What
+        Airflow ships (False) counts for nothing: a wait on a worker holds its slot for minutes
+    """
+    if deferrable is not None:
+        return deferrable
+    return conf.getboolean(SECTION, OPTION) if is_configured(SECTION, OPTION) else True
+
+
+def backstop(seconds: float) -> timedelta:
+    """Return Airflow's own timeout of a deferral. It always lies ahead, also where the deadline has passed.
+
+    :param seconds: until the wait's own deadline; negative: it has passed
+    """
+    return timedelta(seconds=max(0.0, seconds) + BACKSTOP_SECONDS)
 
 
 def announce(operator: BaseOperator, video_id: str, timeout: float) -> float:
@@ -59,11 +82,11 @@ def defer(
 ) -> NoReturn:
     """Hand the wait for a video over to the triggerer, which wakes ``operator.execute_complete``.
 
-    :param poll_interval: seconds between two looks
+    :param poll_interval: seconds between two polls
     :param timeout: seconds that the wait may last
     :param end_task: the task has nothing to do after a completed video, so it may end in the triggerer
     :param success_xcom: an XCom that tells the task's next try that it ended there
-    :param silent_fail: wait on however many looks fail
+    :param silent_fail: wait on however many polls fail
     """
     from airflow_provider_starvideos.triggers.ending import task_may_end_in_triggerer
     from airflow_provider_starvideos.triggers.task import StarVideosTaskTrigger
@@ -78,9 +101,8 @@ def defer(
         success_xcom=success_xcom,
         silent_fail=silent_fail,
     )
-    backstop = timedelta(seconds=timeout + BACKSTOP_SECONDS)
     of_try = {"try_number": context["ti"].try_number}
-    operator.defer(trigger=trigger, method_name="execute_complete", kwargs=of_try, timeout=backstop)
+    operator.defer(trigger=trigger, method_name="execute_complete", kwargs=of_try, timeout=backstop(timeout))
     raise AssertionError("defer() always raises")
 
 

@@ -36,7 +36,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Self
 
 
 class StarVideosError(Exception):
@@ -212,6 +212,14 @@ class StarVideosUnconfirmedError(StarVideosError):
         super().__init__(message)
 
 
+AFTER_A_DEADLINE = (
+    "Billed: once, when it was ordered. It can't be stopped: it goes on, and its id stays valid.\n"
+    "1. Clear this task: it waits for the same video again, with the whole timeout, and orders nothing new (an order "
+    "with durable=False does).\n"
+    "2. If videos often take longer, raise the timeout."
+)
+
+
 class StarVideosVideoFailedError(StarVideosError):
     """The API took the order, and the video failed.
 
@@ -222,11 +230,39 @@ class StarVideosVideoFailedError(StarVideosError):
     def __init__(self, video_id: str, reason: str) -> None:
         self.video_id = video_id
         self.reason = reason
-        super().__init__(f"StarVideos video {video_id} failed: {reason}")
+        super().__init__(
+            f"StarVideos video {video_id} failed: {reason}\n"
+            "Billed: its order was accepted, so take it for billed unless the StarVideos account says otherwise. "
+            "Waiting again doesn't help.\n"
+            "1. Change what the reason is about, for example the prompt or an input.\n"
+            "2. Clear the task that ordered it, or let its retries do so: that orders a new video, billed again."
+        )
 
 
 class StarVideosWaitTimeoutError(StarVideosError):
-    """The video wasn't ready at the deadline. It can't be stopped: it goes on, and is billed."""
+    """The video wasn't ready at the deadline. It can't be stopped: it goes on, and is billed once, by its order.
+
+    :param message: what happened, and what to do
+    :param reason: the first of it in a few words; empty: the message
+    """
+
+    def __init__(self, message: str, *, reason: str = "") -> None:
+        self.reason = reason or message
+        super().__init__(message)
+
+    @classmethod
+    def of(cls, video_id: str, status: str = "", last: str = "") -> Self:
+        """Return the error of a wait for a video.
+
+        :param video_id: the API's id
+        :param status: in which it was when the API last told; empty: it never did
+        :param last: how the last poll failed, if it did
+        """
+        seen = f"; it was {status} when last seen" if status else ""
+        return cls(
+            f"StarVideos video {video_id} wasn't ready at the deadline{seen}.{last}\n{AFTER_A_DEADLINE}",
+            reason=f"wasn't ready at the deadline{seen}. It can't be stopped: it goes on, and is billed once.",
+        )
 
 
 class StarVideosNotReadyError(StarVideosError):

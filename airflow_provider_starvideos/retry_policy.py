@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 WITH_BACKOFF = (StarVideosAPIError, StarVideosConnectionError, StarVideosRecordError)
 
 
+LEAST_ASKED_SECONDS = 1.0  # a server that asks for less, or for a date in the past, asks for nothing
+
+
 class StarVideosRetryPolicy(RetryPolicy):
     """Retries as the API asks for, and never where a retry can't help. Within the task's ``retries``, as always.
 
@@ -73,10 +76,9 @@ class StarVideosRetryPolicy(RetryPolicy):
         name = type(error).__name__
         if error.permanent:
             return RetryDecision.fail(f"{name}: a retry can't mend it")
-        if isinstance(error, StarVideosAPIError) and error.retry_after is not None:
-            return RetryDecision.retry(
-                timedelta(seconds=error.retry_after), f"{name}: the delay that the API asked for"
-            )
+        asked = error.retry_after or 0.0 if isinstance(error, StarVideosAPIError) else 0.0
+        if asked >= LEAST_ASKED_SECONDS:
+            return RetryDecision.retry(timedelta(seconds=asked), f"{name}: the delay that the API asked for")
         if isinstance(error, WITH_BACKOFF):
             doublings = min(max(try_number - 1, 0), 32)
             return RetryDecision.retry(min(self.first_delay * 2**doublings, self.longest_delay), f"{name}: backing off")

@@ -83,8 +83,8 @@ def query(endpoint: Endpoint, video_id: str, *, max_retries: int | None = None) 
         yield Sleep(delay, f"The API doesn't know {video_id} yet. Asking again in {delay:.1f} s.")
 
 
-def probe(endpoint: Endpoint, video_id: str) -> Call:
-    """Ask once for a video that isn't expected to be there."""
+def poll(endpoint: Endpoint, video_id: str) -> Call:
+    """Ask for a video's status, once: whoever polls comes back anyway."""
     return (yield from _call(query_request(endpoint, video_id), max_retries=0))
 
 

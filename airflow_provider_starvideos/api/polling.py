@@ -1,55 +1,112 @@
-"""How to wait for a video: what each look at it means, and when to look again. Pure; used by every kind of wait.
+"""How to wait for a video: what each poll means, when to poll again, and what ends a wait. Pure; used by every wait.
 
-A poll that fails doesn't fail the wait: the video goes on whether or not anybody can see it. Only so many failures in
-a row, the deadline, or an error that no repetition can mend ends it.
+The video is paid for, and goes on whether or not anybody can see it. So after an order only the API itself ends a wait,
+or a deadline. What a gateway, a proxy or nothing at all answers is a failed poll.
+
+=========================================  =================================================  ========================
+a poll tells                               the wait                                           why
+=========================================  =================================================  ========================
+completed, with a URL                      ends: the video                                    the API says so
+failed                                     ends: ``StarVideosVideoFailedError``               the API says so
+completed, no URL                          goes on ``POLLS_FOR_URL`` times, then ends:        the URL may come later;
+                                           the video, without a URL                           the video is there
+queued, processing, any other word         goes on; an unknown word is logged once            it isn't an end
+the API's own: it doesn't know the video   ends at the ``UNKNOWN`` limit: permanent           a new id may need a moment
+the API's own: it refuses the key          ends at the ``REFUSED`` limit: permanent           the key may be exchanged
+the connection can't be used               ends at the ``UNUSABLE`` limit: permanent          it may be edited just now
+429, whoever says it                       goes on, with the pause asked for                  the server works
+anything else: a gateway's 4xx or 5xx,     ends at the ``FAILED`` limit; a retry of the task  the API may come back
+HTML, a redirect, no answer, …             goes on with the same video
+the deadline has passed                    ends: ``StarVideosWaitTimeoutError``               nothing hangs
+=========================================  =================================================  ========================
+
+A limit is a number of such polls since the API last told how the video is, and a time that they must span (``limit``).
 """
 
 from __future__ import annotations
 
 import random
+import re
 import time
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import TypeAlias
 
+from airflow_provider_starvideos.api import retry
 from airflow_provider_starvideos.api.flow import Sleep
 from airflow_provider_starvideos.api.models import VideoTask
 from airflow_provider_starvideos.exceptions import (
     StarVideosAPIError,
     StarVideosAuthenticationError,
+    StarVideosConfigurationError,
+    StarVideosConnectionError,
     StarVideosError,
+    StarVideosNotFoundError,
     StarVideosRateLimitError,
+    StarVideosServerError,
     StarVideosVideoFailedError,
     StarVideosWaitTimeoutError,
 )
 
-DEFAULT_POLL_INTERVAL = 30.0
-"""Seconds; the vendor recommends 30 to 60 and may limit faster polling (page "Query Task")."""
-DEFAULT_TIMEOUT = 3600.0
-"""Seconds; a generation takes minutes."""
-BACKSTOP_SECONDS = 120.0
-"""Airflow's own timeout of a deferral comes this much after the wait's deadline, should the trigger be gone."""
-MAX_POLL_ERRORS_IN_A_ROW = 10
-"""So many looks in a row must have failed, …"""
-MIN_BLIND_SECONDS = 600.0
-"""… and for so long, before they end a wait. The video goes on meanwhile, and an API that restarts comes back."""
+DEFAULT_POLL_INTERVAL = 30.0  # seconds; the vendor recommends 30 to 60 and may limit faster polling ("Query Task")
+DEFAULT_TIMEOUT = 3600.0  # seconds; a generation takes minutes
+BACKSTOP_SECONDS = 120.0  # Airflow's own timeout of a deferral comes so long after the wait's deadline
+LAST_POLL_SECONDS = 60.0  # how long the last poll may take, after the deadline; less than the backstop
+
+MAX_POLL_ERRORS_IN_A_ROW = 10  # polls that must have failed, …
+MIN_BLIND_SECONDS = 600.0  # … and the seconds that they must span: an API that restarts comes back
+POLLS_OF_UNKNOWN = 3  # the API must have said so often that it doesn't know the video; see ``retry.UNKNOWN_DELAY``
+POLLS_OF_UNUSABLE = 3  # a connection must have been unusable so often: whoever edits it may delete it for a moment
+POLLS_FOR_URL = 3  # polls after the first one that told of a completed video without a URL
+
 MAX_PAUSE_SECONDS = 600.0
-"""The longest pause between two looks that the API can ask for. Whatever asks for hours (a gateway with a quota of its
-own, a date of another clock) would otherwise blind all waits until their deadlines; a look in ten minutes hurts nobody.
+"""The longest pause between two polls that the API can ask for. Whatever asks for hours (a gateway with a quota of its
+own, a date of another clock) would otherwise blind all waits until their deadlines; a poll in ten minutes hurts nobody.
 """
-POLL_JITTER = 0.2
-"""Share of an interval that chance adds to it, so that polls spread; never less than the interval."""
+POLL_JITTER = 0.2  # share of an interval that chance adds to it, so that polls spread; never less than the interval
+
+
+class Failure(StrEnum):
+    """What a poll tells that tells nothing of the video."""
+
+    UNKNOWN = "unknown"
+    REFUSED = "refused"
+    UNUSABLE = "unusable"
+    FAILED = "failed"
+
+
+FAILURES = frozenset(Failure)
+
+
+def kind_of(error: StarVideosError) -> Failure:
+    """Return what a failed poll tells; the table in this module's docstring."""
+    from_api = isinstance(error, StarVideosAPIError) and error.from_api
+    if isinstance(error, StarVideosNotFoundError) and from_api and error.names_video:
+        return Failure.UNKNOWN
+    if isinstance(error, StarVideosAuthenticationError) and from_api:
+        return Failure.REFUSED
+    return Failure.UNUSABLE if isinstance(error, StarVideosConfigurationError) else Failure.FAILED
+
+
+def limit(kind: Failure) -> tuple[int, float]:
+    """Return how many polls of a kind end a wait, and the seconds that they must span at least."""
+    if kind is Failure.UNKNOWN:
+        return POLLS_OF_UNKNOWN, retry.UNKNOWN_DELAY * (POLLS_OF_UNKNOWN - 1)
+    if kind is Failure.UNUSABLE:
+        return POLLS_OF_UNUSABLE, 0.0
+    return MAX_POLL_ERRORS_IN_A_ROW, MIN_BLIND_SECONDS
 
 
 @dataclass(frozen=True)
-class Look:
+class Poll:
     """Ask the API how the video is, once."""
 
     video_id: str
 
 
-Watch: TypeAlias = Generator[Look | Sleep, VideoTask | None, VideoTask]
-"""Is sent the ``VideoTask`` of each ``Look``, or thrown the ``StarVideosError`` in which it ended."""
+Watch: TypeAlias = Generator[Poll | Sleep, VideoTask | None, VideoTask]
+"""Is sent the ``VideoTask`` of each ``Poll``, or thrown the ``StarVideosError`` in which it ended."""
 
 
 def watch(
@@ -60,24 +117,24 @@ def watch(
     chance: Callable[[], float] = random.random,
     now: Callable[[], float] = time.time,
 ) -> Watch:
-    """Wait until a video is completed, as a flow (see ``flow``). The first look comes at once.
+    """Wait until a video is completed, as a flow (see ``flow``). The first poll comes at once.
 
     :param video_id: the API's id
-    :param poll_interval: seconds between two looks
+    :param poll_interval: seconds between two polls
     :param end_time: epoch seconds after which the wait has failed
     :param chance: gives random numbers from 0 to 1
     :param now: gives epoch seconds
     :return: the completed video
     :raises StarVideosVideoFailedError: the video failed
     :raises StarVideosWaitTimeoutError: the deadline has passed
-    :raises StarVideosError: it can't be told, for that reason
+    :raises StarVideosError: the API couldn't be asked for too long, or refuses to tell
     """
     wait = Wait(video_id, poll_interval=poll_interval, end_time=end_time, chance=chance)
     while True:
         try:
-            task = yield Look(video_id)
+            task = yield Poll(video_id)
             if task is None:
-                raise TypeError("a look must be answered with a video")
+                raise TypeError("a poll must be answered with a video")
         except StarVideosError as error:
             outcome: Sleep | VideoTask = wait.failed(error, now())
         else:
@@ -87,41 +144,93 @@ def watch(
         yield outcome
 
 
-class Wait:
-    """One wait for one video. Tell it each look's outcome; it tells what to do.
+@dataclass
+class Streak:
+    """Polls of one kind since the API last told how the video is.
 
-    :param video_id: the API's id
-    :param poll_interval: seconds between two looks
-    :param end_time: epoch seconds after which the wait has failed
-    :param chance: gives random numbers from 0 to 1
+    :param times: how many
+    :param since: epoch seconds of the first
     """
 
-    def __init__(self, video_id: str, *, poll_interval: float, end_time: float, chance: Callable[[], float]) -> None:
+    times: int = 0
+    since: float = 0.0
+
+    def count(self, now: float) -> None:
+        """Count one more."""
+        self.times, self.since = self.times + 1, self.since if self.times else now
+
+    def has_reached(self, kind: Failure, now: float) -> bool:
+        """Tell whether there were enough of them, for long enough."""
+        times, seconds = limit(kind)
+        return self.times >= times and now - self.since >= seconds
+
+
+class Wait:
+    """One wait for one video. Give it each poll's outcome; it returns what to do.
+
+    :param video_id: the API's id
+    :param poll_interval: seconds between two polls
+    :param end_time: epoch seconds after which the wait has failed
+    :param chance: gives random numbers from 0 to 1
+    :param memory: what ``memory`` returned in an earlier process of the same wait
+    """
+
+    def __init__(
+        self, video_id: str, *, poll_interval: float, end_time: float, chance: Callable[[], float], memory: str = ""
+    ) -> None:
         self.video_id = video_id
         self.poll_interval = poll_interval
         self.end_time = end_time
         self._chance = chance
-        self._errors = 0
-        self._blind_since = 0.0
+        self._failures: dict[Failure, Streak] = {}  # FAILED counts all of them, each other kind only its own
+        self._without_url = 0
         self._paused = False
         self._status = ""
         self._warned = False
+        self._recall(memory)
+
+    @property
+    def failing_since(self) -> float | None:
+        """Epoch seconds of the first of the polls in a row that failed; None: the last one told how the video is."""
+        failed = self._failures.get(Failure.FAILED)
+        return failed.since if failed else None
+
+    @property
+    def is_unknown(self) -> bool:
+        """The API has said that it doesn't know the video, and hasn't told of it since."""
+        return Failure.UNKNOWN in self._failures
+
+    def memory(self) -> str:
+        """Return what a later process of this wait must know; empty: nothing. Letters, digits, ``-`` and ``_`` only."""
+        facts = [f"{kind}-{one.times}-{one.since:.0f}" for kind, one in self._failures.items()]
+        facts += [f"url-{self._without_url}-0"] if self._without_url else []
+        return "_".join([*facts, *(["warned-1-0"] if self._warned else [])])
+
+    def _recall(self, memory: str) -> None:
+        for name, times, since in re.findall(r"([a-z]+)-(\d+)-(\d+)", memory):
+            if name == "url":
+                self._without_url = int(times)
+            elif name == "warned":
+                self._warned = True
+            elif name in FAILURES:
+                self._failures[Failure(name)] = Streak(int(times), float(since))
 
     def saw(self, task: VideoTask, now: float) -> Sleep | VideoTask:
-        """Take a look's answer.
+        """Take a poll's answer.
 
         :param task: the video as the API told it
         :param now: epoch seconds
-        :return: the completed video, or when to look again
+        :return: the completed video, or when to poll again
         :raises StarVideosVideoFailedError: the video failed
         :raises StarVideosWaitTimeoutError: the deadline has passed
         """
-        self._errors = 0
+        self._failures.clear()
         self._paused = False
-        if task.is_completed:
-            return task
         if task.is_failed:
             raise StarVideosVideoFailedError(self.video_id, task.error or "the API gave no reason")
+        if task.is_completed:
+            return self._completed(task, now)
+        self._without_url = 0
         notice, warn = "", False
         if task.status != self._status:
             notice = f"StarVideos video {self.video_id} is {task.status}"
@@ -131,32 +240,42 @@ class Wait:
             self._status = task.status
         return self._again(max(0.0, self._interval() - task.age), now, notice, warn=warn)
 
+    def _completed(self, task: VideoTask, now: float) -> Sleep | VideoTask:
+        if task.video_url or self._without_url >= POLLS_FOR_URL or now >= self.end_time:
+            return task
+        self._without_url += 1
+        notice = (
+            f"StarVideos video {self.video_id} is completed, but the API gives no URL. "
+            f"Polling again ({self._without_url} of {POLLS_FOR_URL})."
+        )
+        return self._again(max(0.0, self._interval() - task.age), now, notice, warn=True)
+
     def failed(self, error: StarVideosError, now: float) -> Sleep:
-        """Take a look that failed.
+        """Take a poll that failed.
 
         :param error: how it failed
         :param now: epoch seconds
-        :return: when to look again
-        :raises StarVideosError: ``error`` itself where waiting on is pointless, or it was one too many in a row
+        :return: when to poll again
+        :raises StarVideosError: the wait ends: the API itself refuses to tell, or couldn't be asked for too long
         :raises StarVideosWaitTimeoutError: the deadline has passed
         """
         if isinstance(error, StarVideosRateLimitError):
             return self._rate_limited(error, now)
-        self._errors += 1
-        if self._errors == 1:
-            self._blind_since = now
-        delay = self._interval()
-        # A key with which this wait has seen its video is being exchanged, or a gateway has a bad moment.
-        passes = not error.permanent or (self._status != "" and isinstance(error, StarVideosAuthenticationError))
-        too_many = self._errors >= MAX_POLL_ERRORS_IN_A_ROW and now - self._blind_since >= MIN_BLIND_SECONDS
-        if not passes or too_many:
+        kind = kind_of(error)
+        for counted in {kind, Failure.FAILED}:
+            self._failures.setdefault(counted, Streak()).count(now)
+        failed = self._failures[Failure.FAILED]
+        if kind is not Failure.FAILED and self._failures[kind].has_reached(kind, now):
             raise error
+        if failed.has_reached(Failure.FAILED, now):
+            raise blind(self.video_id, error, failed, now) from error
+        delay = self._interval()
+        if kind is Failure.UNKNOWN and not self._status:
+            delay = min(delay, retry.UNKNOWN_DELAY)  # just ordered, or a wrong id
         if isinstance(error, StarVideosAPIError) and error.retry_after:
             delay = max(delay, min(error.retry_after, MAX_PAUSE_SECONDS))
-        notice = (
-            f"Looking at StarVideos video {self.video_id} failed ({self._errors} in a row), the wait goes on: {error}"
-        )
-        return self._again(delay, now, notice, blind=f" The last look at it failed: {error}")
+        notice = f"Poll of StarVideos video {self.video_id} failed ({failed.times} in a row), the wait goes on: {error}"
+        return self._again(delay, now, notice, warn=True, last=f"\nThe last poll failed: {error}")
 
     def _rate_limited(self, error: StarVideosRateLimitError, now: float) -> Sleep:
         """The server works, and wants fewer polls: no failure, however often. Come back spread over an interval."""
@@ -168,16 +287,35 @@ class Wait:
     def _interval(self) -> float:
         return self.poll_interval * (1.0 + POLL_JITTER * self._chance())
 
-    def _again(self, delay: float, now: float, notice: str, *, warn: bool = False, blind: str = "") -> Sleep:
-        """Look again after ``delay``, but not later than at the deadline: the last look is there."""
+    def _again(self, delay: float, now: float, notice: str, *, warn: bool = False, last: str = "") -> Sleep:
+        """Poll again after ``delay``, but not later than at the deadline: the last poll is there."""
         left = self.end_time - now
         if left <= 0:
-            last = f"; it was {self._status} when last seen" if self._status else ""
-            raise StarVideosWaitTimeoutError(
-                f"StarVideos video {self.video_id} wasn't ready at the deadline{last}. It can't be stopped: it goes "
-                f"on, and is billed. Wait for it again (its id stays valid) or raise the timeout.{blind}"
-            )
+            raise StarVideosWaitTimeoutError.of(self.video_id, self._status, last)
         return Sleep(min(delay, left), notice, warn)
+
+
+def blind(video_id: str, error: StarVideosError, failed: Streak, now: float) -> StarVideosError:
+    """Return the error of a wait that couldn't ask the API for too long. A retry may help, whatever the last poll said.
+
+    :param video_id: the API's id
+    :param error: how the last poll failed
+    :param failed: the polls in a row
+    :param now: epoch seconds
+    """
+    message = (
+        f"The StarVideos API couldn't be asked about video {video_id}: {failed.times} polls in a row failed, over "
+        f"{(now - failed.since) / 60:.0f} minutes. The last one: {error}\n"
+        "Billed: once, when it was ordered. The video isn't lost: it goes on, and its id stays valid.\n"
+        "1. Check that the connection's host can be reached from here, and what answers there.\n"
+        "2. Clear this task, or let its retries do so: it waits for the same video, and orders nothing new (an order "
+        "with durable=False does)."
+    )
+    if not isinstance(error, StarVideosAPIError):
+        return StarVideosConnectionError(message, sent=True)
+    # What a gateway says is no refusal of the API's, so it isn't permanent either.
+    kind = StarVideosServerError if error.permanent else type(error)
+    return kind(message, status_code=error.status_code, body=error.body, request_id=error.request_id)
 
 
 def completed_line(task: VideoTask) -> str:

@@ -153,7 +153,9 @@ def _worth_repeating(error: StarVideosError, *, is_order: bool) -> bool:
 
 
 def retry_after_seconds(headers: Mapping[str, str]) -> float | None:
-    """Return what ``Retry-After`` (seconds, or an HTTP date) asks for; None without one that can be read.
+    """Return what ``Retry-After`` (seconds, or an HTTP date) asks for.
+
+    None without one that can be read, and for 0 or a date in the past: then our own back-off decides.
 
     :param headers: with lower-case names; a date is read against the server's own ``Date``, where there is one
     """
@@ -166,7 +168,7 @@ def retry_after_seconds(headers: Mapping[str, str]) -> float | None:
             seconds = _http_date(text) - _server_now(headers)
     except (ValueError, OverflowError):
         return None
-    return min(max(seconds, 0.0), LONGEST_RETRY_AFTER)
+    return min(seconds, LONGEST_RETRY_AFTER) if seconds > 0 else None
 
 
 def _server_now(headers: Mapping[str, str]) -> float:

@@ -18,7 +18,7 @@ class Plan:
     """What to wait for, and until when.
 
     :param videos: the API's ids, each with the epoch seconds at which its wait has failed
-    :param poll_interval: seconds between two looks at a video
+    :param poll_interval: seconds between two polls of a video
     :param enough: number of videos whose end ends the wait: there is something to do then; None: all of them
     :param resume_at: epoch seconds at which the wait ends, and not before: orders can go on then
     :param save_after: seconds after the first completed video at which the wait ends, for the saving of what is there

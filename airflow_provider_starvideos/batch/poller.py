@@ -1,6 +1,8 @@
-"""Waiting for many videos at once: one look per video and interval, spread over it, and one result for all.
+"""Waiting for many videos at once: one poll per video and interval, spread over it, and one result for all.
 
-Used by the trigger, with the triggerer's shared engine, and by a worker that waits itself.
+No answer about one video ends the wait for the others: one that can't be polled while others can is waited for until
+its deadline. What ends a wait is decided in ``api.polling``. Used by the trigger, with the triggerer's shared engine,
+and by a worker that waits itself.
 """
 
 from __future__ import annotations
@@ -13,10 +15,9 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
-from airflow_provider_starvideos.api.calls import query
 from airflow_provider_starvideos.api.flow import Sleep
 from airflow_provider_starvideos.api.models import VideoTask
-from airflow_provider_starvideos.api.polling import Wait
+from airflow_provider_starvideos.api.polling import LAST_POLL_SECONDS, Wait
 from airflow_provider_starvideos.api.protocol import Endpoint
 from airflow_provider_starvideos.batch.entries import RowState
 from airflow_provider_starvideos.batch.plan import Outcome, Plan
@@ -27,45 +28,50 @@ from airflow_provider_starvideos.exceptions import (
     StarVideosVideoFailedError,
     StarVideosWaitTimeoutError,
 )
+from airflow_provider_starvideos.hooks.renewal import Renewal
 
-LOOKS_AT_ONCE = 20
-ALONE_INTERVALS = 3
-"""A video that can't be looked at, while another was within so many intervals, has a problem of its own."""
+POLLS_AT_ONCE = 20
 PROGRESS_SECONDS = 60.0
-
+LATE_SPREAD_SECONDS = 30.0  # polls whose deadline has passed are spread over so long; less than LAST_POLL_SECONDS
 
 ENDS: Mapping[type[StarVideosError], RowState] = {
     StarVideosVideoFailedError: RowState.FAILED,
     StarVideosWaitTimeoutError: RowState.TIMED_OUT,
     StarVideosNotFoundError: RowState.UNKNOWN,
 }
-"""Errors that end the wait for one video. Any other concerns all of them."""
+"""Errors that end the wait for one video. Any other concerns all of them, or is a failed poll."""
 
 
 class BatchWait:
     """One wait for the videos of a plan.
 
     :param plan: what to wait for
-    :param look: asks how a video is
+    :param poll: asks how a video is
     :param log: a logger
     """
 
-    def __init__(self, plan: Plan, look: Callable[[str], Awaitable[VideoTask]], log: Any) -> None:
+    def __init__(self, plan: Plan, poll: Callable[[str], Awaitable[VideoTask]], log: Any) -> None:
         self._plan = plan
-        self._look = look
+        self._poll = poll
         self._log = log
         self.outcomes: dict[str, Outcome] = {}
-        self._failed_looks: Counter[str] = Counter()
+        self._failed_polls: Counter[str] = Counter()
         self._last_answer = 0.0
+        self._odd: set[str] = set()  # couldn't be polled while others could
+        self._odd_words: set[str] = set()  # statuses that nobody knows
         self._statuses: dict[str, str] = {}
         self._first_completed: float | None = None
+        self._polls: set[asyncio.Task[None]] = set()
         self._changed = asyncio.Event()
-        self._began = time.time()
-        now = time.time()
+        self._began = now = time.time()
+        self._last_end = max((now, *plan.videos.values())) + LAST_POLL_SECONDS
         # Not at once: videos that were just ordered aren't ready, and a restart must not bring a burst.
-        self._due = [(now + plan.poll_interval * random.random(), video_id) for video_id in plan.videos]
+        self._due = [(self._first_poll(now, end_time), video_id) for video_id, end_time in plan.videos.items()]
         heapq.heapify(self._due)
         self._waits = {video_id: self._new_wait(video_id) for video_id in plan.videos}
+
+    def _first_poll(self, now: float, end_time: float) -> float:
+        return now + random.random() * min(self._plan.poll_interval, max(end_time - now, LATE_SPREAD_SECONDS))
 
     def _new_wait(self, video_id: str) -> Wait:
         plan = self._plan
@@ -77,25 +83,26 @@ class BatchWait:
         :return: how videos ended, by id, as in ``outcomes``; those that aren't in it go on
         :raises StarVideosError: it can't be told, for a reason that concerns all of them
         """
-        places = asyncio.Semaphore(LOOKS_AT_ONCE)
         try:
             async with asyncio.TaskGroup() as group:
                 progress = group.create_task(self._tell_progress())
-                looks: set[asyncio.Task[None]] = set()
                 while not self._over():
-                    if await self._idle():
-                        continue
-                    await places.acquire()
-                    _, video_id = heapq.heappop(self._due)
-                    look = group.create_task(self._look_at(video_id))
-                    looks.add(look)
-                    look.add_done_callback(looks.discard)
-                    look.add_done_callback(lambda _: places.release())
-                for task in (progress, *looks):
+                    if self._is_late():
+                        self._end_the_late()
+                    elif not await self._idle():
+                        _, video_id = heapq.heappop(self._due)
+                        poll = group.create_task(self._poll_one(video_id))
+                        self._polls.add(poll)
+                        poll.add_done_callback(self._has_ended)
+                for task in (progress, *self._polls):
                     task.cancel()
         except BaseExceptionGroup as errors:
             raise _first(errors) from None
         return self.outcomes
+
+    def _has_ended(self, poll: asyncio.Task[None]) -> None:
+        self._polls.discard(poll)
+        self._changed.set()  # there is a free slot
 
     def _over(self) -> bool:
         until = self._until()
@@ -111,13 +118,24 @@ class BatchWait:
             times.append(self._first_completed + self._plan.save_after)
         return min((one for one in times if one is not None), default=None)
 
+    def _is_late(self) -> bool:
+        return len(self.outcomes) < len(self._waits) and time.time() >= self._last_end
+
+    def _end_the_late(self) -> None:
+        """End the wait for videos about which the API didn't answer by the end of the last deadline."""
+        self._due.clear()
+        for video_id in self._waits.keys() - self.outcomes.keys():
+            error = StarVideosWaitTimeoutError.of(video_id, self._statuses.get(video_id, ""))
+            self._end(video_id, Outcome(RowState.TIMED_OUT, error.reason, None, time.time()))
+
     async def _idle(self) -> bool:
-        """Sleep until there is something to do; tell whether to look at the clock again first."""
+        """Sleep until there is something to do; return whether to check the clock again first."""
         now, until = time.time(), self._until()
-        due = self._due[0][0] if self._due else None
+        due = self._due[0][0] if self._due and len(self._polls) < POLLS_AT_ONCE else None
         if due is not None and due <= now:
             return False
-        pause = min((one for one in (until, due) if one is not None), default=None)
+        last = self._last_end if len(self.outcomes) < len(self._waits) else None
+        pause = min((one for one in (until, due, last) if one is not None), default=None)
         pause = None if pause is None else max(0.0, pause - now)
         self._changed.clear()
         try:
@@ -127,45 +145,60 @@ class BatchWait:
             pass
         return True
 
-    async def _look_at(self, video_id: str) -> None:
-        wait, step = self._waits[video_id], None
+    async def _poll_one(self, video_id: str) -> None:
+        wait = self._waits[video_id]
         try:
             try:
-                task = await self._look(video_id)
+                task = await self._poll(video_id)
             except StarVideosError as error:
-                if isinstance(error, StarVideosNotFoundError) and error.names_video:
-                    raise
-                step = self._failed(video_id, wait, error)
-            else:
-                self._last_answer = time.time()
-                self._statuses[video_id] = task.status
-                outcome = wait.saw(task, time.time())
-                if isinstance(outcome, VideoTask):
-                    self._first_completed = self._first_completed or time.time()
-                    self._end(video_id, Outcome(RowState.COMPLETED, None, task.actual_duration, time.time()))
-                else:
-                    step = outcome
+                self._again(video_id, self._failed(video_id, wait, error))
+                return
+            self._last_answer = time.time()
+            self._odd.discard(video_id)
+            self._statuses[video_id] = task.status
+            self._warn_of(task)
+            outcome = wait.saw(task, time.time())
         except tuple(ENDS) as error:
-            if isinstance(error, StarVideosNotFoundError) and not error.names_video:
-                raise  # the path is wrong, for all of them
-            reason = error.reason if isinstance(error, StarVideosVideoFailedError) else str(error)
+            reason = getattr(error, "reason", None) or str(error)
             self._end(video_id, Outcome(ENDS[type(error)], reason, None, time.time()))
-        if step is not None:
-            self._again(video_id, step)
+            return
+        if isinstance(outcome, Sleep):
+            self._again(video_id, outcome)
+            return
+        if outcome.video_url is None:
+            self._log.warning("The API gives no URL for the completed StarVideos video %s.", video_id)
+        self._first_completed = self._first_completed or time.time()
+        self._end(video_id, Outcome(RowState.COMPLETED, None, outcome.actual_duration, time.time()))
 
     def _failed(self, video_id: str, wait: Wait, error: StarVideosError) -> Sleep:
-        self._failed_looks[str(error)] += 1
+        """Return when to poll again after a poll that failed.
+
+        :raises StarVideosError: it ends the wait for this video (``ENDS``), or for all of them
+        """
+        self._failed_polls[str(error)] += 1
+        failing_since = wait.failing_since
         try:
             return wait.failed(error, time.time())
-        except StarVideosError as last:
-            # One video that can't be looked at must not end the wait for all others: its deadline is for that.
-            alone = time.time() - self._last_answer < ALONE_INTERVALS * self._plan.poll_interval
-            if last is not error or error.permanent or not alone:
+        except tuple(ENDS):
+            raise
+        except StarVideosError:
+            if failing_since is not None and self._last_answer > failing_since:
+                self._odd.add(video_id)
+            if video_id not in self._odd:
                 raise
         self._waits[video_id] = self._new_wait(video_id)
         return Sleep(self._plan.poll_interval)
 
+    def _warn_of(self, task: VideoTask) -> None:
+        """Warn of a status that nobody knows, once in a wait, however many videos have it."""
+        if not task.has_known_status and task.status not in self._odd_words:
+            self._odd_words.add(task.status)
+            what = "StarVideos video %s is %s, a status that isn't documented: waiting on, until the deadline."
+            self._log.warning(what, task.id, task.status)
+
     def _again(self, video_id: str, step: Sleep) -> None:
+        if video_id in self.outcomes:
+            return
         heapq.heappush(self._due, (time.time() + step.seconds, video_id))
         self._changed.set()
 
@@ -187,10 +220,10 @@ class BatchWait:
         facts = [f"{number} {name}" for name, number in (ended + known).items()]
         minutes = max(time.time() - self._began, 1.0) / 60
         rate = len(self.outcomes) / minutes
-        if self._failed_looks:
-            error, times = self._failed_looks.most_common(1)[0]
-            facts.append(f"{self._failed_looks.total()} looks failed meanwhile, {times} of them: {error}")
-            self._failed_looks.clear()
+        if self._failed_polls:
+            error, times = self._failed_polls.most_common(1)[0]
+            facts.append(f"{self._failed_polls.total()} polls failed meanwhile, {times} of them: {error}")
+            self._failed_polls.clear()
         left = len(self._waits) - len(self.outcomes)
         end = time.strftime("%H:%M UTC", time.gmtime(time.time() + left / rate * 60)) if rate else "not known yet"
         done = self._plan.done + len(self.outcomes)
@@ -200,22 +233,29 @@ class BatchWait:
         )
 
 
-def wait_here(plan: Plan, endpoint: Endpoint, log: Any) -> tuple[Mapping[str, Outcome], StarVideosError | None]:
+def wait_here(
+    plan: Plan, conn_id: str, get_conn: Callable[[], Endpoint], log: Any
+) -> tuple[Mapping[str, Outcome], StarVideosError | None]:
     """Wait on a worker.
 
     :param plan: what to wait for
-    :param endpoint: the API's
+    :param conn_id: Airflow connection of type ``starvideos``
+    :param get_conn: reads the connection; called on this thread, again and again, so that an exchanged key is picked up
     :param log: a logger
     :return: how videos ended, and why the wait ended early, if it did
     """
+    renewal = Renewal(conn_id, log)
+
+    async def read() -> Endpoint:  # blocks for a moment: only the task's own thread may ask Airflow
+        return renewal.fresh() or renewal.read(get_conn)
 
     async def wait() -> tuple[Mapping[str, Outcome], StarVideosError | None]:
-        async with AioClient(notify=log.info) as transport:
+        async with AioClient(notify=log.info) as client:
 
-            async def look(video_id: str) -> VideoTask:
-                return await transport.run(query(endpoint, video_id, max_retries=0))
+            async def poll(video_id: str) -> VideoTask:
+                return await renewal.apoll(client, video_id, read)
 
-            batch_wait = BatchWait(plan, look, log)
+            batch_wait = BatchWait(plan, poll, log)
             try:
                 return await batch_wait.run(), None
             except StarVideosError as error:
@@ -225,7 +265,7 @@ def wait_here(plan: Plan, endpoint: Endpoint, log: Any) -> tuple[Mapping[str, Ou
 
 
 def _first(errors: BaseException) -> BaseException:
-    """Return one error of a group: all looks fail alike when the key or the path is wrong."""
+    """Return one error of a group: all polls fail alike when the API refuses the key, or is gone."""
     while isinstance(errors, BaseExceptionGroup):
         errors = errors.exceptions[0]
     return errors

@@ -16,34 +16,17 @@ from airflow_provider_starvideos.exceptions import (
     StarVideosValidationError,
     StarVideosVideoFailedError,
 )
-from airflow_provider_starvideos.hooks.starvideos import StarVideosHook
 from airflow_provider_starvideos.locations import as_text, located
 
 if TYPE_CHECKING:
-    from airflow_provider_starvideos.api.protocol import Endpoint
     from airflow_provider_starvideos.batch.rows import Row
+    from airflow_provider_starvideos.hooks.fixed import FixedHook
     from airflow_provider_starvideos.storage.destinations import Destination
     from airflow_provider_starvideos.storage.fetch import Limits
     from airflow_provider_starvideos.storage.saving import SavedVideo
 
 WRITE_SECONDS = 5.0
 """How often what was saved is put on record; a crash costs at most the transfers of that time."""
-
-
-class FixedHook(StarVideosHook):
-    """A hook whose connection was looked up before: other threads than the task's must not ask Airflow.
-
-    :param conn_id: Airflow connection of type ``starvideos``
-    :param endpoint: what it describes
-    """
-
-    def __init__(self, conn_id: str, endpoint: Endpoint) -> None:
-        super().__init__(conn_id)
-        self._endpoint = endpoint
-
-    def get_conn(self) -> Endpoint:
-        """Return the endpoint."""
-        return self._endpoint
 
 
 class Saving:

@@ -11,7 +11,7 @@ from typing import Any
 
 from airflow_provider_starvideos.api.flow import Sleep, drive
 from airflow_provider_starvideos.api.models import VideoRequest
-from airflow_provider_starvideos.api.polling import Look, watch
+from airflow_provider_starvideos.api.polling import Poll, watch
 from airflow_provider_starvideos.api.protocol import USER_AGENT, create_request, query_request
 from airflow_provider_starvideos.api.validation import build_request
 from airflow_provider_starvideos.check.evidence import Evidence, Exchange, moment
@@ -66,8 +66,8 @@ def order_one(
     looks: list[Exchange] = []
     evidence.facts["looks"] = looks
 
-    def perform(step: Look | Sleep) -> Any:
-        if isinstance(step, Look):
+    def perform(step: Poll | Sleep) -> Any:
+        if isinstance(step, Poll):
             looks.append(evidence.ask(f"query {len(looks) + 1}", transport, query_request(evidence.endpoint, task.id)))
             answer = looks[-1].read()
             if isinstance(answer, StarVideosError):

@@ -15,7 +15,7 @@ from airflow.providers.common.compat.sdk import AirflowNotFoundException, BaseHo
 from airflow_provider_starvideos import metrics
 from airflow_provider_starvideos.api import calls
 from airflow_provider_starvideos.api.flow import Sleep, adrive, drive
-from airflow_provider_starvideos.api.polling import DEFAULT_POLL_INTERVAL, DEFAULT_TIMEOUT, Look, Watch, watch
+from airflow_provider_starvideos.api.polling import DEFAULT_POLL_INTERVAL, DEFAULT_TIMEOUT, Poll, Watch, watch
 from airflow_provider_starvideos.api.protocol import HttpRequest, check_video_id
 from airflow_provider_starvideos.api.validation import build_request
 from airflow_provider_starvideos.arguments import positive_seconds
@@ -30,6 +30,7 @@ from airflow_provider_starvideos.exceptions import (
 from airflow_provider_starvideos.hooks.connection import CONN_TYPE, DEFAULT_CONN_ID, endpoint_of
 from airflow_provider_starvideos.hooks.form import connection_form_widgets, ui_field_behaviour
 from airflow_provider_starvideos.hooks.missing import awhy_missing, why_missing
+from airflow_provider_starvideos.hooks.renewal import Renewal
 
 if TYPE_CHECKING:
     from airflow_provider_starvideos.api.models import VideoRequest, VideoTask
@@ -164,13 +165,24 @@ class StarVideosHook(BaseHook):
         with self._transport() as transport:
             return transport.run(calls.query(self.get_conn(), check_video_id(video_id)))
 
+    def poll_video(self, video_id: str) -> VideoTask:
+        """Ask for a video, once: for a caller that comes back anyway.
+
+        :param video_id: the API's id
+        :return: the video as it is now
+        :raises StarVideosValidationError: ``video_id`` can't be an id
+        :raises StarVideosError: it can't be told, for that reason
+        """
+        with self._transport() as client:
+            return client.run(calls.poll(self.get_conn(), check_video_id(video_id)))
+
     def wait_for_video(
         self, video_id: str, *, poll_interval: float = DEFAULT_POLL_INTERVAL, timeout: float = DEFAULT_TIMEOUT
     ) -> VideoTask:
-        """Block until a video is completed. A poll that fails doesn't fail the wait.
+        """Block until a video is completed. A poll that fails doesn't fail the wait, and an exchanged key is picked up.
 
         :param video_id: the API's id
-        :param poll_interval: seconds between two looks; the vendor recommends 30 to 60 (page "Query Task")
+        :param poll_interval: seconds between two polls; the vendor recommends 30 to 60 (page "Query Task")
         :param timeout: seconds until the wait has failed
         :return: the completed video
         :raises ValueError: ``poll_interval`` or ``timeout`` isn't a positive time
@@ -179,13 +191,14 @@ class StarVideosHook(BaseHook):
         :raises StarVideosError: it can't be told, for that reason
         """
         flow = _watch(video_id, poll_interval, timeout)
-        endpoint = self.get_conn()
-        with self._transport() as transport:
+        renewal = Renewal(self.starvideos_conn_id, self.log)
+        renewal.read(self.get_conn)  # one that can't be used ends no wait, it begins none
+        with self._transport() as client:
 
-            def perform(step: Look | Sleep) -> Any:
-                if isinstance(step, Look):
-                    return transport.run(calls.query(endpoint, step.video_id, max_retries=0))
-                return transport.perform(step)
+            def perform(step: Poll | Sleep) -> Any:
+                if isinstance(step, Poll):
+                    return renewal.poll(client, step.video_id, self.get_conn)
+                return client.perform(step)
 
             return drive(flow, perform)
 
@@ -242,21 +255,36 @@ class StarVideosHook(BaseHook):
         """Wait until a video is completed, as ``wait_for_video`` does.
 
         :param video_id: the API's id
-        :param poll_interval: seconds between two looks; the vendor recommends 30 to 60 (page "Query Task")
+        :param poll_interval: seconds between two polls; the vendor recommends 30 to 60 (page "Query Task")
         :param timeout: seconds until the wait has failed
         :return: the completed video
         :raises StarVideosError: the errors of ``wait_for_video``
         """
         flow = _watch(video_id, poll_interval, timeout)
-        endpoint = await self.aget_conn()
-        async with self._async_transport() as transport:
+        renewal = Renewal(self.starvideos_conn_id, self.log)
+        await renewal.aread(self.aget_conn)
+        async with self._async_transport() as client:
 
-            async def perform(step: Look | Sleep) -> Any:
-                if isinstance(step, Look):
-                    return await transport.run(calls.query(endpoint, step.video_id, max_retries=0))
-                return await transport.perform(step)
+            async def perform(step: Poll | Sleep) -> Any:
+                if isinstance(step, Poll):
+                    return await renewal.apoll(client, step.video_id, lambda: renewal.aread(self.aget_conn))
+                return await client.perform(step)
 
             return await adrive(flow, perform)
+
+    async def adownload_video(self, video_id: str, path: str | Path, *, verify: bool = True) -> FetchedFile:
+        """Save a completed video to a local file, as ``download_video`` does, in a thread.
+
+        :param video_id: the API's id
+        :param path: the local file
+        :param verify: False: save whatever comes
+        :return: its ``path``, ``size_bytes``, ``sha256`` and ``content_type``
+        :raises StarVideosError: the errors of ``download_video``
+        """
+        from airflow_provider_starvideos.hooks.fixed import FixedHook
+
+        fixed = FixedHook(self.starvideos_conn_id, await self.aget_conn())
+        return await asyncio.to_thread(fixed.download_video, video_id, path, verify=verify)
 
     def _async_transport(self) -> AioClient:
         from airflow_provider_starvideos.clients.aio import AioClient
@@ -273,7 +301,7 @@ class StarVideosHook(BaseHook):
         try:
             endpoint = self.get_conn()
             with self._transport() as transport:
-                transport.run(calls.probe(endpoint, PROBE_VIDEO_ID))
+                transport.run(calls.poll(endpoint, PROBE_VIDEO_ID))
         except StarVideosNotFoundError as error:
             if error.names_video:
                 return True, (

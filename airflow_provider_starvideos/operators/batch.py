@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, NoReturn
 from airflow.providers.common.compat.sdk import BaseOperator
 
 from airflow_provider_starvideos.api.models import REQUEST_FIELDS
-from airflow_provider_starvideos.api.polling import BACKSTOP_SECONDS, DEFAULT_POLL_INTERVAL, DEFAULT_TIMEOUT
+from airflow_provider_starvideos.api.polling import DEFAULT_POLL_INTERVAL, DEFAULT_TIMEOUT
 from airflow_provider_starvideos.arguments import choice, failures_allowed, positive_seconds, whole
+from airflow_provider_starvideos.deferral import backstop, deferrable_or_default
 from airflow_provider_starvideos.exceptions import StarVideosBatchError, StarVideosError
 from airflow_provider_starvideos.failures import operator_failures
 from airflow_provider_starvideos.locations import as_text
@@ -22,7 +23,9 @@ if TYPE_CHECKING:
 
     from airflow_provider_starvideos.batch.batch import Batch
     from airflow_provider_starvideos.batch.plan import Plan
-    from airflow_provider_starvideos.batch.saver import FixedHook, Saving
+    from airflow_provider_starvideos.batch.saver import Saving
+    from airflow_provider_starvideos.hooks.fixed import FixedHook
+    from airflow_provider_starvideos.hooks.starvideos import StarVideosHook
 
 ON_UNCONFIRMED = ("fail", "resubmit")
 IF_EXISTS = ("overwrite", "skip", "error")
@@ -61,8 +64,9 @@ class StarVideosBatchOperator(BaseOperator):
         MP4 nor QuickTime. The number of bytes is still checked
     :param storage_conn_id: Airflow connection of the storage, of the requests' file too (templated)
     :param starvideos_conn_id: Airflow connection of type ``starvideos`` (templated)
-    :param deferrable: wait in the triggerer, not on a worker
-    :param poll_interval: seconds between two looks at a video, more than 0; the vendor recommends 30 to 60 (page
+    :param deferrable: wait in the triggerer, not on a worker. None: as ``[operators] default_deferrable`` of Airflow's
+        configuration says, and True where that isn't set
+    :param poll_interval: seconds between two polls of a video, more than 0; the vendor recommends 30 to 60 (page
         "Query Task")
     :param timeout: seconds that a video may take, more than 0
     :param prompt: and the other request arguments: for rows that don't give them
@@ -100,7 +104,7 @@ class StarVideosBatchOperator(BaseOperator):
         verify: bool = True,
         storage_conn_id: str | None = None,
         starvideos_conn_id: str = "starvideos_default",
-        deferrable: bool = True,
+        deferrable: bool | None = None,
         poll_interval: timedelta | float = DEFAULT_POLL_INTERVAL,
         timeout: timedelta | float = DEFAULT_TIMEOUT,
         prompt: str | None = None,
@@ -127,7 +131,7 @@ class StarVideosBatchOperator(BaseOperator):
         self.verify = verify
         self.storage_conn_id = storage_conn_id
         self.starvideos_conn_id = starvideos_conn_id
-        self.deferrable = deferrable
+        self.deferrable = deferrable_or_default(deferrable)
         self.poll_interval = positive_seconds("poll_interval", poll_interval)
         self.timeout = positive_seconds("timeout", timeout)
         self.prompt = prompt
@@ -139,6 +143,7 @@ class StarVideosBatchOperator(BaseOperator):
         self.reference_videos = reference_videos
         self.model = model
         self._stopping = False
+        self._fixed: FixedHook
 
     def execute(self, context: Context) -> Any:
         """Order, wait, save.
@@ -190,7 +195,8 @@ class StarVideosBatchOperator(BaseOperator):
                 self._defer(context, plan, batch)
             if self._stopping:
                 raise StarVideosBatchError("The task's process is being ended. What was ordered stays on record.")
-            outcomes, error = wait_here(plan, self._hook().get_conn(), self.log)
+            outcomes, error = wait_here(plan, self.starvideos_conn_id, self._hook().get_conn, self.log)
+            self._fixed.renew()  # the key may have been exchanged meanwhile
             batch.take(outcomes)
             if error:
                 self._give_up(context, batch, error)
@@ -201,8 +207,7 @@ class StarVideosBatchOperator(BaseOperator):
 
         carry = batch.carry() | {"try_number": context["ti"].try_number}
         trigger = StarVideosBatchTrigger(plan.to_json(), self.starvideos_conn_id, carry)
-        longest = max((*plan.videos.values(), plan.resume_at or 0.0))
-        timeout = timedelta(seconds=longest - time.time() + BACKSTOP_SECONDS)
+        timeout = backstop(max((*plan.videos.values(), plan.resume_at or 0.0)) - time.time())
         self.defer(trigger=trigger, method_name="execute_complete", timeout=timeout)
 
     def _finish(self, context: Context, batch: Batch) -> Any:
@@ -243,10 +248,11 @@ class StarVideosBatchOperator(BaseOperator):
         from airflow_provider_starvideos.batch.book import Book
         from airflow_provider_starvideos.batch.rows import read_rows
         from airflow_provider_starvideos.batch.sources import read_requests
+        from airflow_provider_starvideos.hooks.fixed import FixedHook
         from airflow_provider_starvideos.ledger.stores import store_of
         from airflow_provider_starvideos.ledger.success import forget_after_success
 
-        hook = self._hook()
+        hook = self._fixed = FixedHook(self.starvideos_conn_id, self._hook().get_conn())
         defaults = {name: getattr(self, name) for name in REQUEST_FIELDS}
         given = read_requests(self.requests, self.storage_conn_id)
         rows = read_rows(given, defaults, hook.get_conn().base_url)
@@ -266,11 +272,10 @@ class StarVideosBatchOperator(BaseOperator):
         saving = self._saving(context, hook, book) if self.destination else None
         return Batch(rows, book, hook, options, self.log, saving=saving, stopping=lambda: self._stopping)
 
-    def _hook(self) -> FixedHook:
-        from airflow_provider_starvideos.batch.saver import FixedHook
+    def _hook(self) -> StarVideosHook:
         from airflow_provider_starvideos.hooks.starvideos import StarVideosHook
 
-        return FixedHook(self.starvideos_conn_id, StarVideosHook(self.starvideos_conn_id).get_conn())
+        return StarVideosHook(self.starvideos_conn_id)
 
     def _saving(self, context: Context, hook: FixedHook, book: Any) -> Saving:
         from airflow_provider_starvideos.batch import manifest

@@ -12,7 +12,7 @@ from airflow.providers.common.compat.sdk import BaseOperator
 from airflow_provider_starvideos.api.models import MODEL, REQUEST_FIELDS
 from airflow_provider_starvideos.api.polling import DEFAULT_POLL_INTERVAL, DEFAULT_TIMEOUT
 from airflow_provider_starvideos.arguments import choice, positive_seconds
-from airflow_provider_starvideos.deferral import announce, defer, of_an_earlier_try, push_result
+from airflow_provider_starvideos.deferral import announce, defer, deferrable_or_default, of_an_earlier_try, push_result
 from airflow_provider_starvideos.failures import operator_failures
 
 if TYPE_CHECKING:
@@ -45,8 +45,9 @@ class StarVideosCreateOperator(BaseOperator):
     :param model: always ``starvideos_o3``
     :param starvideos_conn_id: Airflow connection of type ``starvideos`` (templated)
     :param wait_for_completion: end when the video is there; otherwise when it is ordered
-    :param deferrable: wait in the triggerer, not on a worker
-    :param poll_interval: seconds between two looks, more than 0; the vendor recommends 30 to 60 (page "Query Task")
+    :param deferrable: wait in the triggerer, not on a worker. None: as ``[operators] default_deferrable`` of Airflow's
+        configuration says, and True where that isn't set
+    :param poll_interval: seconds between two polls, more than 0; the vendor recommends 30 to 60 (page "Query Task")
     :param timeout: seconds that a wait may last, more than 0
     :param durable: keep the order on record, so that no retry, crash or lost answer makes you pay for a video twice
     :param on_unconfirmed: what to do with an order of which nobody can tell whether it was accepted: ``fail``, and let
@@ -75,7 +76,7 @@ class StarVideosCreateOperator(BaseOperator):
         model: str = MODEL,
         starvideos_conn_id: str = "starvideos_default",
         wait_for_completion: bool = False,
-        deferrable: bool = True,
+        deferrable: bool | None = None,
         poll_interval: timedelta | float = DEFAULT_POLL_INTERVAL,
         timeout: timedelta | float = DEFAULT_TIMEOUT,
         durable: bool = True,
@@ -93,7 +94,7 @@ class StarVideosCreateOperator(BaseOperator):
         self.model = model
         self.starvideos_conn_id = starvideos_conn_id
         self.wait_for_completion = wait_for_completion
-        self.deferrable = deferrable
+        self.deferrable = deferrable_or_default(deferrable)
         self.poll_interval = positive_seconds("poll_interval", poll_interval)
         self.timeout = positive_seconds("timeout", timeout)
         self.durable = durable

@@ -15,6 +15,7 @@ from airflow_provider_starvideos.arguments import choice, positive_seconds, whol
 from airflow_provider_starvideos.deferral import (
     announce,
     defer,
+    deferrable_or_default,
     of_an_earlier_try,
     usable_video_id,
 )
@@ -50,8 +51,9 @@ class StarVideosDownloadOperator(BaseOperator):
     :param storage_conn_id: Airflow connection of the storage (templated)
     :param starvideos_conn_id: Airflow connection of type ``starvideos`` (templated)
     :param wait_for_completion: wait for the video first; otherwise one that isn't completed is an error
-    :param deferrable: wait in the triggerer, not on a worker
-    :param poll_interval: seconds between two looks, more than 0; the vendor recommends 30 to 60 (page "Query Task")
+    :param deferrable: wait in the triggerer, not on a worker. None: as ``[operators] default_deferrable`` of Airflow's
+        configuration says, and True where that isn't set
+    :param poll_interval: seconds between two polls, more than 0; the vendor recommends 30 to 60 (page "Query Task")
     :param timeout: seconds that a wait may last, more than 0
     :param max_bytes: largest video that is fetched, in bytes
     :param verify: False saves what comes without a check of its form, with a warning: for a container that is neither
@@ -74,7 +76,7 @@ class StarVideosDownloadOperator(BaseOperator):
         storage_conn_id: str | None = None,
         starvideos_conn_id: str = "starvideos_default",
         wait_for_completion: bool = False,
-        deferrable: bool = True,
+        deferrable: bool | None = None,
         poll_interval: timedelta | float = DEFAULT_POLL_INTERVAL,
         timeout: timedelta | float = DEFAULT_TIMEOUT,
         max_bytes: int = MAX_BYTES,
@@ -88,7 +90,7 @@ class StarVideosDownloadOperator(BaseOperator):
         self.storage_conn_id = storage_conn_id
         self.starvideos_conn_id = starvideos_conn_id
         self.wait_for_completion = wait_for_completion
-        self.deferrable = deferrable
+        self.deferrable = deferrable_or_default(deferrable)
         self.poll_interval = positive_seconds("poll_interval", poll_interval)
         self.timeout = positive_seconds("timeout", timeout)
         self.max_bytes = whole("max_bytes", max_bytes, MOST_BYTES)

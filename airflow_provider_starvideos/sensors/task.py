@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -10,21 +11,29 @@ from typing import TYPE_CHECKING, Any, cast
 
 from airflow.providers.common.compat.sdk import (
     AirflowException,
+    AirflowSensorTimeout,
     AirflowSkipException,
     BaseSensorOperator,
     PokeReturnValue,
 )
 
+from airflow_provider_starvideos.api import retry
 from airflow_provider_starvideos.api.flow import Sleep
-from airflow_provider_starvideos.api.polling import DEFAULT_POLL_INTERVAL, DEFAULT_TIMEOUT, Wait
+from airflow_provider_starvideos.api.polling import DEFAULT_POLL_INTERVAL, DEFAULT_TIMEOUT, POLLS_OF_UNKNOWN, Wait
 from airflow_provider_starvideos.arguments import positive_seconds
+from airflow_provider_starvideos.compat import reschedule
 from airflow_provider_starvideos.deferral import (
     defer,
+    deferrable_or_default,
     of_an_earlier_try,
     push_result,
     usable_video_id,
 )
-from airflow_provider_starvideos.exceptions import StarVideosError
+from airflow_provider_starvideos.exceptions import (
+    AFTER_A_DEADLINE,
+    StarVideosConfigurationError,
+    StarVideosError,
+)
 from airflow_provider_starvideos.failures import sensor_failures
 from airflow_provider_starvideos.sensors import start
 from airflow_provider_starvideos.triggers.rendering import naming
@@ -47,15 +56,16 @@ class StarVideosTaskSensor(BaseSensorOperator):
         batch operator gives None for a row without a video
     :param starvideos_conn_id: Airflow connection of type ``starvideos`` (templated)
     :param deferrable: wait in the triggerer; then ``mode``, ``exponential_backoff`` and ``max_wait`` don't apply: there
-        a look costs next to nothing, and the interval stays as it is
+        a poll costs next to nothing, and the interval stays as it is. None: as ``[operators] default_deferrable`` of
+        Airflow's configuration says, and True where that isn't set
     :param start_from_trigger: start in the triggerer, so that no worker is needed at all; not for mapped tasks, nor
         before Airflow 3.3. None: where it is safe, i.e. ``video_id`` is an id or another task's output, and nothing of
         the task wants a worker (outlets, callbacks, listeners, …). True: also with a template as ``video_id``; a macro
         of the Dag's own isn't known there, and ``ti.xcom_pull`` needs ``map_indexes=-1``
-    :param poke_interval: seconds between two looks, more than 0; the vendor recommends 30 to 60 (page "Query Task")
+    :param poke_interval: seconds between two polls, more than 0; the vendor recommends 30 to 60 (page "Query Task")
     :param timeout: seconds until the sensor has failed, at a moment that outlives restarts
     :param kwargs: every other option of ``BaseSensorOperator``: ``soft_fail``, ``mode``, … With ``silent_fail`` it
-        waits on however many looks fail; otherwise ten in a row, over ten minutes or more, end the wait
+        waits on however many polls fail; otherwise ten in a row, over ten minutes or more, end the wait
     :return: the video's id
     :raises AirflowFailException: the video failed, or is unknown; or the connection or the id can't be used
     :raises AirflowSensorTimeout: it wasn't ready in time
@@ -73,7 +83,7 @@ class StarVideosTaskSensor(BaseSensorOperator):
         *,
         video_id: str,
         starvideos_conn_id: str = "starvideos_default",
-        deferrable: bool = True,
+        deferrable: bool | None = None,
         start_from_trigger: bool | None = None,
         poke_interval: timedelta | float = DEFAULT_POLL_INTERVAL,
         timeout: timedelta | float = DEFAULT_TIMEOUT,
@@ -82,7 +92,7 @@ class StarVideosTaskSensor(BaseSensorOperator):
         super().__init__(poke_interval=positive_seconds("poke_interval", poke_interval), timeout=timeout, **kwargs)
         self.video_id = video_id
         self.starvideos_conn_id = starvideos_conn_id
-        self.deferrable = deferrable
+        self.deferrable = deferrable_or_default(deferrable)
         self._wait: Wait | None = None
         self._completed_id: str | None = None
         self.start_asked = start_from_trigger
@@ -93,9 +103,12 @@ class StarVideosTaskSensor(BaseSensorOperator):
         :return: the video's id
         """
         if not self.deferrable:
-            return super().execute(context)
+            try:
+                return super().execute(context)
+            except AirflowSensorTimeout as error:
+                raise AirflowSensorTimeout(f"{error}\n{AFTER_A_DEADLINE}") from error
         with self._softened():
-            found = self.poke(context)
+            found = self._first_poke(context)
         if isinstance(found, PokeReturnValue):
             return found.xcom_value
         return defer(
@@ -109,12 +122,12 @@ class StarVideosTaskSensor(BaseSensorOperator):
         )
 
     def poke(self, context: Context) -> bool | PokeReturnValue:
-        """Look once.
+        """Poll once.
 
         :return: the video's id once it is completed, else False
         """
         with self._explained(), sensor_failures(self.starvideos_conn_id):
-            task = self._look(context)
+            task = self._poll(context)
         return PokeReturnValue(True, self._deliver(context, task)) if task else False
 
     def execute_complete(self, context: Context, event: Any = None, try_number: int | None = None) -> str:
@@ -146,22 +159,41 @@ class StarVideosTaskSensor(BaseSensorOperator):
             with self._softened(), sensor_failures(self.starvideos_conn_id), naming(parent, name):
                 super()._do_render_template_fields(parent, (name,), context, jinja_env, seen_oids)
 
-    def _look(self, context: Context) -> VideoTask | None:
+    def _first_poke(self, context: Context) -> bool | PokeReturnValue:
+        """Poke, and a few times more where the API doesn't know the video: a wrong id is told here, at once."""
+        found = self.poke(context)
+        for _ in range(POLLS_OF_UNKNOWN):
+            if not (self._wait and self._wait.is_unknown):
+                break
+            time.sleep(retry.UNKNOWN_DELAY)
+            found = self.poke(context)
+        return found
+
+    def _poll(self, context: Context) -> VideoTask | None:
         from airflow_provider_starvideos.hooks.starvideos import StarVideosHook
 
         self.video_id = usable_video_id(self.video_id, context)
-        # The deadline of a poke is BaseSensorOperator's business, so this wait has none.
-        self._wait = self._wait or Wait(self.video_id, poll_interval=0, end_time=float("inf"), chance=lambda: 0.0)
+        is_first = self._wait is None and not context.get("task_reschedule_count")
+        wait = self._wait = self._wait or self._new_wait(context)
         try:
-            task = StarVideosHook(self.starvideos_conn_id).get_video(self.video_id)
+            task = StarVideosHook(self.starvideos_conn_id).poll_video(self.video_id)
         except StarVideosError as error:
-            outcome: Sleep | VideoTask = self._wait.failed(error, time.time())
+            if is_first and isinstance(error, StarVideosConfigurationError):
+                raise  # a mistake in the Dag; later it may be a connection that is being edited
+            outcome: Sleep | VideoTask = wait.failed(error, time.time())
         else:
-            outcome = self._wait.saw(task, time.time())  # raises for a failed video, which is no failed look
-        if isinstance(outcome, Sleep):
-            outcome.tell(self.log)
-            return None
-        return outcome
+            outcome = wait.saw(task, time.time())  # raises for a failed video, which is no failed poll
+        if not isinstance(outcome, Sleep):
+            return outcome
+        outcome.tell(self.log)
+        if self.reschedule and not self.deferrable and (memory := wait.memory()):
+            reschedule.leave(context, memory)
+        return None
+
+    def _new_wait(self, context: Context) -> Wait:
+        memory = reschedule.left(context) if self.reschedule and not self.deferrable else ""
+        # The deadline of a poke is BaseSensorOperator's business, so this wait has none.
+        return Wait(self.video_id, poll_interval=0, end_time=math.inf, chance=lambda: 0.0, memory=memory)
 
     def _deliver(self, context: Context, task: VideoTask) -> str:
         push_result(self, context, task)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from airflow_provider_starvideos import metrics
 from airflow_provider_starvideos.api.mp4 import Mp4Check
+from airflow_provider_starvideos.api.polling import POLLS_FOR_URL
 from airflow_provider_starvideos.exceptions import (
     StarVideosNotReadyError,
     StarVideosVideoFailedError,
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from airflow_provider_starvideos.storage.destinations import Destination
 
 MP4 = "video/mp4"
+URL_SECONDS = 5.0  # between two polls for the URL of a completed video
 
 
 class Source(Protocol):
@@ -59,21 +62,31 @@ class SavedVideo:
 
 
 def completed(source: Source, video_id: str) -> VideoTask:
-    """Ask the API for a video that must be completed.
+    """Ask the API for a video that must be completed; a few times more for a URL that isn't there yet.
 
     :raises StarVideosVideoFailedError: it failed
     :raises StarVideosNotReadyError: it isn't there yet
     """
-    task = source.get_video(video_id)
-    if task.is_failed:
-        raise StarVideosVideoFailedError(video_id, task.error or "the API gave no reason")
-    if not task.is_completed or not task.video_url:
-        what = "is completed, but has no URL" if task.is_completed else f"is {task.status}, not completed"
-        raise StarVideosNotReadyError(
-            f"StarVideos video {video_id} {what}: there is nothing to save yet. Wait for it first "
-            "(StarVideosTaskSensor, or wait_for_completion=True)."
-        )
-    return task
+    for polls_left in range(POLLS_FOR_URL, -1, -1):
+        task = source.get_video(video_id)
+        if task.is_failed:
+            raise StarVideosVideoFailedError(video_id, task.error or "the API gave no reason")
+        if not task.is_completed:
+            raise StarVideosNotReadyError(
+                f"StarVideos video {video_id} is {task.status}, not completed: there is nothing to save yet. Wait for "
+                "it first (StarVideosTaskSensor, or wait_for_completion=True)."
+            )
+        if task.video_url:
+            return task
+        if polls_left:
+            source.log.warning("The API gives no URL for the completed StarVideos video %s. Asking again.", video_id)
+            time.sleep(URL_SECONDS)
+    raise StarVideosNotReadyError(
+        f"StarVideos video {video_id} is completed, but the API gives no URL, so there is nothing to save.\n"
+        "Billed: once, when it was ordered. Its id stays valid.\n"
+        "1. Clear this task, or let its retries do so: it asks for the URL again, and orders nothing.\n"
+        "2. If there never is one, ask StarVideos for the video of this id."
+    )
 
 
 def fetch(source: Source, video_id: str, path: Path, limits: Limits) -> tuple[FetchedFile, VideoTask]:

@@ -19,9 +19,7 @@ if TYPE_CHECKING:
     from airflow_provider_starvideos.batch.plan import Outcome
 
 
-ENDED = "ended"
-"""The wait is over, for all videos or for now. Any other status is an error's, as ``events`` writes it."""
-
+ENDED = "ended"  # the wait is over, for all videos or for now; any other status is an error's, as in ``events``
 
 SETTLE_SECONDS = 5.0
 """How long a wait lasts at least: where an event comes before Airflow's scheduler has taken note of the deferral, it
@@ -64,8 +62,8 @@ class StarVideosBatchTrigger(BaseTrigger):
         """Wait, and send the one event: how videos ended, or why that can't be told."""
         # Imported late, in a thread, as the trigger of a single video does.
         engine_module = await asyncio.to_thread(import_module, "airflow_provider_starvideos.triggers.engine")
-        waiting_module = await asyncio.to_thread(import_module, "airflow_provider_starvideos.batch.poller")
-        began, plan = time.monotonic(), waiting_module.Plan.from_json(self.plan)
+        poller_module = await asyncio.to_thread(import_module, "airflow_provider_starvideos.batch.poller")
+        began, plan = time.monotonic(), poller_module.Plan.from_json(self.plan)
         event: dict[str, Any] = {"status": ENDED, "carry": self.carry}
         outcomes: dict[str, Outcome] = {}
         try:
@@ -74,12 +72,11 @@ class StarVideosBatchTrigger(BaseTrigger):
                 for video_id in plan.videos:
                     engine = await stack.enter_async_context(engine_module.waiting(self.starvideos_conn_id, video_id))
 
-                async def look(video_id: str) -> VideoTask:
-                    max_age = plan.poll_interval if time.time() < plan.videos[video_id] else 0.0
-                    task: VideoTask = await engine.look(video_id, max_age)
+                async def poll(video_id: str) -> VideoTask:
+                    task: VideoTask = await engine.poll(video_id, plan.poll_interval, plan.videos[video_id])
                     return task
 
-                wait = waiting_module.BatchWait(plan, look, self.log)
+                wait = poller_module.BatchWait(plan, poll, self.log)
                 outcomes = wait.outcomes
                 await wait.run()
         except StarVideosError as error:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import random
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -17,41 +16,33 @@ from dataclasses import replace
 from weakref import WeakKeyDictionary
 
 from airflow_provider_starvideos import metrics
-from airflow_provider_starvideos.api.calls import query
 from airflow_provider_starvideos.api.models import VideoTask
-from airflow_provider_starvideos.api.polling import MAX_PAUSE_SECONDS
+from airflow_provider_starvideos.api.polling import LAST_POLL_SECONDS, MAX_PAUSE_SECONDS
 from airflow_provider_starvideos.api.protocol import Endpoint
 from airflow_provider_starvideos.clients.aio import AioClient
 from airflow_provider_starvideos.exceptions import (
-    StarVideosAuthenticationError,
     StarVideosConnectionError,
-    StarVideosError,
     StarVideosRateLimitError,
 )
+from airflow_provider_starvideos.hooks.renewal import Renewal
 from airflow_provider_starvideos.hooks.starvideos import StarVideosHook
 
 log = logging.getLogger(__name__)
 
 MAX_POLLS_AT_ONCE = 20
-ENDPOINT_SECONDS = 45.0
-"""How long a looked-up connection is good for: a rotated key is picked up within a minute."""
-PAUSE_SECONDS = 30.0
-"""After a 429 without Retry-After."""
+PAUSE_SECONDS = 30.0  # after a 429 without Retry-After
 CROWD = 50
 """So many waits poll when they like. More than that take turns: a thousand that a restarted triggerer starts together
 would else poll together again and again, for chance spreads them by only a few percent of an interval each time."""
-SPREAD = 0.75
-"""A crowd's looks, should all want to look at once, are spread over that share of their interval, …"""
-MAX_SPREAD_SECONDS = 60.0
-"""… and over no more than this."""
-TURN_SLACK_SECONDS = 0.1
-"""Turns that were missed for so long may be made up for: an event loop doesn't wake anybody to the millisecond."""
+SPREAD = 0.75  # a crowd's polls, should all come at once, are spread over that share of their interval, …
+MAX_SPREAD_SECONDS = 60.0  # … and over no more than this
+TURN_SLACK_SECONDS = 0.1  # turns missed for so long may be made up for: a loop doesn't wake to the millisecond
 
 
 class _Video:
     """What is known of a video that is waited for.
 
-    Its lock makes looks at it one poll: who comes meanwhile takes the answer of the one that is under way.
+    Its lock makes polls of it one: who comes meanwhile takes the answer of the one that is under way.
     """
 
     __slots__ = ("answer", "answered_at", "lock", "waits")
@@ -71,19 +62,35 @@ class Engine:
 
     def __init__(self, conn_id: str) -> None:
         self._conn_id = conn_id
-        self._transport = AioClient()
-        self._endpoint: Endpoint | None = None
-        self._endpoint_good_until = 0.0
-        self._looking_up = asyncio.Lock()
-        self._places = asyncio.Semaphore(MAX_POLLS_AT_ONCE)
+        self._client = AioClient()
+        self._renewal = Renewal(conn_id, log)
+        self._reading = asyncio.Lock()
+        self._slots = asyncio.Semaphore(MAX_POLLS_AT_ONCE)
         self._turns = asyncio.Lock()
         self._last_turn = 0.0
         self._paused_until = 0.0
         self._videos: dict[str, _Video] = {}
         self._polls = 0
 
-    async def look(self, video_id: str, max_age: float) -> VideoTask:
-        """Return how a video is: from the API, or from another wait's look that is younger than ``max_age`` seconds.
+    async def poll(self, video_id: str, poll_interval: float, end_time: float) -> VideoTask:
+        """Return how a video is: from the API, or from another wait's poll within the interval.
+
+        :param video_id: the API's id
+        :param poll_interval: seconds between two polls of this wait
+        :param end_time: epoch seconds at which this wait ends. Then only what the API says at that moment counts, and
+            it must say so within ``api.polling.LAST_POLL_SECONDS``
+        :return: the video; its ``age`` says how long ago the API said so
+        :raises StarVideosError: it can't be told, for that reason
+        """
+        left = end_time - time.time()
+        try:
+            async with asyncio.timeout(max(0.0, left) + LAST_POLL_SECONDS):
+                return await self.ask(video_id, poll_interval if left > 0 else 0.0)
+        except TimeoutError as error:
+            raise StarVideosConnectionError("The API didn't answer by the deadline.", sent=True) from error
+
+    async def ask(self, video_id: str, max_age: float) -> VideoTask:
+        """Return how a video is: from the API, or from another wait's poll that is younger than ``max_age`` seconds.
 
         :return: the video; its ``age`` says how long ago the API said so
         :raises StarVideosError: it can't be told, for that reason
@@ -94,7 +101,7 @@ class Engine:
                 return replace(video.answer, age=age)
             if max_age and len(self._videos) > CROWD:
                 await self._turn(max_age)
-            async with self._places:
+            async with self._slots:
                 task = await self._poll(video_id)
             video.answer, video.answered_at = task, time.monotonic()
             return task
@@ -113,7 +120,7 @@ class Engine:
 
     async def close(self) -> None:
         """Close all connections. First, for a triggerer may cancel a trigger again while it is still leaving."""
-        await self._transport.__aexit__(None, None, None)
+        await self._client.__aexit__(None, None, None)
         await self._tell_polls()
 
     async def _turn(self, interval: float) -> None:
@@ -130,19 +137,12 @@ class Engine:
         if pause > 0:
             message = f"The API asked for a pause of all polls, {pause:.0f} s are left."
             raise StarVideosRateLimitError(message, status_code=429, retry_after=pause)
-        endpoint = await self._current_endpoint()
         self._polls += 1
         try:
-            return await self._transport.run(query(endpoint, video_id, max_retries=0))
+            return await self._renewal.apoll(self._client, video_id, self._read_connection)
         except StarVideosRateLimitError as error:
             self._pause(error.retry_after)
             raise
-        except StarVideosAuthenticationError:
-            self._endpoint_good_until = 0.0
-            renewed = await self._current_endpoint()
-            if renewed.key == endpoint.key:
-                raise
-            return await self._transport.run(query(renewed, video_id, max_retries=0))
 
     async def _tell_polls(self) -> None:
         """Tell the metrics of the polls since the last time. In a thread: the first one reads files."""
@@ -152,29 +152,16 @@ class Engine:
 
     def _pause(self, asked: float | None) -> None:
         metrics.count("rate_limit_pauses", self._conn_id)
-        seconds = min(PAUSE_SECONDS if asked is None else asked, MAX_PAUSE_SECONDS)
+        seconds = min(asked or PAUSE_SECONDS, MAX_PAUSE_SECONDS)
         self._paused_until = max(self._paused_until, time.monotonic() + seconds)
         log.warning("The StarVideos API says 429: all polls over %r pause for %.0f s.", self._conn_id, seconds)
 
-    async def _current_endpoint(self) -> Endpoint:
-        if self._endpoint and time.monotonic() < self._endpoint_good_until:
-            return self._endpoint
-        async with self._looking_up:
-            if self._endpoint and time.monotonic() < self._endpoint_good_until:
-                return self._endpoint
-            try:
-                self._endpoint = await StarVideosHook(self._conn_id).aget_conn()
-            except Exception as error:
-                # Whatever keeps a triggerer from reading a connection (the api-server restarts, say) will pass.
-                if self._endpoint is None and isinstance(error, StarVideosError):
-                    raise
-                if self._endpoint is None:
-                    what = f"Can't read the connection {self._conn_id!r}: {type(error).__name__}: {error}"
-                    raise StarVideosConnectionError(what, sent=False) from error
-                log.warning("Can't read the connection %r anew, using it as it was: %s", self._conn_id, error)
+    async def _read_connection(self) -> Endpoint:
+        async with self._reading:
+            if endpoint := self._renewal.fresh():  # another poll has read it meanwhile
+                return endpoint
             await self._tell_polls()
-            self._endpoint_good_until = time.monotonic() + ENDPOINT_SECONDS * random.uniform(0.8, 1.0)
-            return self._endpoint
+            return await self._renewal.aread(StarVideosHook(self._conn_id).aget_conn)
 
 
 _engines: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, Engine]] = WeakKeyDictionary()

@@ -64,7 +64,11 @@ def of_error(video_id: str, error: StarVideosError) -> dict[str, Any]:
     elif isinstance(error, StarVideosWaitTimeoutError):
         event["status"] = TIMED_OUT
     elif isinstance(error, StarVideosAPIError):
-        event |= {"status_code": error.status_code, "retry_after": error.retry_after}
+        event |= {
+            "status_code": error.status_code,
+            "retry_after": error.retry_after,
+            "from_api": error.from_api,
+        }
     return event
 
 
@@ -105,5 +109,10 @@ def _error(event: Mapping[str, Any], message: str) -> StarVideosError:
     if kind is None:
         return StarVideosConnectionError(message, sent=True)
     if issubclass(kind, StarVideosAPIError):
-        return kind(message, status_code=event.get("status_code") or 0, retry_after=event.get("retry_after"))
+        return kind(
+            message,
+            status_code=event.get("status_code") or 0,
+            retry_after=event.get("retry_after"),
+            from_api=event.get("from_api") is True,
+        )
     return kind(message)

@@ -18,7 +18,7 @@ from airflow_provider_starvideos.api.polling import (
     BACKSTOP_SECONDS,
     DEFAULT_POLL_INTERVAL,
     DEFAULT_TIMEOUT,
-    Look,
+    Poll,
     watch,
 )
 from airflow_provider_starvideos.api.protocol import check_video_id
@@ -36,10 +36,7 @@ if TYPE_CHECKING:
 
 VIDEO_OR_WAIT_IS_OVER = (StarVideosVideoFailedError, StarVideosWaitTimeoutError)
 NOT_ON_A_WORKER = " in the triggerer (start_from_trigger=False has it rendered on a worker)"
-RENDER_SECONDS = 60.0
-"""How long rendering may take: what asks Airflow for something that a triggerer isn't told gets no answer at all."""
-LAST_LOOK_SECONDS = 60.0
-"""How long the last look may take, after the deadline: where the API hangs, a thousand waits queue up for a look."""
+RENDER_SECONDS = 60.0  # how long rendering may take: a triggerer gets no answer at all to some of Airflow's questions
 
 
 log = logging.getLogger(__name__)
@@ -55,11 +52,11 @@ class StarVideosTaskTrigger(BaseTrigger):
     :param video_id: the API's id of the video
     :param end_time: epoch seconds at which the wait has failed; absolute, so that it outlives a triggerer's restart
     :param starvideos_conn_id: Airflow connection of type ``starvideos``
-    :param poll_interval: seconds between two looks, more than 0; the vendor recommends 30 to 60 (page "Query Task")
+    :param poll_interval: seconds between two polls, more than 0; the vendor recommends 30 to 60 (page "Query Task")
     :param end_task: end the task here when the video is completed, where this Airflow loses nothing by it
     :param success_xcom: an XCom that tells the task's next try that it ended here; None: nobody wants to know
     :param timeout: seconds that the wait may last, where there is no ``end_time``
-    :param silent_fail: wait on however many looks fail in a row
+    :param silent_fail: wait on however many polls fail in a row
     :param starts_task: the task starts here, without a worker. Its deadline is then ``api.polling.BACKSTOP_SECONDS``
         before Airflow's own timeout of the deferral
     :param xcom: task id and key of the XCom that is the id, for a task that starts here; then ``video_id`` isn't used
@@ -145,15 +142,9 @@ class StarVideosTaskTrigger(BaseTrigger):
         )
 
     async def _wait(self, module: ModuleType) -> VideoTask:
-        async def perform(step: Look | Sleep) -> VideoTask | None:
-            if isinstance(step, Look):
-                # At the deadline the interval isn't over: what this wait itself saw last is too old then.
-                max_age = self.poll_interval if time.time() < end_time else 0.0
-                try:
-                    async with asyncio.timeout(max(0.0, end_time - time.time()) + LAST_LOOK_SECONDS):
-                        task: VideoTask = await engine.look(step.video_id, max_age)
-                except TimeoutError as error:
-                    raise StarVideosConnectionError("The API didn't answer by the deadline.", sent=True) from error
+        async def perform(step: Poll | Sleep) -> VideoTask | None:
+            if isinstance(step, Poll):
+                task: VideoTask = await engine.poll(step.video_id, self.poll_interval, end_time)
                 if not task.is_completed:
                     await self._forget_earlier_tries()
                 return task
@@ -177,7 +168,7 @@ class StarVideosTaskTrigger(BaseTrigger):
     async def _forget_earlier_tries(self) -> None:
         """Delete what earlier tries of a task that starts here have pushed, as a worker does when a try begins.
 
-        Not before a look has shown that the video isn't completed: this may be the second triggerer to run this very
+        Not before a poll has shown that the video isn't completed: this may be the second triggerer to run this very
         wait, because the first had given no sign of life, and that one may just have pushed the result.
         """
         if not self.starts_task or self._has_forgotten:

@@ -84,7 +84,7 @@ def _asked(conn_id: str, video_id: str) -> Answer:
         endpoint = StarVideosHook(conn_id).get_conn()
         brief = replace(endpoint, timeout=min(endpoint.timeout, ANSWER_SECONDS), connect_timeout=5.0)
         with SyncClient() as transport:
-            video = transport.run(calls.probe(brief, video_id))  # once: nobody waits here for a second attempt
+            video = transport.run(calls.poll(brief, video_id))  # once: nobody waits here for a second attempt
     except StarVideosError as error:
         return Answer(time.monotonic(), None, str(error))
     except Exception as error:  # noqa: BLE001  a secrets backend's own, say; its text may hold anything

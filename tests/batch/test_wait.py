@@ -12,12 +12,16 @@ from typing import Any
 
 import pytest
 
+from airflow_provider_starvideos.api import retry
 from airflow_provider_starvideos.api.models import VideoTask
+from airflow_provider_starvideos.api.polling import BACKSTOP_SECONDS, LAST_POLL_SECONDS
+from airflow_provider_starvideos.batch import poller
 from airflow_provider_starvideos.batch.entries import RowState
 from airflow_provider_starvideos.batch.plan import Outcome, Plan
-from airflow_provider_starvideos.batch.poller import BatchWait
+from airflow_provider_starvideos.batch.poller import LATE_SPREAD_SECONDS, BatchWait
 from airflow_provider_starvideos.exceptions import (
     StarVideosAuthenticationError,
+    StarVideosConfigurationError,
     StarVideosError,
     StarVideosNotFoundError,
     StarVideosServerError,
@@ -51,7 +55,9 @@ class Api:
         said = self.status(video_id, len(self.looks[video_id]))
         if isinstance(said, StarVideosError):
             raise said
-        return VideoTask(video_id, said, actual_duration=3.0 if said == "completed" else None)
+        if said != "completed":
+            return VideoTask(video_id, said)
+        return VideoTask(video_id, said, actual_duration=3.0, video_url="https://files.example/v.mp4")
 
 
 def plan(count: int, seconds: float = 60, **fields: Any) -> Plan:
@@ -93,9 +99,10 @@ async def test_a_slow_server_is_not_asked_many_things_at_once() -> None:
     assert 10 < api.most <= 20
 
 
-async def test_each_end_is_its_video_s_own() -> None:
+async def test_each_end_is_its_video_s_own(monkeypatch: pytest.MonkeyPatch) -> None:
     """Completed, failed, unknown and late, side by side."""
-    unknown = StarVideosNotFoundError("no such video", status_code=404)
+    monkeypatch.setattr(retry, "UNKNOWN_DELAY", 0.05)
+    unknown = StarVideosNotFoundError("no such video", status_code=404, from_api=True)
     unknown.names_video = True
     said: dict[str, Any] = {"v0": "completed", "v1": "failed", "v2": unknown, "v3": "processing"}
     outcomes = await waited(Api(lambda video_id, look: said[video_id]), plan(4, seconds=0.4))
@@ -106,7 +113,10 @@ async def test_each_end_is_its_video_s_own() -> None:
         "v3": "timed_out",
     }
     assert outcomes["v0"].duration == 3.0
-    assert "it goes on" in str(outcomes["v3"].error)
+    assert outcomes["v3"].error == (
+        "wasn't ready at the deadline; it was processing when last seen. It can't be stopped: it goes on, and is "
+        "billed once."
+    )
     for one in outcomes.values():
         assert Outcome.from_json(json.loads(json.dumps(one.to_json()))) == one
 
@@ -135,22 +145,83 @@ async def test_save_after() -> None:
     assert 0.3 <= time.monotonic() - began < 1.0
 
 
+REFUSED = StarVideosAuthenticationError("the key", status_code=401, from_api=True)
+
+
 @pytest.mark.usefixtures("impatient")
 async def test_an_error_that_concerns_all() -> None:
-    """A key that stays refused ends the wait; what was known by then stays known."""
-    refused = StarVideosAuthenticationError("the key", status_code=401)
-    wait = BatchWait(
-        plan(50), Api(lambda video_id, look: refused if video_id == "v7" and look > 1 else "processing").look, LOG
-    )
-    with pytest.raises(StarVideosAuthenticationError):
+    """A key that stays refused for all ends the wait; what was known by then stays known."""
+    api = Api(lambda video_id, look: "completed" if video_id == "v7" and look == 1 else REFUSED)
+    wait = BatchWait(plan(50), api.look, LOG)
+    with pytest.raises(StarVideosAuthenticationError) as caught:
         await wait.run()
+    assert caught.value is REFUSED
     assert not [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
 
 
-async def test_a_wrong_path_concerns_all() -> None:
-    """A 404 that isn't about the video."""
-    with pytest.raises(StarVideosNotFoundError):
-        await waited(Api(lambda video_id, look: StarVideosNotFoundError("no path", status_code=404)), plan(5))
+async def test_c2_one_401_while_a_key_is_exchanged_ends_nothing() -> None:
+    """Also where the refused video was never seen before."""
+    api = Api(
+        lambda video_id, look: REFUSED if video_id == "v1" and look == 1 else completed_at_look(2)(video_id, look)
+    )
+    assert {one.state for one in (await waited(api, plan(3))).values()} == {RowState.COMPLETED}
+
+
+GATEWAYS = StarVideosNotFoundError("no path", status_code=404)
+ODD = [GATEWAYS, REFUSED, StarVideosServerError("down", status_code=500), StarVideosConfigurationError("gone")]
+
+
+@pytest.mark.usefixtures("impatient")
+@pytest.mark.parametrize("error", ODD, ids=lambda error: type(error).__name__)
+async def test_no_answer_about_one_video_ends_the_wait_for_the_others(error: StarVideosError) -> None:
+    """It ends at its deadline, as late; also where the others have ended long before."""
+    api = Api(lambda video_id, look: error if video_id == "v0" else "completed" if look > 5 else "processing")
+    outcomes = await waited(api, plan(3, seconds=2.5))
+    assert {name: one.state for name, one in outcomes.items()} == {
+        "v0": RowState.TIMED_OUT,
+        "v1": RowState.COMPLETED,
+        "v2": RowState.COMPLETED,
+    }
+    assert len(api.looks["v0"]) > 10
+
+
+@pytest.mark.usefixtures("impatient")
+async def test_what_a_gateway_says_of_all_is_a_failed_poll() -> None:
+    """Ten times in a row they end the wait, and a retry may help."""
+    with pytest.raises(StarVideosServerError, match="10 polls in a row failed") as caught:
+        await waited(Api(lambda video_id, look: GATEWAYS), plan(5))
+    assert not caught.value.permanent
+
+
+async def test_an_unknown_status_is_warned_of_once(caplog: pytest.LogCaptureFixture) -> None:
+    """However many videos have it."""
+    await waited(Api(lambda video_id, look: "dreaming" if look < 3 else "completed"), plan(5))
+    (warning,) = [entry.getMessage() for entry in caplog.records if entry.levelname == "WARNING"]
+    assert "is dreaming, a status that isn't documented" in warning
+
+
+async def test_c4_deadlines_that_have_passed_still_get_a_poll() -> None:
+    """Saving took longer than they lasted: what is completed by then is delivered, and the rest ends."""
+    of = Plan({"v0": time.time() - 500, "v1": time.time() - 5}, 600.0)
+    with_one = Api(lambda video_id, look: "completed" if video_id == "v0" else "processing")
+    wait = BatchWait(of, with_one.look, LOG)
+    wait._due = [(0.0, video_id) for _, video_id in wait._due]  # not spread over half a minute
+    outcomes = await wait.run()
+    assert {name: one.state for name, one in outcomes.items()} == {"v0": RowState.COMPLETED, "v1": RowState.TIMED_OUT}
+
+
+async def test_c4_polls_after_the_last_deadline_come_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Within the time that Airflow leaves them, however long the interval; a poll that hangs doesn't hold them up."""
+    of = Plan({f"v{number}": time.time() - 5 for number in range(200)}, 6000.0)
+    first = [due for due, _ in BatchWait(of, Api(completed_at_look(1)).look, LOG)._due]
+    assert max(first) <= time.time() + LATE_SPREAD_SECONDS
+    assert LATE_SPREAD_SECONDS < LAST_POLL_SECONDS < BACKSTOP_SECONDS
+    monkeypatch.setattr(poller, "LAST_POLL_SECONDS", 5.2)
+    monkeypatch.setattr(poller, "LATE_SPREAD_SECONDS", 0.05)
+    hanging = Api(lambda video_id, look: "processing", seconds=3600)
+    outcomes = await waited(hanging, of)
+    assert {one.state for one in outcomes.values()} == {RowState.TIMED_OUT}
+    assert len(outcomes) == 200
 
 
 @pytest.mark.usefixtures("impatient")
@@ -160,16 +231,6 @@ async def test_a_server_that_is_gone_ends_the_wait() -> None:
     with pytest.raises(StarVideosServerError):
         await waited(api, plan(5))
     assert max(len(times) for times in api.looks.values()) == 10
-
-
-@pytest.mark.usefixtures("impatient")
-async def test_one_video_that_cannot_be_looked_at_is_its_own_problem() -> None:
-    """The others are waited for; it ends at its deadline."""
-    broken = StarVideosServerError("down", status_code=500)
-    api = Api(lambda video_id, look: broken if video_id == "v0" else "completed" if look > 18 else "processing")
-    outcomes = await waited(api, plan(3, seconds=2.5, enough=2))
-    assert {name: one.state for name, one in outcomes.items()} == dict.fromkeys(("v1", "v2"), RowState.COMPLETED)
-    assert len(api.looks["v0"]) > 10
 
 
 async def test_progress() -> None:
@@ -189,7 +250,7 @@ async def test_progress() -> None:
         "1 completed",
         "1 paused",
         "2 processing",
-        "looks failed meanwhile",
+        "polls failed meanwhile",
         "down",
         "a minute, estimated end",
     ):

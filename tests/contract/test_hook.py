@@ -301,9 +301,13 @@ def test_a_connection_that_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
         StarVideosHook().get_video("video_1")
 
 
+@pytest.mark.usefixtures("impatient")
 def test_a_wrong_key_fails_every_call(calls: Calls, emulator: Emulator, connect: Callable[..., None]) -> None:
     """As what it is."""
     connect(emulator.base_url, "sk-another")
-    for call in (lambda: calls.create(prompt="x"), lambda: calls.get("video_1"), lambda: calls.wait("video_1")):
+    for call in (lambda: calls.create(prompt="x"), lambda: calls.get("video_1")):
         with pytest.raises(StarVideosAuthenticationError):
             call()
+    with pytest.raises(StarVideosAuthenticationError):  # after ten polls over ten minutes: it may be being exchanged
+        calls.wait("video_1", poll_interval=SHORT)
+    assert emulator.requests["query"] == 1 + 10

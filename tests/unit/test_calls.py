@@ -250,9 +250,9 @@ def test_a_video_not_known_yet_is_asked_for_again() -> None:
 
 
 @pytest.mark.parametrize("outcome", [UNSENT, LOST, http(503), http(404, {"error": "no such video"})], ids=str)
-def test_a_probe_asks_once(outcome: HttpResponse | StarVideosError) -> None:
-    """The form's test button answers fast."""
-    wire, error = run(calls.probe(ENDPOINT, "video_1"), [outcome])
+def test_a_poll_asks_once(outcome: HttpResponse | StarVideosError) -> None:
+    """Whoever polls comes back anyway; the form's test button answers fast."""
+    wire, error = run(calls.poll(ENDPOINT, "video_1"), [outcome])
     assert isinstance(error, StarVideosError)
     assert len(wire.requests) == 1
     assert wire.sleeps == []

@@ -18,6 +18,7 @@ from airflow_provider_starvideos.exceptions import (
     StarVideosRateLimitError,
     StarVideosServerError,
 )
+from airflow_provider_starvideos.hooks import renewal
 from airflow_provider_starvideos.hooks.starvideos import StarVideosHook
 from airflow_provider_starvideos.triggers import engine
 from airflow_provider_starvideos.triggers.engine import MAX_POLLS_AT_ONCE, Engine, waiting
@@ -84,9 +85,9 @@ async def test_a_wait_that_is_cancelled_while_it_leaves_leaves_no_connection(
 
     async def wait() -> None:
         async with waiting(CONN, video_id) as shared:
-            await shared.look(video_id, LONG)
+            await shared.ask(video_id, LONG)
             monkeypatch.setattr(Engine, "_tell_polls", slowly)
-            transports.append(shared._transport)
+            transports.append(shared._client)
             looked.set()
             await asyncio.Event().wait()
 
@@ -108,7 +109,7 @@ async def test_looks_at_one_video_at_the_same_time_are_one_poll(emulator: Emulat
     """Ten waits for a video ask the API once, and all are told."""
     (video_id,) = await ordered(1)
     async with waiting(CONN, video_id) as shared:
-        tasks = await asyncio.gather(*(shared.look(video_id, LONG) for _ in range(10)))
+        tasks = await asyncio.gather(*(shared.ask(video_id, LONG) for _ in range(10)))
     assert {task.id for task in tasks} == {video_id}
     assert emulator.requests["query"] == 1
     assert min(task.age for task in tasks) == 0.0
@@ -118,13 +119,13 @@ async def test_an_answer_is_used_while_it_is_young_and_tells_its_age(emulator: E
     """And no longer."""
     (video_id,) = await ordered(1)
     async with waiting(CONN, video_id) as shared:
-        first = await shared.look(video_id, LONG)
-        second = await shared.look(video_id, LONG)
+        first = await shared.ask(video_id, LONG)
+        second = await shared.ask(video_id, LONG)
         assert (first.age, first.status) == (0.0, second.status)
         assert 0.0 < second.age < 10
         assert emulator.requests["query"] == 1
         emulator.finish(video_id)
-        assert (await shared.look(video_id, 0.0)).is_completed
+        assert (await shared.ask(video_id, 0.0)).is_completed
         assert emulator.requests["query"] == 2
 
 
@@ -134,8 +135,8 @@ async def test_an_error_is_nobodys_answer(emulator: Emulator) -> None:
     emulator.add_fault(on="query", kind="server_error", times=1)
     async with waiting(CONN, video_id) as shared:
         with pytest.raises(StarVideosServerError):
-            await shared.look(video_id, LONG)
-        assert (await shared.look(video_id, LONG)).id == video_id
+            await shared.ask(video_id, LONG)
+        assert (await shared.ask(video_id, LONG)).id == video_id
 
 
 async def test_what_nobody_waits_for_is_forgotten(emulator: Emulator) -> None:
@@ -143,10 +144,10 @@ async def test_what_nobody_waits_for_is_forgotten(emulator: Emulator) -> None:
     first, second = await ordered(2)
     async with waiting(CONN, first) as shared:
         async with waiting(CONN, second):
-            await shared.look(second, LONG)
+            await shared.ask(second, LONG)
         assert set(shared._videos) == {first}
         async with waiting(CONN, second):
-            await shared.look(second, LONG)
+            await shared.ask(second, LONG)
     assert emulator.requests["query"] == 2
 
 
@@ -157,7 +158,7 @@ async def test_many_looks_go_over_few_connections(emulator: Emulator) -> None:
     async with waiting(CONN, videos[0]) as shared:
         for _ in range(10):
             for video_id in videos:
-                await shared.look(video_id, 0.0)
+                await shared.ask(video_id, 0.0)
     assert emulator.requests["query"] == 50
     assert emulator.connections == before + 1
 
@@ -167,16 +168,16 @@ async def test_only_so_many_polls_are_under_way_at_once(emulator: Emulator) -> N
     fault = emulator.add_fault(on="query", kind="hang", release="answer")
     names = [f"video_{number}" for number in range(MAX_POLLS_AT_ONCE + 10)]
     async with waiting(CONN, names[0]) as shared:
-        looks = [asyncio.create_task(shared.look(name, LONG)) for name in names]
+        looks = [asyncio.create_task(shared.ask(name, LONG)) for name in names]
         while emulator.requests["query"] < MAX_POLLS_AT_ONCE:  # noqa: ASYNC110  the journal has no "so many"
             await asyncio.sleep(0.005)
-        assert shared._places.locked()
+        assert shared._slots.locked()
         assert emulator.requests["query"] == MAX_POLLS_AT_ONCE
         for look in looks:
             look.cancel()
         await asyncio.gather(*looks, return_exceptions=True)
         emulator.clear_faults(fault)
-        assert not shared._places.locked()
+        assert not shared._slots.locked()
 
 
 async def test_a_429_pauses_all_polls(emulator: Emulator) -> None:
@@ -185,11 +186,11 @@ async def test_a_429_pauses_all_polls(emulator: Emulator) -> None:
     first, second = await ordered(2)
     async with waiting(CONN, first) as shared:
         with pytest.raises(StarVideosRateLimitError) as refused:
-            await shared.look(first, LONG)
+            await shared.ask(first, LONG)
         assert refused.value.retry_after == 120.0
         for video_id in (first, second):
             with pytest.raises(StarVideosRateLimitError, match="asked for a pause of all polls") as paused:
-                await shared.look(video_id, LONG)
+                await shared.ask(video_id, LONG)
             assert paused.value.retry_after is not None
             assert 100 < paused.value.retry_after <= 120
     assert emulator.requests["query"] == 1
@@ -210,6 +211,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     """Give the engine a clock of its own; the event loop keeps its."""
     clock = Clock()
     monkeypatch.setattr(engine, "time", clock)
+    monkeypatch.setattr(renewal, "time", clock)
     return clock
 
 
@@ -219,13 +221,13 @@ async def test_a_429_that_asks_for_nothing_pauses_polls_for_half_a_minute(emulat
     (video_id,) = await ordered(1)
     async with waiting(CONN, video_id) as shared:
         with pytest.raises(StarVideosRateLimitError):
-            await shared.look(video_id, LONG)
+            await shared.ask(video_id, LONG)
         clock.now += 29.5
         with pytest.raises(StarVideosRateLimitError) as paused:
-            await shared.look(video_id, LONG)
+            await shared.ask(video_id, LONG)
         assert paused.value.retry_after == 0.5
         clock.now += 0.5
-        assert (await shared.look(video_id, LONG)).id == video_id
+        assert (await shared.ask(video_id, LONG)).id == video_id
     assert emulator.requests["query"] == 2
 
 
@@ -255,7 +257,7 @@ async def times_of_looks(waits: int, max_age: float, clock: Clock, monkeypatch: 
             return VideoTask(name, "queued")
 
         monkeypatch.setattr(shared, "_poll", poll)
-        await asyncio.gather(*(shared.look(name, max_age) for name in names))
+        await asyncio.gather(*(shared.ask(name, max_age) for name in names))
     return polls
 
 
@@ -288,13 +290,13 @@ async def test_a_429_that_asks_for_hours_pauses_polls_for_ten_minutes(
     first, second = await ordered(2)
     async with waiting(CONN, first) as shared:
         with pytest.raises(StarVideosRateLimitError):
-            await shared.look(first, LONG)
+            await shared.ask(first, LONG)
         clock.now += pause - 0.5
         with pytest.raises(StarVideosRateLimitError) as paused:
-            await shared.look(second, LONG)
+            await shared.ask(second, LONG)
         assert paused.value.retry_after == 0.5
         clock.now += 0.5
-        assert (await shared.look(second, LONG)).id == second
+        assert (await shared.ask(second, LONG)).id == second
 
 
 async def test_a_changed_connection_is_picked_up_within_a_minute(
@@ -306,7 +308,7 @@ async def test_a_changed_connection_is_picked_up_within_a_minute(
     async with waiting(CONN, video_id) as shared:
         for seconds, expected in ((0, 1), (30, 1), (30, 2), (30, 2), (30, 3)):
             clock.now += seconds
-            await shared.look(video_id, 0.0)
+            await shared.ask(video_id, 0.0)
             assert look_ups.count == expected
 
 
@@ -314,22 +316,23 @@ async def test_an_answer_grows_old(emulator: Emulator, clock: Clock) -> None:
     """Exactly as old as the caller allows is too old."""
     (video_id,) = await ordered(1)
     async with waiting(CONN, video_id) as shared:
-        await shared.look(video_id, 30.0)
+        await shared.ask(video_id, 30.0)
         clock.now += 29.0
-        assert (await shared.look(video_id, 30.0)).age == 29.0
+        assert (await shared.ask(video_id, 30.0)).age == 29.0
         clock.now += 1.0
-        assert (await shared.look(video_id, 30.0)).age == 0.0
+        assert (await shared.ask(video_id, 30.0)).age == 0.0
     assert emulator.requests["query"] == 2
 
 
-async def test_after_a_pause_polls_go_on(emulator: Emulator) -> None:
-    """A pause ends by itself."""
+async def test_after_a_pause_polls_go_on(emulator: Emulator, clock: Clock) -> None:
+    """A pause ends by itself; one of 0 seconds is our own."""
     emulator.add_fault(on="query", kind="rate_limit", times=1, retry_after=0)
     (video_id,) = await ordered(1)
     async with waiting(CONN, video_id) as shared:
         with pytest.raises(StarVideosRateLimitError):
-            await shared.look(video_id, LONG)
-        assert (await shared.look(video_id, LONG)).id == video_id
+            await shared.ask(video_id, LONG)
+        clock.now += engine.PAUSE_SECONDS
+        assert (await shared.ask(video_id, LONG)).id == video_id
 
 
 async def test_the_connection_is_looked_up_once_for_many_looks(emulator: Emulator, look_ups: LookUps) -> None:
@@ -337,9 +340,9 @@ async def test_the_connection_is_looked_up_once_for_many_looks(emulator: Emulato
     videos = await ordered(5)
     look_ups.count = 0
     async with waiting(CONN, videos[0]) as shared:
-        await asyncio.gather(*(shared.look(video_id, 0.0) for video_id in videos))
+        await asyncio.gather(*(shared.ask(video_id, 0.0) for video_id in videos))
         for video_id in videos:
-            await shared.look(video_id, 0.0)
+            await shared.ask(video_id, 0.0)
     assert look_ups.count == 1
 
 
@@ -347,12 +350,12 @@ async def test_a_connection_that_becomes_unreadable_is_used_as_it_was(emulator: 
     """The api-server restarts, and the polls go on."""
     (video_id,) = await ordered(1)
     async with waiting(CONN, video_id) as shared:
-        await shared.look(video_id, 0.0)
+        await shared.ask(video_id, 0.0)
         look_ups.failure = RuntimeError("the api-server is away")
-        shared._endpoint_good_until = 0.0
+        shared._renewal._good_until = 0.0
         before = look_ups.count
         for _ in range(3):
-            assert (await shared.look(video_id, 0.0)).id == video_id
+            assert (await shared.ask(video_id, 0.0)).id == video_id
         assert look_ups.count == before + 1
 
 
@@ -361,7 +364,7 @@ async def test_a_connection_that_was_never_readable_is_an_error_that_passes(look
     look_ups.failure = RuntimeError("the api-server is away")
     async with waiting(CONN, "video_1") as shared:
         with pytest.raises(StarVideosConnectionError, match="the api-server is away") as caught:
-            await shared.look("video_1", LONG)
+            await shared.ask("video_1", LONG)
     assert not caught.value.permanent
 
 
@@ -377,8 +380,8 @@ async def test_a_rotated_key_is_picked_up_at_once(emulator: Emulator, monkeypatc
     set_key(emulator, "sk-the-old-one", monkeypatch)
     async with waiting(CONN, video_id) as shared:
         with pytest.raises(StarVideosAuthenticationError):
-            await shared.look(video_id, LONG)
+            await shared.ask(video_id, LONG)
         assert emulator.requests["query"] == 1
         set_key(emulator, emulator.key, monkeypatch)
-        assert (await shared.look(video_id, LONG)).id == video_id
+        assert (await shared.ask(video_id, LONG)).id == video_id
     assert emulator.requests["query"] == 3

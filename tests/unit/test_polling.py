@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import math
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -14,11 +16,12 @@ from airflow_provider_starvideos.api.models import TaskStatus, VideoTask
 from airflow_provider_starvideos.api.polling import (
     MAX_POLL_ERRORS_IN_A_ROW,
     MIN_BLIND_SECONDS,
-    Look,
+    Poll,
     Wait,
     watch,
 )
 from airflow_provider_starvideos.exceptions import (
+    StarVideosAPIError,
     StarVideosAuthenticationError,
     StarVideosConfigurationError,
     StarVideosConnectionError,
@@ -26,6 +29,7 @@ from airflow_provider_starvideos.exceptions import (
     StarVideosMalformedAnswerError,
     StarVideosNotFoundError,
     StarVideosRateLimitError,
+    StarVideosRejectedError,
     StarVideosServerError,
     StarVideosVideoFailedError,
     StarVideosWaitTimeoutError,
@@ -53,7 +57,7 @@ class World:
         self.looks: list[float] = []
         self.sleeps: list[Sleep] = []
 
-    def perform(self, step: Look | Sleep) -> VideoTask | None:
+    def perform(self, step: Poll | Sleep) -> VideoTask | None:
         if isinstance(step, Sleep):
             self.sleeps.append(step)
             self.clock += step.seconds
@@ -136,12 +140,11 @@ def test_an_unknown_status_is_waited_out_and_noticed_once() -> None:
     assert [step.warn for step in world.sleeps if step.notice] == [True, False, False]
 
 
-def test_known_statuses_and_passing_failures_are_no_warnings() -> None:
-    """A warning is for what nobody expects."""
+def test_what_is_expected_is_information_and_a_failed_poll_a_warning() -> None:
+    """A warning is for what somebody may have to look into."""
     world = World([QUEUED, LOST, PROCESSING, StarVideosRateLimitError("x", status_code=429), COMPLETED])
     world.watch()
-    assert len(world.notices) == 4
-    assert not any(step.warn for step in world.sleeps)
+    assert [step.warn for step in world.sleeps] == [False, True, False, False]
 
 
 def test_a_notice_is_written_as_loudly_as_it_is_meant(caplog: pytest.LogCaptureFixture) -> None:
@@ -180,13 +183,22 @@ def test_the_last_look_is_at_the_deadline() -> None:
 
 
 def test_at_the_deadline_the_wait_ends_and_says_what_becomes_of_the_video() -> None:
-    """The video can't be stopped; the message says so, and that its id stays valid."""
+    """What happened, what it costs, and what to do; in a few words for a batch's row."""
     world = World([QUEUED, PROCESSING])
-    with pytest.raises(
-        StarVideosWaitTimeoutError, match=r"processing when last seen.*It can't be stopped.*billed"
-    ) as e:
+    with pytest.raises(StarVideosWaitTimeoutError, match="deadline; it was processing when last seen") as e:
         world.watch(timeout=40)
-    assert "its id stays valid" in str(e.value)
+    for fact in (
+        "Billed: once",
+        "It can't be stopped: it goes on",
+        "its id stays valid",
+        "1. Clear this task",
+        "2. If",
+    ):
+        assert fact in str(e.value)
+    assert e.value.reason == (
+        "wasn't ready at the deadline; it was processing when last seen. It can't be stopped: it goes on, and is "
+        "billed once."
+    )
     assert world.looks == [0.0, 30.0, 40.0]
 
 
@@ -233,9 +245,14 @@ def test_a_poll_that_fails_does_not_fail_the_wait(error: StarVideosError) -> Non
 def test_too_many_failures_in_a_row_end_the_wait(interval: float, looks: int) -> None:
     """Ten, and for ten minutes, however short the interval is: an API that restarts costs no wait."""
     world = World([PROCESSING, LOST])
-    with pytest.raises(StarVideosConnectionError) as caught:
+    with pytest.raises(
+        StarVideosConnectionError, match=f"{looks} polls in a row failed, over 1[0-9]+ minutes"
+    ) as caught:
         world.watch(poll_interval=interval)
-    assert caught.value is LOST
+    assert caught.value.__cause__ is LOST
+    assert not caught.value.permanent
+    for fact in ("video_1", "reset", "Billed: once", "1. Check", "2. Clear this task"):
+        assert fact in str(caught.value)
     assert len(world.looks) == 1 + looks
     assert looks >= MAX_POLL_ERRORS_IN_A_ROW == 10
     assert world.looks[-1] - world.looks[1] >= MIN_BLIND_SECONDS == 600
@@ -244,7 +261,7 @@ def test_too_many_failures_in_a_row_end_the_wait(interval: float, looks: int) ->
 def test_a_deadline_without_sight_says_why() -> None:
     """Whoever reads the error learns that the API couldn't be asked at the end."""
     world = World([PROCESSING, LOST])
-    with pytest.raises(StarVideosWaitTimeoutError, match=r"processing.*The last look at it failed: reset"):
+    with pytest.raises(StarVideosWaitTimeoutError, match=r"(?s)processing.*The last poll failed: reset"):
         world.watch(timeout=100)
 
 
@@ -256,41 +273,103 @@ def test_only_failures_in_a_row_count() -> None:
     assert len(world.looks) == 63
 
 
-REFUSED = StarVideosAuthenticationError("x", status_code=401)
-PERMANENT = [
-    StarVideosNotFoundError("x", status_code=404),
-    StarVideosConfigurationError("x"),
-]
+REFUSED = StarVideosAuthenticationError("x", status_code=401, from_api=True)
+UNKNOWN = StarVideosNotFoundError("x", status_code=404, from_api=True)
+UNKNOWN.names_video = True
+UNUSABLE = StarVideosConfigurationError("x")
+ENDS_AFTER: list[tuple[StarVideosError, int]] = [(UNKNOWN, 3), (UNUSABLE, 3), (REFUSED, 21)]
 
 
-@pytest.mark.parametrize("error", PERMANENT, ids=lambda error: type(error).__name__)
-def test_a_permanent_error_ends_the_wait_at_once(error: StarVideosError) -> None:
-    """No repetition can mend it, so none is tried."""
-    world = World([PROCESSING, error])
-    with pytest.raises(type(error)) as caught:
-        world.watch()
-    assert caught.value is error
-    assert len(world.looks) == 2
-
-
-def test_a_key_that_was_never_accepted_ends_the_wait_at_once() -> None:
-    """It is wrong, and looking again doesn't make it right."""
-    for outcomes in ([REFUSED], [LOST, REFUSED]):
-        world = World(outcomes)
-        with pytest.raises(StarVideosAuthenticationError):
+@pytest.mark.parametrize(("error", "polls"), ENDS_AFTER, ids=lambda value: type(value).__name__)
+def test_what_the_api_says_itself_ends_a_wait_after_a_few_repeats(error: StarVideosError, polls: int) -> None:
+    """Also one that has never seen its video; for good, and with the API's own words."""
+    for before in ([], [PROCESSING]):
+        world = World([*before, error])
+        with pytest.raises(type(error)) as caught:
             world.watch()
-        assert len(world.looks) == len(outcomes)
+        assert caught.value is error
+        assert caught.value.permanent
+        assert len(world.looks) == len(before) + polls
 
 
-def test_a_key_that_was_accepted_may_be_refused_for_a_while() -> None:
-    """While it is exchanged, first there and then here, no paid video is given up; for good it is after ten minutes."""
-    world = World([PROCESSING, *[REFUSED] * 20, PROCESSING, REFUSED, COMPLETED])
+@pytest.mark.parametrize(("error", "polls"), ENDS_AFTER, ids=lambda value: type(value).__name__)
+def test_fewer_repeats_end_no_wait(error: StarVideosError, polls: int) -> None:
+    """A key is exchanged, an id is new, a connection is edited: one answer about the video, and all is forgotten."""
+    few = [error] * (polls - 1)
+    world = World([*few, PROCESSING, *few, PROCESSING, *few, COMPLETED])
     assert world.watch() is COMPLETED
-    world = World([PROCESSING, REFUSED])
-    with pytest.raises(StarVideosAuthenticationError) as caught:
+    assert len(world.looks) == 3 * polls
+
+
+def test_a_refusal_among_failed_polls_is_no_refusal_for_good() -> None:
+    """Ten polls in a row failed, and one of them was refused: the wait ends, and a retry may help."""
+    world = World([PROCESSING, *[LOST] * 20, REFUSED, LOST])
+    with pytest.raises(StarVideosServerError, match="21 polls in a row failed") as caught:
         world.watch()
-    assert caught.value is REFUSED
+    assert not caught.value.permanent
+
+
+@pytest.mark.parametrize("kind", [StarVideosNotFoundError, StarVideosAuthenticationError, StarVideosRejectedError])
+def test_what_a_gateway_refuses_is_a_failed_poll(kind: type[StarVideosAPIError]) -> None:
+    """C1: once costs nothing; ten times over ten minutes end the wait, and a retry may help."""
+    gateways = kind("a page", status_code=404)
+    world = World([gateways, PROCESSING, gateways, COMPLETED])
+    assert world.watch() is COMPLETED
+    world = World([PROCESSING, gateways])
+    with pytest.raises(StarVideosServerError, match="polls in a row failed") as caught:
+        world.watch()
+    assert caught.value.status_code == 404
     assert world.looks[-1] - world.looks[1] == MIN_BLIND_SECONDS
+
+
+WITHOUT_URL = VideoTask("video_1", TaskStatus.COMPLETED)
+
+
+def test_a_completed_video_without_a_url_is_polled_a_few_times_more() -> None:
+    """The URL may come later; with a warning each time."""
+    world = World([WITHOUT_URL, WITHOUT_URL, LOST, WITHOUT_URL, COMPLETED])
+    assert world.watch() is COMPLETED
+    assert world.notices[0] == (
+        "StarVideos video video_1 is completed, but the API gives no URL. Polling again (1 of 3)."
+    )
+    assert all(step.warn for step in world.sleeps)
+
+
+def test_a_completed_video_that_never_gets_a_url_is_delivered_without() -> None:
+    """It is completed: no deadline is waited for."""
+    world = World([WITHOUT_URL])
+    assert world.watch() is WITHOUT_URL
+    assert world.looks == [0.0, 30.0, 60.0, 90.0]
+    world = World([PROCESSING, WITHOUT_URL])
+    assert world.watch(timeout=40) is WITHOUT_URL, "at the deadline too"
+
+
+@pytest.mark.parametrize(("outcome", "polls"), [*ENDS_AFTER, (LOST, 21), (WITHOUT_URL, 4)], ids=str)
+def test_a_wait_goes_on_in_another_process_where_the_last_one_left_it(
+    outcome: StarVideosError | VideoTask, polls: int
+) -> None:
+    """C18: each poke of a rescheduling sensor is a process of its own."""
+    memory, clock, done = "", START, 0
+    while done < 100:
+        wait = Wait("video_1", poll_interval=0, end_time=math.inf, chance=lambda: 0.0, memory=memory)
+        done += 1
+        try:
+            step = wait.failed(outcome, clock) if isinstance(outcome, StarVideosError) else wait.saw(outcome, clock)
+        except StarVideosError:
+            break
+        if isinstance(step, VideoTask):
+            break
+        memory, clock = wait.memory(), clock + 30.0
+        assert re.fullmatch(r"[\w-]{1,100}", memory), "it goes into an XCom's key"
+    assert done == polls
+
+
+def test_nothing_is_remembered_of_a_good_poll() -> None:
+    """So that a poke that went well writes nothing."""
+    wait = Wait("video_1", poll_interval=0, end_time=math.inf, chance=lambda: 0.0, memory="failed-9-1000000_x-1-2__é")
+    assert wait.memory() == "failed-9-1000000"
+    wait.saw(PROCESSING, START)
+    assert wait.memory() == ""
 
 
 def test_a_look_that_was_shared_counts_from_when_the_api_was_asked() -> None:
@@ -364,6 +443,6 @@ def test_a_wait_without_a_deadline_never_times_out() -> None:
 def test_a_driver_that_answers_a_look_with_nothing_is_told() -> None:
     """A mistake in a driver is a TypeError, not a video."""
     flow: Any = watch("video_1", poll_interval=1, end_time=2, now=lambda: 0.0)
-    assert next(flow) == Look("video_1")
+    assert next(flow) == Poll("video_1")
     with pytest.raises(TypeError, match="must be answered with a video"):
         flow.send(None)

@@ -169,6 +169,7 @@ async def test_silent_fail_waits_on_however_many_looks_fail(emulator: Emulator, 
     assert events.read(await event_of(starting(video_id, silent_fail=True))).id == video_id
 
 
+@pytest.mark.usefixtures("impatient")
 async def test_silent_fail_ends_with_the_deadline_and_with_what_no_wait_can_mend(emulator: Emulator) -> None:
     """A failed video, a refused key, the deadline."""
     video_id = (await StarVideosHook().acreate_video(prompt="a red fox")).id

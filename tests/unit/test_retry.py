@@ -185,7 +185,6 @@ def test_nothing_else_counts_as_not_known_yet(error: StarVideosError) -> None:
 @pytest.mark.parametrize(
     ("text", "seconds"),
     [
-        ("0", 0.0),
         ("120", 120.0),
         (" 7 ", 7.0),
         ("1.5", 1.5),
@@ -202,13 +201,13 @@ def test_retry_after_in_seconds(text: str, seconds: float) -> None:
 
 @pytest.mark.parametrize(
     ("later", "seconds"),
-    [(timedelta(seconds=90), 90.0), (timedelta(0), 0.0), (timedelta(hours=-1), 0.0), (timedelta(days=400), 86400.0)],
+    [(timedelta(seconds=90), 90.0), (timedelta(0), None), (timedelta(hours=-1), None), (timedelta(days=400), 86400.0)],
 )
 @pytest.mark.parametrize("offset", [timedelta(0), timedelta(hours=5), timedelta(days=-3000)])
 def test_retry_after_as_a_date_is_read_against_the_servers_clock(
-    later: timedelta, seconds: float, offset: timedelta
+    later: timedelta, seconds: float | None, offset: timedelta
 ) -> None:
-    """However wrong the server's clock is, the difference counts; the past is now, and a day the most."""
+    """However wrong the server's clock is, the difference counts; the past asks for nothing, and a day is the most."""
     server_now = NOW + offset
     headers = {
         "retry-after": format_datetime(server_now + later, usegmt=True),
@@ -243,9 +242,26 @@ def test_the_three_forms_of_an_http_date_are_in_gmt(form: str, monkeypatch: pyte
 
 @pytest.mark.parametrize(
     "text",
-    ["", " ", "soon", "-5", "1e3", "0x10", "1,5", "1_0", "٥", "NaN", "inf", ".", "Sun, 31 Feb 2026 12:00:00 GMT"],
+    [
+        "",
+        " ",
+        "0",
+        "0.0",
+        "00",
+        "soon",
+        "-5",
+        "1e3",
+        "0x10",
+        "1,5",
+        "1_0",
+        "٥",
+        "NaN",
+        "inf",
+        ".",
+        "Sun, 31 Feb 2026 12:00:00 GMT",
+    ],
 )
-def test_an_unreadable_retry_after_is_none(text: str) -> None:
+def test_an_unreadable_retry_after_or_one_of_nothing_is_none(text: str) -> None:
     """It is as if there were none."""
     assert retry_after_seconds({"retry-after": text}) is None
     assert retry_after_seconds({}) is None

@@ -112,12 +112,22 @@ def test_a_video_that_is_not_there_yet_is_waited_for_in_the_triggerer(video_id: 
     assert caught.value.timeout == timedelta(seconds=720)
 
 
-@pytest.mark.parametrize("kind", ["server_error", "rate_limit", "reset", "html", "unknown_status"])
-def test_a_first_look_that_fails_defers_all_the_same(kind: str, emulator: Emulator, video_id: str) -> None:
-    """A bad moment of the API doesn't fail a wait of an hour."""
-    emulator.add_fault(on="query", kind=kind)
+@pytest.mark.parametrize("kind", ["server_error", "rate_limit", "reset", "html", "unknown_status", "auth"])
+def test_a_first_poll_that_fails_defers_all_the_same(kind: str, emulator: Emulator, video_id: str) -> None:
+    """A bad moment of the API, or a key that is being exchanged, doesn't fail a wait of an hour."""
+    emulator.add_fault(on="query", **({"kind": "status", "status": 401} if kind == "auth" else {"kind": kind}))
     with pytest.raises(TaskDeferred):
         run(sensor(video_id))
+
+
+@pytest.mark.usefixtures("impatient")
+@pytest.mark.parametrize("option", ["", "soft_fail", "never_fail"])
+def test_a_key_that_stays_refused_ends_a_poking_sensor(option: str, emulator: Emulator, video_id: str) -> None:
+    """After ten polls (over ten minutes), for good; a skip with ``soft_fail`` or ``never_fail``."""
+    emulator.add_fault(on="query", kind="status", status=401)
+    with pytest.raises(AirflowSkipException if option else AirflowFailException, match=option or "refused the key"):
+        run(poking(video_id, **({option: True} if option else {})))
+    assert emulator.requests["query"] == 10
 
 
 def fail(emulator: Emulator, video_id: str) -> str:
@@ -126,15 +136,8 @@ def fail(emulator: Emulator, video_id: str) -> str:
     return video_id
 
 
-def refuse_the_key(emulator: Emulator, video_id: str) -> str:
-    """Let the API refuse every key."""
-    emulator.add_fault(on="query", kind="status", status=401)
-    return video_id
-
-
 HOPELESS: dict[str, tuple[Callable[[Emulator, str], Any], str]] = {
     "a failed video": (fail, "failed: content policy"),
-    "a refused key": (refuse_the_key, "refused the key"),
     "an unknown video": (lambda emulator, video_id: "video_nobody_has", "doesn't know this video"),
     "an empty id": (lambda emulator, video_id: "", "video_id: must be a StarVideos id"),
     "a missing id": (lambda emulator, video_id: None, "video_id: must be a StarVideos id"),
@@ -261,8 +264,8 @@ def test_poking_waits_until_the_video_is_completed(emulator: Emulator, video_id:
 
 
 def test_poking_ends_at_the_timeout(video_id: str) -> None:
-    """As ``AirflowSensorTimeout``; a skip with ``soft_fail``."""
-    with pytest.raises(AirflowSensorTimeout):
+    """As ``AirflowSensorTimeout`` that says what becomes of the video; a skip with ``soft_fail``."""
+    with pytest.raises(AirflowSensorTimeout, match=r"(?s)timed out.*Billed: once.*1\. Clear this task"):
         run(poking(video_id, timeout=0.05))
     with pytest.raises(AirflowSkipException):
         run(poking(video_id, timeout=0.05, soft_fail=True))

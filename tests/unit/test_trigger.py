@@ -25,7 +25,7 @@ from airflow_provider_starvideos.exceptions import (
 )
 from airflow_provider_starvideos.hooks.starvideos import StarVideosHook
 from airflow_provider_starvideos.sensors.task import StarVideosTaskSensor
-from airflow_provider_starvideos.triggers import engine, events, task
+from airflow_provider_starvideos.triggers import engine, events
 from airflow_provider_starvideos.triggers.task import StarVideosTaskTrigger
 from tests.versions import deserialize, serialize
 
@@ -134,11 +134,11 @@ async def test_a_video_that_is_completed_in_the_last_interval_is_delivered(emula
     assert events.read(await waiting).id == video_id
 
 
-async def test_a_look_that_hangs_does_not_hold_up_the_deadline(
+async def test_a_poll_that_hangs_does_not_hold_up_the_deadline(
     emulator: Emulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Where the API hangs, looks queue up behind each other; the wait still ends, as what it is."""
-    monkeypatch.setattr(task, "LAST_LOOK_SECONDS", 0.1)
+    """Where the API hangs, polls queue up behind each other; the wait still ends, as what it is."""
+    monkeypatch.setattr(engine, "LAST_POLL_SECONDS", 0.1)
     emulator.add_fault(on="query", kind="hang")
     started = time.monotonic()
     error = await error_of(trigger("video_1", seconds=0.1))
@@ -178,8 +178,9 @@ async def test_an_unknown_video_is_one_event(emulator: Emulator, monkeypatch: py
     assert emulator.requests["query"] == 3
 
 
+@pytest.mark.usefixtures("impatient")
 async def test_a_refused_key_is_one_event(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
-    """At once, and the event doesn't show the key."""
+    """After ten polls over ten minutes, for a key may be being exchanged; and the event doesn't show the key."""
     wrong = "sk-a-key-that-is-wrong"
     connection = {"conn_type": "starvideos", "host": emulator.base_url, "password": wrong}
     monkeypatch.setenv("AIRFLOW_CONN_STARVIDEOS_DEFAULT", json.dumps(connection))
@@ -230,7 +231,8 @@ async def test_a_connection_that_stays_unreadable_is_one_event(monkeypatch: pyte
     unreadable(None, monkeypatch)
     error = await error_of(trigger("video_1"))
     assert isinstance(error, StarVideosConnectionError)
-    assert str(error) == "Can't read the connection 'starvideos_default': RuntimeError: the api-server is away"
+    assert "10 polls in a row failed" in str(error)
+    assert "Can't read the connection 'starvideos_default': RuntimeError: the api-server is away" in str(error)
 
 
 async def test_polls_that_fail_do_not_end_the_wait(emulator: Emulator) -> None:

@@ -1,0 +1,130 @@
+"""Polls over an Airflow connection that may change meanwhile: an exchanged key is picked up within a minute.
+
+One flow for all waits. The worker's and the triggerer's shells read the connection, and send.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Awaitable, Callable, Generator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from airflow_provider_starvideos.api import calls
+from airflow_provider_starvideos.api.flow import Sleep, adrive, drive
+from airflow_provider_starvideos.api.protocol import Endpoint, HttpRequest
+from airflow_provider_starvideos.exceptions import (
+    StarVideosAuthenticationError,
+    StarVideosConnectionError,
+    StarVideosError,
+)
+
+if TYPE_CHECKING:
+    from airflow_provider_starvideos.api.models import VideoTask
+    from airflow_provider_starvideos.clients.aio import AioClient
+    from airflow_provider_starvideos.clients.sync import SyncClient
+
+ENDPOINT_SECONDS = 45.0  # how long a connection that was read is good for
+
+
+@dataclass(frozen=True)
+class ReadConnection:
+    """Read the Airflow connection."""
+
+
+Step: TypeAlias = ReadConnection | HttpRequest | Sleep
+
+
+class Renewal:
+    """The endpoint of a connection, read again when it is old, and when it refuses the key.
+
+    :param conn_id: Airflow connection of type ``starvideos``
+    :param log: a logger
+    :param endpoint: as it was read before; None: it wasn't
+    """
+
+    def __init__(self, conn_id: str, log: Any, endpoint: Endpoint | None = None) -> None:
+        self._conn_id = conn_id
+        self._log = log
+        self._endpoint = endpoint
+        self._good_until = 0.0
+
+    def fresh(self) -> Endpoint | None:
+        """Return the endpoint if it was read not long ago."""
+        return self._endpoint if time.monotonic() < self._good_until else None
+
+    def read(self, get_conn: Callable[[], Endpoint]) -> Endpoint:
+        """Return the endpoint, read now; as it was before where it can't be read.
+
+        :param get_conn: reads the connection
+        :raises StarVideosError: it can't be read, and never was
+        """
+        try:
+            return self._keep(get_conn())
+        except Exception as error:  # noqa: BLE001  whatever keeps Airflow from telling a connection passes
+            return self._keep_old(error)
+
+    async def aread(self, aget_conn: Callable[[], Awaitable[Endpoint]]) -> Endpoint:
+        """Return the endpoint as ``read`` does, without blocking the loop.
+
+        :param aget_conn: reads the connection
+        :raises StarVideosError: it can't be read, and never was
+        """
+        try:
+            return self._keep(await aget_conn())
+        except Exception as error:  # noqa: BLE001  whatever keeps Airflow from telling a connection passes
+            return self._keep_old(error)
+
+    def poll(self, client: SyncClient, video_id: str, get_conn: Callable[[], Endpoint]) -> VideoTask:
+        """Ask once how a video is; again only with a key that has been exchanged.
+
+        :param client: sends
+        :param video_id: the API's id
+        :param get_conn: reads the connection
+        :raises StarVideosError: it can't be told, for that reason
+        """
+        return drive(
+            self.flow(video_id),
+            lambda step: self.read(get_conn) if isinstance(step, ReadConnection) else client.perform(step),
+        )
+
+    async def apoll(self, client: AioClient, video_id: str, read: Callable[[], Awaitable[Endpoint]]) -> VideoTask:
+        """Ask once how a video is, as ``poll`` does, without blocking the loop.
+
+        :param client: sends
+        :param video_id: the API's id
+        :param read: returns the endpoint, as ``aread`` does
+        :raises StarVideosError: it can't be told, for that reason
+        """
+
+        async def perform(step: Step) -> Any:
+            return await (read() if isinstance(step, ReadConnection) else client.perform(step))
+
+        return await adrive(self.flow(video_id), perform)
+
+    def flow(self, video_id: str) -> Generator[Step, Any, VideoTask]:
+        """Ask once how a video is, as a flow (see ``api.flow``)."""
+        endpoint: Endpoint = self.fresh() or (yield ReadConnection())
+        try:
+            return (yield from calls.poll(endpoint, video_id))
+        except StarVideosAuthenticationError:
+            self._good_until = 0.0
+            renewed: Endpoint = yield ReadConnection()
+            if renewed == endpoint:
+                raise
+        return (yield from calls.poll(renewed, video_id))
+
+    def _keep(self, endpoint: Endpoint) -> Endpoint:
+        self._endpoint = endpoint
+        self._good_until = time.monotonic() + ENDPOINT_SECONDS * random.uniform(0.8, 1.0)
+        return endpoint
+
+    def _keep_old(self, error: Exception) -> Endpoint:
+        if self._endpoint is None and isinstance(error, StarVideosError):
+            raise error
+        if self._endpoint is None:
+            what = f"Can't read the connection {self._conn_id!r}: {type(error).__name__}: {error}"
+            raise StarVideosConnectionError(what, sent=False) from error
+        self._log.warning("Can't read the connection %r again, using it as it was: %s", self._conn_id, error)
+        return self._keep(self._endpoint)
