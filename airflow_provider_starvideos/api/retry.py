@@ -147,8 +147,7 @@ def delay_before_unknown_repeat(error: StarVideosError, *, repeats: int) -> floa
 
 def _worth_repeating(error: StarVideosError, *, is_order: bool) -> bool:
     if is_order:
-        outcome = order_outcome(error)
-        return outcome.sent_again and outcome.accepted is False
+        return order_outcome(error).sent_again
     return isinstance(error, StarVideosConnectionError | StarVideosRateLimitError | StarVideosServerError)
 
 

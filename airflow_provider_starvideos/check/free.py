@@ -2,59 +2,54 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 from airflow_provider_starvideos.api.models import VideoTask
 from airflow_provider_starvideos.api.retry import was_not_accepted
-from airflow_provider_starvideos.check.answers import EVERY_ANSWER, status_of
-from airflow_provider_starvideos.check.evidence import LIST, Evidence
+from airflow_provider_starvideos.check.evidence import Evidence, Exchange
 from airflow_provider_starvideos.check.probes import KEY, KEY_ORDER, ORDER, PATH, TRIGGERER, UNKNOWN
 from airflow_provider_starvideos.check.table import Assumption, Finding, Outcome, judge, reads_as, told
 from airflow_provider_starvideos.exceptions import (
     StarVideosAPIError,
     StarVideosAuthenticationError,
     StarVideosError,
-    StarVideosMalformedAnswerError,
     StarVideosNotFoundError,
 )
 
+SLOW_SECONDS = 10.0
 
-def _path(evidence: Evidence) -> Finding:
-    exchange = evidence.exchanges[PATH]
-    payload = exchange.payload
-    message = str(payload.get("message", "")) if isinstance(payload, dict) else ""
-    seen = evidence.seen(exchange)
-    return judge(status_of(exchange) == 404 and message.lower().startswith("no handler found"), seen)
+
+def _is_unknown_path(answer: VideoTask | StarVideosError) -> bool:
+    return isinstance(answer, StarVideosNotFoundError) and not answer.names_video
+
+
+def _is_unknown_video(answer: VideoTask | StarVideosError) -> bool:
+    return isinstance(answer, StarVideosNotFoundError) and answer.names_video
 
 
 def _path_apart(evidence: Evidence) -> Finding:
-    error = evidence.exchanges[PATH].read()
-    apart = isinstance(error, StarVideosError) and not (
-        isinstance(error, StarVideosNotFoundError) and error.names_video
-    )
-    return judge(apart, told(evidence, evidence.exchanges[PATH]))
+    exchange = evidence.exchanges[PATH]
+    answer = exchange.read()
+    return judge(isinstance(answer, StarVideosError) and not _is_unknown_video(answer), told(evidence, exchange))
 
 
 def _unknown_id(evidence: Evidence) -> Finding:
     exchange = evidence.exchanges[UNKNOWN]
-    error = exchange.read()
-    if isinstance(error, StarVideosAuthenticationError):
+    answer = exchange.read()
+    if isinstance(answer, StarVideosAuthenticationError):
         return Finding(Outcome.UNKNOWN, f"the key was refused; {evidence.seen(exchange)}")
-    return judge(isinstance(error, StarVideosNotFoundError) and error.names_video, told(evidence, exchange))
+    return judge(_is_unknown_video(answer), told(evidence, exchange))
 
 
 def _query_path(evidence: Evidence) -> Finding:
     exchange = evidence.exchanges[UNKNOWN]
-    error = exchange.read()
-    return judge(not isinstance(error, StarVideosNotFoundError) or error.names_video, told(evidence, exchange))
+    return judge(not _is_unknown_path(exchange.read()), told(evidence, exchange))
 
 
-def _order_path(evidence: Evidence) -> Finding:
-    """A 404 may be about the model, too; what tells a path from a video does so here."""
-    exchange = evidence.exchanges[ORDER]
-    error = replace(exchange, request=replace(exchange.request, method="GET")).read()
-    unknown = isinstance(error, StarVideosNotFoundError) and not error.names_video
-    return judge(not unknown and status_of(exchange) != 405, told(evidence, exchange))
+def _key_taken(evidence: Evidence) -> Finding:
+    exchange = evidence.exchanges[UNKNOWN]
+    return judge(not isinstance(exchange.read(), StarVideosAuthenticationError), told(evidence, exchange))
 
 
 def _triggerer(evidence: Evidence) -> Finding:
@@ -63,15 +58,11 @@ def _triggerer(evidence: Evidence) -> Finding:
     return judge(type(exchange.read()) is type(evidence.exchanges[UNKNOWN].read()), told(evidence, exchange))
 
 
-def _no_list(evidence: Evidence) -> Finding:
-    exchange = evidence.exchanges[LIST]
-    answer = exchange.read()
-    return judge(not isinstance(answer, VideoTask | StarVideosMalformedAnswerError), told(evidence, exchange))
-
-
-def _key_taken(evidence: Evidence) -> Finding:
-    exchange = evidence.exchanges[UNKNOWN]
-    return judge(not isinstance(exchange.read(), StarVideosAuthenticationError), told(evidence, exchange))
+def _order_path(evidence: Evidence) -> Finding:
+    """A 404 may be about the model, too; what tells a path from a video does so here."""
+    exchange = evidence.exchanges[ORDER]
+    unknown = _is_unknown_path(replace(exchange, request=replace(exchange.request, method="GET")).read())
+    return judge(not unknown and exchange.status != 405, told(evidence, exchange))
 
 
 def _order_refused(evidence: Evidence) -> Finding:
@@ -82,26 +73,23 @@ def _order_refused(evidence: Evidence) -> Finding:
     return judge(was_not_accepted(answer), told(evidence, exchange))
 
 
-def _order_as_400(evidence: Evidence) -> Finding:
-    exchange = evidence.exchanges[ORDER]
-    error = exchange.read()
-    status = error.status_code if isinstance(error, StarVideosAPIError) else None
-    return judge(status in (400, 422), told(evidence, exchange))
+def _every(rule: Callable[[Exchange], object], *, errors: bool = False) -> Callable[[Evidence], Finding]:
+    """Return a test: the rule holds for every answer, or for every error."""
+
+    def test(evidence: Evidence) -> Finding:
+        answers = [one for one in evidence.exchanges.values() if one.response]
+        answers = [one for one in answers if not errors or isinstance(one.read(), StarVideosAPIError)]
+        wrong = [one for one in answers if not rule(one)]
+        return judge(not wrong, "; ".join(map(evidence.seen, wrong)) or f"{len(answers)} answers")
+
+    return test
 
 
 FREE: tuple[Assumption, ...] = (
     Assumption(
-        "path-unknown",
-        'An unknown path answers 404 with {"message": "No handler found for …"}',
-        "observed",
-        "A wrong base URL is still told from a missing video unless 'path-apart' failed too.",
-        _path,
-        (PATH,),
-    ),
-    Assumption(
         "path-apart",
         "An unknown path isn't taken for an unknown video",
-        "assumed",
+        "observed",
         "The connection's test button and waits would take a wrong base URL for a video that doesn't exist.",
         _path_apart,
         (PATH,),
@@ -124,7 +112,7 @@ FREE: tuple[Assumption, ...] = (
     ),
     Assumption(
         "id-unknown",
-        "An id that doesn't exist answers 404, or a 200 with code 404, in JSON",
+        "An id that doesn't exist answers 404, or a 200 with code 404, in the API's own JSON",
         "assumed",
         "A wait for a wrong id ends after several errors or at its deadline, not at once; the test button is red.",
         _unknown_id,
@@ -139,18 +127,10 @@ FREE: tuple[Assumption, ...] = (
         (UNKNOWN,),
     ),
     Assumption(
-        "no-list",
-        "A GET of the orders' path gives no list of orders",
-        "assumed",
-        "Nothing breaks; lost orders could be looked up there. Tell the authors.",
-        _no_list,
-        (LIST,),
-    ),
-    Assumption(
         "key-wrong",
         "A query with a wrong key is refused with 401 or 403, by status or by code",
         "assumed",
-        "A wrong key isn't told as such: tasks may be tried again in vain.",
+        "A wrong key isn't recognized: tasks are retried though a retry can't help.",
         reads_as(KEY, StarVideosAuthenticationError),
         (KEY,),
     ),
@@ -158,7 +138,7 @@ FREE: tuple[Assumption, ...] = (
         "key-wrong-order",
         "An order with a wrong key is refused with 401 or 403, by status or by code",
         "assumed",
-        "An order with a wrong key isn't told as such, and may end as unconfirmed.",
+        "An order with a wrong key isn't recognized as one, and may end as unconfirmed.",
         reads_as(KEY_ORDER, StarVideosAuthenticationError),
         (KEY_ORDER,),
     ),
@@ -179,12 +159,31 @@ FREE: tuple[Assumption, ...] = (
         (ORDER,),
     ),
     Assumption(
-        "order-400",
-        "A refused order answers 400 or 422, by status or by code",
-        "assumed",
-        "Any 4xx is read as a refusal; another kind of error gets another message.",
-        _order_as_400,
-        (ORDER,),
+        "error-words",
+        "Every error is the API's own JSON, with the reason in it",
+        "observed",
+        "Errors show the body without a reason, and don't end a wait: something in front of the API answers.",
+        _every(lambda one: isinstance(one.payload, dict) and " It said: " in str(one.read()), errors=True),
     ),
-    *EVERY_ANSWER,
+    Assumption(
+        "no-redirect",
+        "No answer redirects",
+        "assumed",
+        "Redirects aren't followed with a key: put the target's address into the connection's host.",
+        _every(lambda one: not 300 <= one.status < 400),
+    ),
+    Assumption(
+        "quick",
+        f"Every answer comes within {SLOW_SECONDS:g} seconds",
+        "assumed",
+        "Raise the connection's timeout (60 s): an order that isn't answered in time is unconfirmed.",
+        _every(lambda one: one.seconds < SLOW_SECONDS),
+    ),
+    Assumption(
+        "keep-alive",
+        "The server keeps connections open",
+        "assumed",
+        "Waiting works, but each poll costs a new connection.",
+        _every(lambda one: "close" not in one.headers.get("connection", "").lower()),
+    ),
 )

@@ -15,7 +15,6 @@ from airflow_provider_starvideos.api.polling import Poll, watch
 from airflow_provider_starvideos.api.protocol import USER_AGENT, create_request, query_request
 from airflow_provider_starvideos.api.validation import build_request
 from airflow_provider_starvideos.check.evidence import Evidence, Exchange, moment
-from airflow_provider_starvideos.check.movie import picture_of, seconds_of
 from airflow_provider_starvideos.clients.sync import SyncClient
 from airflow_provider_starvideos.exceptions import StarVideosError, StarVideosUnsafeURLError
 from airflow_provider_starvideos.storage.fetch import Fetch, Limits
@@ -103,13 +102,11 @@ def _fetch(evidence: Evidence, url: str, say: Callable[[str], None]) -> None:
             with closing(web.get(url, headers)) as response:
                 fetched["status_of_a_part"] = response.status_code
                 fetched["etag"] = bool(response.headers.get("etag", "").startswith('"'))
-                fetched["content_type"] = evidence.redact(response.headers.get("content-type", ""), 60)
         with tempfile.TemporaryDirectory(prefix="starvideos-check-") as folder:
             path = Path(folder) / "video.mp4"
             limits = Limits(FETCH_BYTES, transfer_seconds=FETCH_SECONDS)
             file = Fetch(_once(url), path, guard, _Log(say), limits=limits).run()
-            data = path.read_bytes()
-            fetched |= {"bytes": file.size_bytes, "seconds": seconds_of(data), "picture": picture_of(data)}
+            fetched["bytes"] = file.size_bytes
     except StarVideosUnsafeURLError as error:
         fetched["unsafe"] = evidence.redact(str(error), 300)
     except (StarVideosError, OSError) as error:  # what requests raises is an OSError

@@ -2,34 +2,19 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from typing import Any
 
-from airflow_provider_starvideos.api.models import MODEL, VideoTask
-from airflow_provider_starvideos.api.protocol import VIDEO_ID
+from airflow_provider_starvideos.api.models import VideoTask
+from airflow_provider_starvideos.api.validation import is_http_url
 from airflow_provider_starvideos.check.evidence import Evidence
-from airflow_provider_starvideos.check.order import ORDER
-from airflow_provider_starvideos.check.result import RESULT
+from airflow_provider_starvideos.check.order import AGAIN, DONE, FETCHED, ORDER, SECONDS
 from airflow_provider_starvideos.check.table import Assumption, Finding, Outcome, judge, told
-from airflow_provider_starvideos.check.watched import WATCHED, value_of, videos_of
+from airflow_provider_starvideos.exceptions import StarVideosMalformedAnswerError, StarVideosRateLimitError
 
-KNOWN_FIELDS = {"id", "object", "created", "model", "status", "error", "video_url", "actualDuration"}
-ID_FORM = re.compile(r"video_[A-Za-z0-9_-]+")
-CLOCK_SLACK = 600.0
-"""How far ``created`` may be off this machine's clock, seconds."""
-
-
-def _wire(name: str, rule: Callable[[Any], object], label: str = ORDER) -> Callable[[Evidence], Finding]:
-    """Return a test of one field of the order's answer, as it came."""
-
-    def test(evidence: Evidence) -> Finding:
-        video = evidence.exchanges[label].video
-        if not video:
-            return Finding(Outcome.UNKNOWN, evidence.seen(evidence.exchanges[label]))
-        return judge(rule(video.get(name, ...)), f"{name}: {value_of(evidence, video, name)}")
-
-    return test
+CLOCK_SLACK_SECONDS = 600.0  # of ``created`` and this machine's clock
+LENGTH_SLACK_SECONDS = 0.5  # of a video
+FIRST = "query 1"
 
 
 def _accepted(evidence: Evidence) -> Finding:
@@ -37,41 +22,88 @@ def _accepted(evidence: Evidence) -> Finding:
     return judge(isinstance(exchange.read(), VideoTask), told(evidence, exchange))
 
 
-def _bare(evidence: Evidence) -> Finding:
-    """The order's answer and the first query's."""
-    answers = [evidence.exchanges[label] for label in (ORDER, "query 1") if label in evidence.exchanges]
-    wrapped = [one for one in answers if one.video and one.video is not one.payload and "id" not in (one.payload or {})]
-    seen = "; ".join(
-        f"{one.label}: {', '.join(sorted(one.payload))}" for one in answers if isinstance(one.payload, dict)
-    )
-    return judge(not wrapped, f"names on the outside: {evidence.redact(seen, 300)}")
-
-
 def _is_now(evidence: Evidence) -> Finding:
     exchange = evidence.exchanges[ORDER]
-    created = exchange.video.get("created")
-    whole = isinstance(created, int) and not isinstance(created, bool)
-    off = f", {created - exchange.started:+.0f} s off this clock" if whole and isinstance(created, int) else ""
-    near = whole and isinstance(created, int) and abs(created - exchange.started) < CLOCK_SLACK
-    return judge(near, f"created: {value_of(evidence, exchange.video, 'created')}{off}")
+    task = exchange.read()
+    created = task.created if isinstance(task, VideoTask) else None
+    if created is None:
+        return judge(False, evidence.seen(exchange))
+    off = created - exchange.started
+    return judge(abs(off) < CLOCK_SLACK_SECONDS, f"created: {created}, {off:+.0f} s off this clock")
 
 
-def _error_null(evidence: Evidence) -> Finding:
-    wrong = [
-        video
-        for video in videos_of(evidence)
-        if video.get("status") != "failed" and video.get("error", ...) is not None
-    ]
-    seen = ", ".join(f"{video.get('status')}: error {value_of(evidence, video, 'error')}" for video in wrong)
-    return judge(not wrong, evidence.redact(seen, 300) or f"{len(videos_of(evidence))} answers")
+def _known_at_once(evidence: Evidence) -> Finding:
+    return judge(isinstance(evidence.exchanges[FIRST].read(), VideoTask), told(evidence, evidence.exchanges[FIRST]))
 
 
-def _known_fields(evidence: Evidence) -> Finding:
-    others = sorted({name for video in videos_of(evidence) for name in video} - KNOWN_FIELDS)
-    return judge(not others, evidence.redact(", ".join(others), 300) or "none other")
+def _tasks(evidence: Evidence) -> list[VideoTask]:
+    answers = [evidence.exchanges[ORDER].read(), *(look.read() for look in evidence.facts["looks"])]
+    return [answer for answer in answers if isinstance(answer, VideoTask)]
 
 
-ORDERED: tuple[Assumption, ...] = (
+def _statuses(evidence: Evidence) -> Finding:
+    seen = list(dict.fromkeys(task.status for task in _tasks(evidence)))
+    return judge(all(task.has_known_status for task in _tasks(evidence)), evidence.redact(" → ".join(seen), 200))
+
+
+def _no_query(kind: type[Exception]) -> Callable[[Evidence], Finding]:
+    """Return a test: no query's answer reads as that error."""
+
+    def test(evidence: Evidence) -> Finding:
+        looks = evidence.facts["looks"]
+        wrong = [look for look in looks if isinstance(look.read(), kind)]
+        seen = f"; {told(evidence, wrong[0])}" if wrong else ""
+        return judge(not wrong, f"{len(wrong)} of {len(looks)} queries{seen}")
+
+    return test
+
+
+def _completes(evidence: Evidence) -> Finding:
+    if "ended" in evidence.facts:
+        return judge(False, str(evidence.facts["ended"]))
+    if DONE not in evidence.facts:
+        return Finding(Outcome.UNKNOWN, "the check ended before")
+    return judge(True, f"{evidence.facts['wait_seconds']:g} s, {evidence.facts['polls']} queries")
+
+
+def _failure_told(evidence: Evidence) -> Finding:
+    failed = [task for task in _tasks(evidence) if task.is_failed]
+    if not failed:
+        return Finding(Outcome.UNKNOWN, "the video didn't fail")
+    return judge(failed[-1].error, f"reason: {evidence.redact(failed[-1].error or 'none', 200)}")
+
+
+def _url(evidence: Evidence) -> Finding:
+    url = evidence.facts[DONE].video_url
+    return judge(is_http_url(url), f"the result's URL: {evidence.redact(url or 'missing', 200)}")
+
+
+def _again(rule: Callable[[VideoTask], object], *names: str) -> Callable[[Evidence], Finding]:
+    """Return a test of the query after the end."""
+
+    def test(evidence: Evidence) -> Finding:
+        task = evidence.exchanges[AGAIN].read()
+        values = [f"{name}: {getattr(task, name, None)}" for name in names]
+        seen = ", ".join(values) or told(evidence, evidence.exchanges[AGAIN])
+        return judge(isinstance(task, VideoTask) and rule(task), seen)
+
+    return test
+
+
+def _fetched(rule: Callable[[dict[str, Any]], object], *names: str) -> Callable[[Evidence], Finding]:
+    """Return a test of what was seen of the file; where the first of the names wasn't, nothing can be told."""
+
+    def test(evidence: Evidence) -> Finding:
+        fetched = evidence.facts[FETCHED]
+        seen = ", ".join(f"{name}: {fetched[name]}" for name in (*names, "unsafe", "error") if name in fetched)
+        if names and names[0] not in fetched:
+            return Finding(Outcome.UNKNOWN, seen or "the check ended before")
+        return judge(rule(fetched), seen or "nothing wrong")
+
+    return test
+
+
+PAID: tuple[Assumption, ...] = (
     Assumption(
         "order-accepted",
         "An order is answered with the video: its id and a status",
@@ -81,76 +113,116 @@ ORDERED: tuple[Assumption, ...] = (
         (ORDER,),
     ),
     Assumption(
-        "id",
-        "id is a string of letters, digits and . _ ~ - (up to 200)",
-        "documented",
-        "Such an id isn't taken: it could lead a query to another path. Tell the authors.",
-        _wire("id", lambda value: isinstance(value, str) and VIDEO_ID.fullmatch(value)),
-        (ORDER,),
-    ),
-    Assumption(
-        "id-form",
-        "Ids look like video_starvideos_1234567890 or video_<uuid>",
-        "documented",
-        "Nothing: any id is taken for which 'id' holds.",
-        _wire("id", lambda value: isinstance(value, str) and ID_FORM.fullmatch(value)),
-        (ORDER,),
-    ),
-    Assumption(
-        "object",
-        "object is 'video'",
-        "documented",
-        "Nothing: it isn't read.",
-        _wire("object", lambda value: value == "video"),
-        (ORDER,),
-    ),
-    Assumption(
         "created",
-        "created is the time of the order in whole Unix seconds",
+        "created is the time of the order in Unix seconds",
         "documented",
-        "Log lines tell a wrong time since the order.",
+        "Log lines and metrics have a wrong time since the order.",
         _is_now,
         (ORDER,),
     ),
     Assumption(
-        "model",
-        f"model is {MODEL!r}",
-        "documented",
-        "Nothing: it is passed on as it is.",
-        _wire("model", lambda value: value == MODEL),
-        (ORDER,),
+        "known-at-once",
+        "A video can be asked for as soon as its id is out",
+        "assumed",
+        "The first query is repeated after 3 s, twice; then a wait would end with 'unknown video'.",
+        _known_at_once,
+        (FIRST,),
     ),
     Assumption(
-        "first-status",
-        "A new order is queued or processing",
+        "id-repeated",
+        "A query's answer repeats the id that was asked for",
         "documented",
-        "Nothing, as long as 'statuses' holds.",
-        _wire("status", lambda value: value in ("queued", "processing")),
-        (ORDER,),
+        "The answer isn't taken: it could be another video's. Waits would end in errors.",
+        _no_query(StarVideosMalformedAnswerError),
+        ("looks", FIRST),
     ),
     Assumption(
-        "error-null",
-        "error is null while nothing is wrong",
+        "statuses",
+        "The words of all statuses are known",
         "documented",
-        "Nothing: only a failed video's error is shown.",
-        _error_null,
-        (ORDER,),
+        "An unknown status counts as still waiting, until the deadline.",
+        _statuses,
+        ("looks", FIRST),
     ),
     Assumption(
-        "known-fields",
-        "Answers have the documented fields and no others",
+        "not-limited",
+        "Polling at this interval isn't limited",
         "documented",
-        "Nothing: other fields aren't read. Tell the authors, they may be of use.",
-        _known_fields,
-        (ORDER,),
+        "Waits slow down by themselves; raise poll_interval.",
+        _no_query(StarVideosRateLimitError),
+        ("looks", FIRST),
     ),
     Assumption(
-        "bare",
-        "The video isn't wrapped in an envelope",
+        "completes",
+        "The video is completed within the timeout",
         "documented",
-        'Nothing: the provider reads through {"data": {…}}.',
-        _bare,
-        (ORDER,),
+        "Raise the timeout of operators and sensors.",
+        _completes,
+        ("looks", FIRST),
+    ),
+    Assumption(
+        "failure-told",
+        "A failed video says why",
+        "documented",
+        "The task's error says that the API gave no reason.",
+        _failure_told,
+        ("looks", FIRST),
+    ),
+    Assumption("url", "A completed video has an http or https URL", "documented", "Downloads fail.", _url, (DONE,)),
+    Assumption(
+        "stays",
+        "A completed video stays completed, with a URL",
+        "documented",
+        "Downloads that come later than the wait fail.",
+        _again(lambda task: task.is_completed and task.video_url),
+        (AGAIN,),
+    ),
+    Assumption(
+        "length",
+        f"actualDuration is about the {SECONDS} seconds that were ordered",
+        "documented",
+        "The XCom actual_duration is missing or misleading.",
+        _again(lambda task: abs((task.actual_duration or 0.0) - SECONDS) <= LENGTH_SLACK_SECONDS, "actual_duration"),
+        (DONE, AGAIN),
+    ),
+    Assumption(
+        "amount",
+        "A completed video says what was billed (amount)",
+        "observed",
+        "Costs are unknown: the provider shows videos and seconds only.",
+        _again(lambda task: task.amount is not None, "amount"),
+        (DONE, AGAIN),
+    ),
+    Assumption(
+        "url-public",
+        "The result's URL leads to a public address",
+        "assumed",
+        "Downloads are refused: set the connection's extra allow_private_downloads, if that address is meant.",
+        _fetched(lambda seen: "unsafe" not in seen),
+        (FETCHED,),
+    ),
+    Assumption(
+        "url-without-key",
+        "The result's URL works without the key",
+        "observed",
+        "Downloads fail: the key is never sent to another host. Tell the authors.",
+        _fetched(lambda seen: seen["status_of_a_part"] in (200, 206), "status_of_a_part"),
+        (FETCHED,),
+    ),
+    Assumption(
+        "whole",
+        "The file can be fetched, and is a whole MP4",
+        "documented",
+        "Downloads fail with what was seen.",
+        _fetched(lambda seen: "bytes" in seen, "status_of_a_part", "bytes"),
+        (FETCHED,),
+    ),
+    Assumption(
+        "ranges",
+        "The result's host sends parts of a file (Range), with a strong ETag",
+        "assumed",
+        "A broken download begins again from its start.",
+        _fetched(lambda seen: seen.get("status_of_a_part") == 206 and seen.get("etag"), "status_of_a_part", "etag"),
+        (FETCHED,),
     ),
 )
-PAID = (*ORDERED, *WATCHED, *RESULT)

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from airflow_provider_starvideos.api.protocol import CREATE_PATH, HttpRequest, HttpResponse, query_request
-from airflow_provider_starvideos.check.evidence import LIST, Evidence, Sender
+from airflow_provider_starvideos.check.evidence import Evidence, Sender
 from airflow_provider_starvideos.clients.aio import AioClient
 
 UNKNOWN_ID = "video_starvideos_0000000000"
@@ -52,7 +52,6 @@ def ask(evidence: Evidence, transport: Sender, *, with_orders: bool, say: Callab
         return
     evidence.ask(TRIGGERER, _Triggerer(), query_request(endpoint, UNKNOWN_ID))
     evidence.ask(PATH, transport, HttpRequest("GET", endpoint.base_url + UNKNOWN_PATH, endpoint))
-    evidence.ask(LIST, transport, HttpRequest("GET", url, endpoint))
     evidence.ask(KEY, transport, query_request(stranger, UNKNOWN_ID))
     for label, sender in ((KEY_ORDER, stranger), (ORDER, endpoint)) if with_orders else ():
         if evidence.may_order:

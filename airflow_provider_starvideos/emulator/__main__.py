@@ -16,6 +16,7 @@ from typing import Any
 
 import airflow_provider_starvideos.emulator as package
 from airflow_provider_starvideos.emulator.control import is_loopback
+from airflow_provider_starvideos.emulator.dialects import DIALECTS
 from airflow_provider_starvideos.emulator.fault_kinds import describe
 from airflow_provider_starvideos.emulator.faults import FaultError, parse_fault, read_fault
 from airflow_provider_starvideos.emulator.libraries import MissingLibraryError, require_libraries
@@ -41,10 +42,11 @@ def limitations() -> str:
 
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser of the command line."""
+    dialects = "\n".join(f"  {name:<17} {dialect.about}" for name, dialect in DIALECTS.items())
     parser = argparse.ArgumentParser(
         prog="starvideos-emulator",
         description="A local StarVideos server, to develop and test against without paying.",
-        epilog=f"{FAULT_HELP}\n{describe()}\n\n{limitations()}",
+        epilog=f"{FAULT_HELP}\n{describe()}\n\ndialects:\n{dialects}\n\n{limitations()}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = parser.add_argument
@@ -61,6 +63,12 @@ def build_parser() -> argparse.ArgumentParser:
     add("--no-ranges", dest="ranges", action="store_const", const=False, help="ignore Range")
     add("--pad-bytes", type=int, metavar="BYTES", help="append so many bytes to every video (default: 0)")
     add("--max-requests-per-second", type=float, metavar="N", help="answer 429 beyond that (default: no limit)")
+    add(
+        "--dialect",
+        metavar="NAME,…",
+        help="answer as sibling endpoints do; several, with commas between them, see below",
+    )
+    add("--price-per-second", type=float, metavar="AMOUNT", help="completed videos say an amount of so much a second")
     add("--files-url", metavar="URL", help="where result URLs point (default: the host that was asked)")
     add(
         "--fault",
@@ -84,6 +92,8 @@ _SETTINGS = (
     "ranges",
     "pad_bytes",
     "max_requests_per_second",
+    "dialect",
+    "price_per_second",
     "files_url",
 )
 

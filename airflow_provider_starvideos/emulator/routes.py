@@ -9,6 +9,7 @@ from typing import Any, NoReturn
 from aiohttp import hdrs, web
 
 from airflow_provider_starvideos.emulator.answers import Answer, error_answer, json_answer
+from airflow_provider_starvideos.emulator.dialects import dressed
 from airflow_provider_starvideos.emulator.service import BASE_PATH, Call, Service
 from airflow_provider_starvideos.emulator.validation import InvalidRequestError, Problem, check
 
@@ -45,7 +46,7 @@ class Api:
         prompt = body.get("prompt") if isinstance(body, dict) else None
 
         async def respond(call: Call) -> Answer:
-            return self._refusal(request) or refusal or self._accept(call, body)
+            return self._dressed(self._refusal(request) or refusal or self._accept(call, body))
 
         return await self._service.serve(request, "create", respond, prompt=prompt if isinstance(prompt, str) else None)
 
@@ -55,7 +56,7 @@ class Api:
         order = self._service.orders.get(video_id)
 
         async def respond(call: Call) -> Answer:
-            return self._refusal(request) or self._show(call, video_id)
+            return self._dressed(self._refusal(request) or self._show(call, video_id))
 
         prompt = order.accepted.prompt if order else None
         return await self._service.serve(request, "query", respond, video_id=video_id, prompt=prompt)
@@ -67,6 +68,9 @@ class Api:
             return json_answer({"message": f"No handler found for {request.method} {request.path}"}, 404)
 
         return await self._service.serve(request, "unknown", respond)
+
+    def _dressed(self, answer: Answer) -> Answer:
+        return dressed(answer, self._service.settings.dialect)
 
     def _refusal(self, request: web.Request) -> Answer | None:
         scheme, _, key = request.headers.get(hdrs.AUTHORIZATION, "").partition(" ")
@@ -100,6 +104,8 @@ class Api:
             origin = service.settings.files_url or service.origin(call.request)
             document["video_url"] = service.links.make(origin, order.id, service.settings.url_ttl)
             document["actualDuration"] = order.seconds
+            if service.settings.price_per_second is not None:
+                document["amount"] = round(order.seconds * service.settings.price_per_second, 4)
         return json_answer(document)
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal, TypedDict
+
+from airflow_provider_starvideos.emulator.dialects import DIALECTS
 
 References = Literal["lenient", "required", "off"]
 Seconds = float | str | tuple[float, float] | None
@@ -35,6 +37,8 @@ class Settings:
     :param ranges: whether downloads honour ``Range``.
     :param pad_bytes: how many bytes to append to every video, as an MP4 ``free`` box; 0 or at least 8.
     :param max_requests_per_second: API requests a second before 429; None for no limit.
+    :param dialect: other ways of saying the same, see ``dialects``; empty: as documented.
+    :param price_per_second: completed videos say an ``amount`` of so much a second; None: they say none.
     :param files_url: where result URLs point, ``http://host:port``; None for the host the query was sent to.
     """
 
@@ -48,6 +52,8 @@ class Settings:
     ranges: bool = True
     pad_bytes: int = 0
     max_requests_per_second: float | None = None
+    dialect: tuple[str, ...] = ()
+    price_per_second: float | None = None
     files_url: str | None = None
 
     def changed(self, changes: Mapping[str, object]) -> Settings:
@@ -74,7 +80,8 @@ class Settings:
 
     def public(self) -> dict[str, object]:
         """Return the settings as JSON types, in the form that :meth:`changed` takes."""
-        return {**asdict(self), "seconds": "hold" if self.seconds is None else list(self.seconds)}
+        seconds = "hold" if self.seconds is None else list(self.seconds)
+        return {**asdict(self), "seconds": seconds, "dialect": list(self.dialect)}
 
 
 class SettingsChanges(TypedDict, total=False):
@@ -90,6 +97,8 @@ class SettingsChanges(TypedDict, total=False):
     ranges: bool
     pad_bytes: int
     max_requests_per_second: float | None
+    dialect: str | Sequence[str]
+    price_per_second: float | None
     files_url: str | None
 
 
@@ -167,6 +176,14 @@ def _pad(value: object) -> int:
     return size
 
 
+def _dialect(value: object) -> tuple[str, ...]:
+    names = value.split(",") if isinstance(value, str) else value
+    names = [name for name in names if name] if isinstance(names, list | tuple) else [value]
+    if not all(name in DIALECTS for name in names):
+        raise CheckError(f"some of {', '.join(DIALECTS)}, with commas between them")
+    return tuple(str(name) for name in names)
+
+
 def _origin(value: object) -> str | None:
     if value is None:
         return None
@@ -186,5 +203,7 @@ CHECKS: dict[str, Callable[[object], object]] = {
     "ranges": boolean,
     "pad_bytes": _pad,
     "max_requests_per_second": number(0.001, 1e6, optional=True),
+    "dialect": _dialect,
+    "price_per_second": number(0, 1e6, optional=True),
     "files_url": _origin,
 }

@@ -55,7 +55,7 @@ def mp4(seconds: int, width: int = 540, height: int = 960) -> bytes:
 class StandIn:
     """The server.
 
-    :param changes: what to answer instead: to ``path``, ``list``, ``id``, ``key``, ``key order``, ``invalid``,
+    :param changes: what to answer instead: to ``path``, ``id``, ``key``, ``key order``, ``invalid``,
         ``order``, ``query`` or ``file``; a function gets the usual answer and the number of the request of that kind
     """
 
@@ -94,8 +94,6 @@ class StandIn:
             return "file"
         if method == "POST" and path == f"{PREFIX}/v1/starvideos/videos":
             return ("order" if json.loads(body).get("prompt") else "invalid") if known_key else "key order"
-        if path == f"{PREFIX}/v1/starvideos/videos":
-            return "list"
         if not path.startswith(f"{PREFIX}/v1/result/"):
             return "path"
         if not known_key:
@@ -114,10 +112,9 @@ class StandIn:
             video |= {"video_url": None, "actualDuration": None}
             video["status"] = ("queued", "processing", "completed", "completed")[min(number, 4) - 1]
             if video["status"] == "completed":
-                video |= {"video_url": f"{self.url}/files/a.mp4?{SIGNATURE}", "actualDuration": 3.0}
+                video |= {"video_url": f"{self.url}/files/a.mp4?{SIGNATURE}", "actualDuration": 3.0, "amount": "0.76"}
         return {
             "path": lambda: Reply(404, {"message": f"No handler found for GET {path}"}),
-            "list": lambda: error(405, "Method not allowed"),
             "id": lambda: error(404, "No such video."),
             "key": lambda: error(401, "Wrong key."),
             "key order": lambda: error(401, "Wrong key."),

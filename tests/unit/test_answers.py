@@ -100,6 +100,10 @@ ORDERS: dict[str, tuple[int, Any, tuple[str, Any]]] = {
     "B8, data null": (200, {"code": 402, "message": "no", "data": None}, refused(402)),
     "a failed video with a code": (200, {"id": "8", "status": "failed", "code": 402, "msg": "x"}, refused(402)),
     "envelope's error": (200, {"status": "error", "message": "invalid prompt", "data": {"id": "8"}}, refused(422)),
+    "a failed video": (200, LIVE | {"status": "failed", "code": 1001, "error": "flagged"}, accepted("video_1")),
+    "a failed video's error": (200, {"id": "8", "status": "failed", "error": {"code": 400, "msg": "x"}}, accepted("8")),
+    "success: false, no words": (200, {"id": "8f3a", "success": False}, unknown("8f3a")),
+    'success: "false"': (200, {"id": "8f3a", "success": "false"}, unknown("8f3a")),
     "429 inside": (200, {"id": "8f3a", "code": 429, "message": "slow down"}, again(429)),
     "503 inside": (200, {"code": 503, "message": "no capacity"}, again(503)),
     "503 inside, without a word": (200, {"code": 503}, unknown()),
@@ -402,7 +406,15 @@ def test_a_query_is_answered_by_the_videos_own_status(body: Any, status: str) ->
     assert read_video(QUERY, http(body)).status == status
 
 
-@pytest.mark.parametrize("body", [{"code": 1001, "message": "task does not exist"}, {"success": False}, {"code": -1}])
+UNKNOWN_ERRORS: list[Any] = [
+    {"code": 1001, "message": "task does not exist"},
+    {"code": 1001, "message": "invalid api key"},
+    {"success": False},
+    {"code": -1},
+]
+
+
+@pytest.mark.parametrize("body", UNKNOWN_ERRORS)
 def test_a_query_with_an_error_that_is_not_known_ends_nothing(body: Any) -> None:
     """Its words aren't guessed at: a failed poll."""
     found = error(QUERY, 200, body)
