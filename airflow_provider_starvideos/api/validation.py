@@ -1,22 +1,31 @@
-"""The rules of a request: everything that decides whether an order may be sent stands here.
+"""The rules of a request: everything that decides whether an order may be sent is here.
 
-``MODES`` is the one table: mode -> how much of what it takes. Values may come from templates, so they are read
-generously (``"5"`` is a duration, a rendered list is a list, an empty string or None is "not given"), and every
-problem is reported at once. Source of the rules: the vendor's page "StarVideos O3 - Create Task".
+``MODES`` is the one table: mode -> how much of what it takes. Values may come from templates and tables, so they are
+read generously (``api.values``), and every problem is reported at once. Source of the rules: the vendor's page
+"StarVideos O3 - Create Task".
 """
 
 from __future__ import annotations
 
-import ast
-import json
 import re
+import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
 from typing import Any
 from urllib.parse import urlsplit
 
-from airflow_provider_starvideos.api.models import MODEL, GenerationMode, VideoRequest
+from airflow_provider_starvideos.api.fields import field_of, read_fields
+from airflow_provider_starvideos.api.models import MODEL, REQUEST_FIELDS, GenerationMode, VideoRequest
+from airflow_provider_starvideos.api.values import (
+    LONGEST_URL,
+    as_list,
+    is_glued,
+    is_missing,
+    kind_of,
+    literal,
+    plain,
+    whole,
+)
 from airflow_provider_starvideos.exceptions import Problem, StarVideosValidationError
 
 DURATION_SECONDS = range(3, 16)
@@ -32,6 +41,14 @@ MOST_ITEMS = 1000
 """Of a list of references that are read; a ``range`` may have billions, and no mode takes ten."""
 MOST_TOLD = 10
 """Of a list's wrong items that are told one by one."""
+MISSING_PROMPT = (
+    "must be given and not blank; the value is missing: perhaps a template, an XCom or a join found nothing"
+)
+NOT_PROMPTS = (
+    (re.compile("true|false", re.IGNORECASE), "a truth value"),
+    (re.compile(r"<.* at 0x[0-9a-f]+>|<class .*>|\[object \w+\]", re.IGNORECASE), "what a program prints of an object"),
+)
+"""What nobody wants to see, and that templates make: pattern, and what it is."""
 
 
 @dataclass(frozen=True)
@@ -89,7 +106,7 @@ def build_request(
     :raises StarVideosValidationError: with every broken rule
     """
     read = _Reader()
-    text = read.text("prompt", prompt, required=True)
+    text = read.prompt("prompt", prompt)
     given_model = read.choice("model", model, (MODEL,)) or MODEL
     seconds = read.whole_number("duration", duration, DURATION_SECONDS)
     given_ratio = read.choice("ratio", ratio, RATIOS)
@@ -109,7 +126,7 @@ def build_request(
             read.problem(name, "can't be combined with reference_images or reference_videos", frames[name])
     if not rule.timing:
         for name, value in (("duration", duration), ("ratio", ratio)):
-            if _given(value):
+            if not is_missing(value):
                 read.problem(
                     name,
                     "doesn't apply with reference_videos, the output follows the clip: leave it out",
@@ -117,6 +134,23 @@ def build_request(
                 )
     read.finish()
     return VideoRequest(text, mode, seconds, given_ratio, images, first, last, videos, given_model)
+
+
+def read_request(given: Mapping[str, Any]) -> VideoRequest:
+    """Read the arguments of an order by their names, however those are spelled, and check them.
+
+    :param given: names and values
+    :return: the order, ready to be sent
+    :raises StarVideosValidationError: with every broken rule
+    """
+    fields, problems = read_fields(given, REQUEST_FIELDS, shown)
+    try:
+        request = build_request(**fields)
+    except StarVideosValidationError as error:
+        problems += error.problems
+    if problems:
+        raise StarVideosValidationError(problems)
+    return request
 
 
 class _Reader:
@@ -132,10 +166,10 @@ class _Reader:
         if self.problems:
             raise StarVideosValidationError(self.problems)
 
-    def text(self, field: str, value: Any, *, required: bool = False) -> str:
-        if not _given(value):
-            if required:
-                self.problem(field, "must be given and not blank", value)
+    def prompt(self, field: str, value: Any) -> str:
+        value = plain(value)
+        if is_missing(value):
+            self.problem(field, MISSING_PROMPT, value)
             return ""
         if not isinstance(value, str):
             self.problem(field, "must be text", value)
@@ -144,10 +178,13 @@ class _Reader:
             value.encode()
         except UnicodeEncodeError:
             self.problem(field, "must be valid Unicode text, without lone surrogates", value)
+        if rule := broken_prompt_rule(value):
+            self.problem(field, rule, value)
         return value
 
     def choice(self, field: str, value: Any, allowed: Sequence[str]) -> str | None:
-        if not _given(value):
+        value = plain(value)
+        if is_missing(value):
             return None
         if isinstance(value, str) and value.strip() in allowed:
             return value.strip()
@@ -155,19 +192,24 @@ class _Reader:
         return None
 
     def whole_number(self, field: str, value: Any, allowed: range) -> int | None:
-        if not _given(value):
+        if is_missing(value):
             return None
-        number = _whole(value)
+        number = whole(value)
         if number is None or number not in allowed:
             self.problem(field, f"must be a whole number from {allowed[0]} to {allowed[-1]}", value)
             return None
         return number
 
     def url(self, field: str, value: Any) -> str | None:
-        if not _given(value):
+        value = plain(value)
+        if is_missing(value):
             return None
-        if not is_http_url(value) and not is_storage_uri(value):
+        is_url = (is_http_url(value) or is_storage_uri(value)) and len(value) <= LONGEST_URL
+        if isinstance(value, str) and is_glued(value):
+            self.problem(field, "must be one URL; this seems to hold several", value)
+        elif not is_url:
             self.problem(field, "must be an http:// or https:// URL, or a storage URI such as s3://bucket/key", value)
+        if not is_url:
             # Still "given": a broken first_image must not read as text-to-video in the other messages.
             return value if isinstance(value, str) else shown(value)
         return str(value).strip()
@@ -177,7 +219,7 @@ class _Reader:
         if items is None or len(items) > MOST_ITEMS:
             self.problem(field, "must be a list of URLs" if items is None else "must be a few URLs", value)
             return ()
-        kept = [(position, item) for position, item in enumerate(items) if _given(item)]
+        kept = [(position, item) for position, item in enumerate(items) if not is_missing(item)]
         told = len(self.problems)
         urls = tuple(self.url(f"{field}[{position}]", item) or "" for position, item in kept)
         if len(self.problems) - told > MOST_TOLD:
@@ -195,48 +237,27 @@ class _Reader:
             self.problem(field, f"must be at most {limit} for {mode.value}", len(values))
 
 
-def _given(value: Any) -> bool:
-    return value is not None and not (isinstance(value, str) and not value.strip())
+def broken_prompt_rule(text: str) -> str | None:
+    """Return what is wrong with a prompt that a template, or a table read as text, has made of something else.
 
-
-def _whole(value: Any) -> int | None:
-    """5, 5.0, "5" and " 5.0 " are whole; True, 3.5, "abc" and nan aren't."""
-    if isinstance(value, bool) or not isinstance(value, int | float | str):
-        return None
-    if isinstance(value, str) and not re.fullmatch(r"[+-]?[0-9]{1,9}(\.0*)?", value.strip(), re.ASCII):
+    :param text: the prompt
+    :return: the rule that it breaks; None: it is a prompt
+    """
+    for pattern, what in NOT_PROMPTS:
+        if pattern.fullmatch(text.strip()):
+            return f"must say what to show; this is {what}"
+    if not any(unicodedata.category(one)[0] in "LNM" or unicodedata.category(one) == "So" for one in text):
+        return "must say what to show; this has no letter"
+    if not text.lstrip().startswith(("{", "[", "(", "b'", 'b"')):
         return None
     try:
-        number = float(value)
-    except OverflowError:
+        value = literal(text)
+    except ValueError:
         return None
-    return int(number) if number.is_integer() else None
-
-
-def as_list(value: Any, most: int | None = None) -> list[Any] | None:
-    """Read what a template may have made of a list.
-
-    :param value: None, a list, a tuple or another sequence, the text of a JSON or Python list, or one URL
-    :param most: how many of its items to read; None: all
-    :return: the items, or None if it can't be read as a list
-    """
-    if not _given(value):
-        return []
-    if isinstance(value, str):
-        text = value.strip()
-        if not text.startswith(("[", "(")):
-            return [text]
-        for parse in (json.loads, ast.literal_eval):
-            try:
-                value = parse(text)
-                break
-            # TypeError, OverflowError: literal_eval of "[{[]}]", and of a number that is too large to be complex.
-            except (ValueError, SyntaxError, TypeError, OverflowError, RecursionError, MemoryError):
-                continue
-        if isinstance(value, str):
-            return None
-    if isinstance(value, Sequence) and not isinstance(value, bytes | bytearray | memoryview):
-        return list(islice(value, most))
-    return None
+    if isinstance(value, Mapping):
+        # Prompts in JSON are in use, but not with the names of a request's fields.
+        return "must be the prompt alone; this is the text of a whole request" if any(map(field_of, value)) else None
+    return f"must say what to show; this is the text of {kind_of(value)}"
 
 
 def is_http_url(value: Any) -> bool:

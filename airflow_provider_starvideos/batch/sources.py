@@ -1,131 +1,115 @@
-"""Where a batch's requests come from: a list, the text of one, or a file of JSON Lines or CSV."""
+"""Where a batch's requests come from: a list, a table, the text of one, or a file.
+
+A row keeps its place: what holds nothing at all is None in the list, so that errors name the right row.
+"""
 
 from __future__ import annotations
 
-import csv
-import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import io
+import os
+from collections.abc import Callable, Mapping, Sequence, Set
+from itertools import islice
 from typing import Any
 
-from airflow_provider_starvideos.api.validation import as_list, shown
-from airflow_provider_starvideos.batch.rows import MAX_ROWS
-from airflow_provider_starvideos.exceptions import Problem, StarVideosStorageError, StarVideosValidationError
+from airflow_provider_starvideos.api.fields import columns_of, field_of, mapping_of
+from airflow_provider_starvideos.api.values import PRINTED_LIST, is_missing, literal, plain
+from airflow_provider_starvideos.batch import files
+from airflow_provider_starvideos.batch.files import too_many, unusable
 
-MAX_FILE_BYTES = 256 * 1024 * 1024
-FORMS = "a list, or the path or URI of a .jsonl, .ndjson or .csv file"
+FORMS = f"a list, a table (DataFrame), or the path or URI of a file ({', '.join(files.PARSERS)}; also with .gz)"
+REFUSED: Sequence[tuple[Callable[[Any], bool], str]] = (
+    (lambda given: isinstance(given, Mapping), "this is one row, or an object of columns: put rows into a list"),
+    (lambda given: isinstance(given, bytes | bytearray | memoryview), "this is bytes"),
+    (lambda given: isinstance(given, type), "this is a class"),
+    (lambda given: isinstance(given, io.IOBase) or callable(getattr(given, "read", None)), "this is an open file"),
+    (lambda given: callable(getattr(given, "collect", None)), "this is a lazy table: collect it first"),
+    (lambda given: type(given).__name__.endswith("GroupBy"), "this is a grouped table"),
+    (lambda given: _is_one_row(given), "this is one row: put it into a list"),
+)
+"""What could be gone through, and whose parts aren't rows: columns, characters, lines, cells."""
 
 
 def read_requests(given: Any, storage_conn_id: str | None) -> Sequence[Any]:
     """Return a batch's requests as they were given, unchecked.
 
-    :param given: a list; the text of a JSON or Python list; or a path or URI of a file of JSON Lines or CSV
+    :param given: a list or another iterable; a table of pandas, polars or pyarrow; the text of a JSON or Python list;
+        or a path or URI of a file
     :param storage_conn_id: Airflow connection of the file's storage
+    :return: the rows; None where one holds nothing at all
     :raises StarVideosValidationError: it is none of these, or the file can't be read as what its name says
     :raises StarVideosStorageError: the file's storage can't be asked
     """
-    if isinstance(given, str):
-        text = given.strip()
-        if text.startswith(("[", "(")):
-            rows = as_list(text)
-            if rows is None:
-                raise _unusable(f"must be {FORMS}; this text can't be read as a list", given)
-            return rows
-        return _read_file(text, storage_conn_id)
-    if not isinstance(given, Mapping | bytes | bytearray) and given is not None:
-        try:
-            # An upstream's lazy sequence of XComs (a mapped task) is iterable, and not a list.
-            return list(given)
-        except TypeError:
-            pass
-    raise _unusable(f"must be {FORMS}", given)
-
-
-def _read_file(uri: str, storage_conn_id: str | None) -> Sequence[Any]:
-    name = uri.lower()
-    parse = next((parse for ending, parse in PARSERS.items() if name.endswith(ending)), None)
-    if parse is None:
-        raise _unusable(f"must be {FORMS}", uri)
+    if isinstance(given, os.PathLike) or callable(getattr(given, "read_bytes", None)):
+        given = str(given)
+    if not isinstance(given, str):
+        return _rows_of(given)
+    text = given.strip()
+    if is_missing(text):
+        raise unusable(f"must be {FORMS}; the value is missing: perhaps a template or an XCom found nothing", given)
+    if text.startswith("{"):
+        return files.rows_of_json(text, "requests")
+    if not PRINTED_LIST.fullmatch(text) and not text.startswith(("[", "(")):
+        return files.read_file(text, storage_conn_id, FORMS)
     try:
-        text = _bytes(uri, storage_conn_id).decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise _unusable(f"must be text in UTF-8 ({error.reason} at byte {error.start})", uri) from error
-    return parse(text, uri)
+        return _rows_of(literal(text))
+    except ValueError:
+        raise unusable(f"must be {FORMS}; this text can't be read as a list", given) from None
 
 
-def _bytes(uri: str, storage_conn_id: str | None) -> bytes:
-    from airflow_provider_starvideos.storage.uris import object_path
-
+def _rows_of(given: Any) -> Sequence[Any]:
+    for is_refused, what in REFUSED:
+        if is_refused(given):
+            raise unusable(f"must be {FORMS}; {what}", given)
+    if columns_of(given) is not None:
+        return _table_rows(given)
+    if isinstance(given, Set):
+        # Its order differs from process to process, and a retry is to find the same rows.
+        given = sorted(given, key=repr)
     try:
-        path: Any = object_path(uri, storage_conn_id)
-        with path.open("rb") as file:
-            data = bytes(file.read(MAX_FILE_BYTES + 1))
-    except FileNotFoundError as error:
-        raise _unusable("must name a file that exists", uri) from error
-    except Exception as error:
-        what = f"The requests can't be read from {shown(uri)} ({type(error).__name__}: {error}); nothing was ordered."
-        raise StarVideosStorageError(what) from error
-    if len(data) > MAX_FILE_BYTES:
-        raise _unusable(f"must be at most {MAX_FILE_BYTES} bytes", uri)
-    return data
+        # An upstream's lazy sequence of XComs (a mapped task) is iterable, and not a list.
+        rows = list(islice(iter(given), files.MAX_RECORDS + 1))
+    except TypeError:
+        raise unusable(f"must be {FORMS}", given) from None
+    if len(rows) > files.MAX_RECORDS:
+        raise too_many(type(given).__name__)
+    return [plain_row(row) for row in rows]
 
 
-def _json_lines(text: str, uri: str) -> list[Any]:
-    rows: list[Any] = []
-    problems: list[Problem] = []
-    for number, line in enumerate(_lines(text), 1):
-        if not line.strip():
-            continue
-        if len(rows) + len(problems) > MAX_ROWS:
-            break  # too many, whatever is left; it may be gigabytes as objects
-        try:
-            rows.append(json.loads(line))
-        except (ValueError, RecursionError) as error:
-            problems.append(Problem(f"line {number}", f"must be a JSON object ({error})", shown(line)))
-    if problems:
-        raise StarVideosValidationError(problems)
-    return rows
+def plain_row(row: Any) -> Any:
+    """Return a row as JSON can hold it: an object of plain values, or text.
 
-
-def _csv(text: str, uri: str) -> list[Any]:
-    reader = csv.DictReader(_lines(text), strict=True)
-    problems: list[Problem] = []
-    rows: list[Any] = []
-    try:
-        head = [name.strip() for name in reader.fieldnames or ()]
-        twice = sorted({name for name in head if head.count(name) > 1})
-        problems += [Problem("head", "must name a column once", shown(name)) for name in twice]
-        for row in reader:
-            if len(rows) > MAX_ROWS:
-                break  # too many, whatever is left
-            extra = row.pop(None, None)
-            if extra:
-                problems.append(Problem(f"line {reader.line_num}", "has more cells than the head", shown(extra)))
-            rows.append({str(name).strip(): value for name, value in row.items()})
-    except csv.Error as error:
-        problems.append(Problem(f"line {reader.reader.line_num}", f"must be CSV ({error})", shown(uri)))
-    if problems:
-        raise StarVideosValidationError(problems)
-    return rows
-
-
-def _lines(text: str) -> Iterator[str]:
-    """Yield a file's lines, with their ends.
-
-    Not ``splitlines``: JSON's strings may hold other characters that it takes for the end of a line.
+    :param row: whatever it is; what can't be read stays as it is
+    :return: the row; None where it is missing
     """
-    start = 0
-    while start < len(text):
-        end = text.find("\n", start) + 1 or len(text)
-        yield text[start:end]
-        start = end
+    if is_missing(row):
+        return None
+    fields = mapping_of(row)
+    if fields is None:
+        return plain(row)
+    return {str(name): None if is_missing(value) else plain(value) for name, value in fields.items()}
 
 
-PARSERS: Mapping[str, Callable[[str, str], Sequence[Any]]] = {
-    ".jsonl": _json_lines,
-    ".ndjson": _json_lines,
-    ".csv": _csv,
-}
+def _is_one_row(given: Any) -> bool:
+    """Tell whether the parts of this are the cells of one row: a Series or a named tuple whose labels are fields."""
+    if isinstance(given, list) or type(given) is tuple:
+        return False
+    fields = mapping_of(given)
+    return fields is not None and any(map(field_of, fields))
 
 
-def _unusable(rule: str, value: Any) -> StarVideosValidationError:
-    return StarVideosValidationError([Problem("requests", rule, shown(value))])
+def _table_rows(table: Any) -> Sequence[Any]:
+    """Return the rows of a table of pandas, polars or pyarrow, without knowing their libraries."""
+    names = list(getattr(table, "column_names", columns_of(table)))
+    twice = sorted({str(name) for name in names if names.count(name) > 1})
+    if twice:
+        raise unusable(f"must name a column once, not as in {', '.join(twice)}", type(table).__name__)
+    rows: Any = None
+    if callable(read := getattr(table, "to_dicts", None) or getattr(table, "to_pylist", None)):  # polars, pyarrow
+        rows = read()
+    elif callable(getattr(table, "reset_index", None)) and callable(getattr(table, "to_dict", None)):  # pandas
+        is_named = any(name is not None for name in getattr(table.index, "names", ()))
+        rows = (table.reset_index() if is_named else table).to_dict("records")
+    if not isinstance(rows, list):
+        kind = type(table).__name__
+        raise unusable(f"must be {FORMS}; this is a table of an unknown kind ({kind}): give its rows as a list", table)
+    return [plain_row(row) for row in rows]

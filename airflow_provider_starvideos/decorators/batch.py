@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.providers.common.compat.sdk import DecoratedOperator, task_decorator_factory
 
+from airflow_provider_starvideos.api.models import REQUEST_FIELDS
 from airflow_provider_starvideos.decorators.function import FromFunction, bare
+from airflow_provider_starvideos.failures import operator_failures
 from airflow_provider_starvideos.operators.batch import StarVideosBatchOperator
 
 if TYPE_CHECKING:
@@ -38,8 +40,8 @@ class StarVideosBatchDecoratedOperator(FromFunction, StarVideosBatchOperator):
         :return: the manifest's URI, or the ids
         """
         returned = self.call(context)
-        if isinstance(returned, Iterable) and not isinstance(returned, str | Mapping):
-            returned = list(returned)
+        if not isinstance(returned, str):
+            returned = self._checked(returned)
         context["ti"].xcom_push(key=REQUESTS_KEY, value=returned)
         self.requests = returned
         return self._bared(super().execute, context)
@@ -55,6 +57,16 @@ class StarVideosBatchDecoratedOperator(FromFunction, StarVideosBatchOperator):
         self.requests = ti.xcom_pull(task_ids=ti.task_id, key=REQUESTS_KEY, map_indexes=index)
         return self._bared(super().execute_complete, context, event)
 
+    def _checked(self, returned: Any) -> list[Any]:
+        """Return the rows as an XCom can hold them; what can't be ordered is refused before it is kept."""
+        from airflow_provider_starvideos.batch.rows import read_rows
+        from airflow_provider_starvideos.batch.sources import read_requests
+
+        with operator_failures():
+            rows = read_requests(returned, self.storage_conn_id)
+            read_rows(rows, {name: getattr(self, name) for name in REQUEST_FIELDS}, "")
+        return list(rows)
+
     def _bared(self, run: Callable[..., Any], *args: Any) -> Any:
         try:
             return run(*args)
@@ -65,7 +77,7 @@ class StarVideosBatchDecoratedOperator(FromFunction, StarVideosBatchOperator):
 def starvideos_batch_task(python_callable: Callable[..., Any] | None = None, **kwargs: Any) -> TaskDecorator:
     """Make a function's result a batch of orders: ``@task.starvideos_batch``. **Every accepted order costs money.**
 
-    :param python_callable: returns the requests (a list of mappings or prompts, or a generator of them), or the URI
+    :param python_callable: returns the requests (a list or a generator of mappings or prompts, or a table), or the URI
         of a file of them
     :param kwargs: every option of ``StarVideosBatchOperator``
     :return: a decorator; the task that it makes returns the manifest's URI, or the ids

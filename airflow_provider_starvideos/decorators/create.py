@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.providers.common.compat.sdk import DecoratedOperator, task_decorator_factory
@@ -61,19 +61,26 @@ class StarVideosCreateDecoratedOperator(FromFunction, StarVideosCreateOperator):
         return StarVideosCreateOperator._complete(self, context, event)
 
     def _take(self, returned: Any) -> None:
-        from airflow_provider_starvideos.api.validation import shown
+        from airflow_provider_starvideos.api.fields import mapping_of, mapping_of_text, read_fields
+        from airflow_provider_starvideos.api.validation import MISSING_PROMPT, shown
+        from airflow_provider_starvideos.api.values import is_missing
         from airflow_provider_starvideos.exceptions import Problem, StarVideosValidationError
 
-        request = {"prompt": returned} if isinstance(returned, str) else returned
-        if not isinstance(request, Mapping):
+        name = self.python_callable.__name__
+        if is_missing(returned):
+            raise StarVideosValidationError([Problem(f"prompt, from {name}", MISSING_PROMPT, shown(returned))])
+        request = mapping_of_text(returned) if isinstance(returned, str) else mapping_of(returned)
+        if request is None or isinstance(request, str):
             rule = "must return the prompt, or a mapping of request arguments"
-            raise StarVideosValidationError([Problem(self.python_callable.__name__, rule, shown(returned))])
-        unknown = [name for name in request if name not in REQUEST_FIELDS]
-        if unknown:
-            rule = f"isn't a request argument; they are {', '.join(REQUEST_FIELDS)}"
-            raise StarVideosValidationError([Problem(shown(name), rule, shown(request[name])) for name in unknown])
-        for name, value in request.items():
-            setattr(self, name, value)
+            rule += f"; this is {request}" if request else ""
+            raise StarVideosValidationError([Problem(name, rule, shown(returned))])
+        fields, problems = read_fields(request, REQUEST_FIELDS, shown)
+        if not problems and all(value is None for value in fields.values()):
+            problems = [Problem(name, "must return something to order; every field of it is empty", shown(returned))]
+        if problems:
+            raise StarVideosValidationError(problems)
+        for field, value in fields.items():
+            setattr(self, field, value)
 
 
 def starvideos_create_task(python_callable: Callable[..., Any] | None = None, **kwargs: Any) -> TaskDecorator:

@@ -17,7 +17,7 @@ from airflow_provider_starvideos.api import calls
 from airflow_provider_starvideos.api.flow import Sleep, adrive, drive
 from airflow_provider_starvideos.api.polling import DEFAULT_POLL_INTERVAL, DEFAULT_TIMEOUT, Poll, Watch, watch
 from airflow_provider_starvideos.api.protocol import HttpRequest, check_video_id
-from airflow_provider_starvideos.api.validation import build_request
+from airflow_provider_starvideos.api.validation import read_request
 from airflow_provider_starvideos.arguments import positive_seconds
 from airflow_provider_starvideos.exceptions import (
     StarVideosAPIError,
@@ -111,7 +111,7 @@ class StarVideosHook(BaseHook):
         :raises StarVideosUnconfirmedError: it may or may not have been accepted
         :raises StarVideosError: it was not accepted, for that reason
         """
-        return self.submit(build_request(**request))
+        return self.submit(read_request(request))
 
     def submit(
         self, request: VideoRequest, endpoint: Endpoint | None = None, witness: OrderWitness | None = None
@@ -232,7 +232,7 @@ class StarVideosHook(BaseHook):
         :return: the video, mostly ``queued``
         :raises StarVideosError: the errors of ``create_video``
         """
-        checked, endpoint = build_request(**request), await self.aget_conn()
+        checked, endpoint = read_request(request), await self.aget_conn()
         signed = await asyncio.to_thread(self.with_signed_inputs, checked, endpoint)
         async with self._async_transport() as transport:
             with self._counted(checked):

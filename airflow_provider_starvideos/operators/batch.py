@@ -8,11 +8,10 @@ from datetime import timedelta
 from os import PathLike
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, NoReturn
 
-from airflow.providers.common.compat.sdk import BaseOperator
-
 from airflow_provider_starvideos.api.models import REQUEST_FIELDS
 from airflow_provider_starvideos.api.polling import DEFAULT_POLL_INTERVAL, DEFAULT_TIMEOUT
 from airflow_provider_starvideos.arguments import choice, failures_allowed, positive_seconds, whole
+from airflow_provider_starvideos.compat.rendering import KeepsText
 from airflow_provider_starvideos.deferral import backstop, deferrable_or_default
 from airflow_provider_starvideos.exceptions import StarVideosBatchError, StarVideosError
 from airflow_provider_starvideos.failures import operator_failures
@@ -32,7 +31,7 @@ IF_EXISTS = ("overwrite", "skip", "error")
 MAX_AT_ONCE = 64
 
 
-class StarVideosBatchOperator(BaseOperator):
+class StarVideosBatchOperator(KeepsText):
     """Orders a video for each of many requests, waits for all of them, and saves them. **Each order costs money.**
 
     All requests are checked before the first is ordered. Each is paid for once: a retry finds what earlier tries have
@@ -46,8 +45,8 @@ class StarVideosBatchOperator(BaseOperator):
     XComs beside the return value: ``counts`` (how many rows there are, in all and in each state), and with
     ``destination`` ``manifest`` (the manifest's URI, also where the task then fails).
 
-    :param requests: a list, or a path or URI of JSON Lines (``.jsonl``, ``.ndjson``) or CSV (``.csv``) (templated); it
-        must render to the same all through a try
+    :param requests: a list, a table (DataFrame), or a path or URI of a file of JSON, JSON Lines, CSV or Parquet
+        (templated); it must render to the same all through a try
     :param destination: folder or storage URI that ends in ``/`` (``s3://bucket/videos/{{ ds }}/``), where the videos
         and the manifest (``manifest.jsonl``, and ``.parquet`` where pyarrow is there) are saved (templated). It may be
         a ``Path`` or an ``ObjectStoragePath``, and begin with ``~``
@@ -85,6 +84,7 @@ class StarVideosBatchOperator(BaseOperator):
         "storage_conn_id",
         "starvideos_conn_id",
     )
+    text_fields = template_fields
     template_fields_renderers: ClassVar[dict[str, str]] = {"requests": "json"}
     ui_color = "#f3e8ff"
 

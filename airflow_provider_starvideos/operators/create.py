@@ -7,11 +7,10 @@ from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from airflow.providers.common.compat.sdk import BaseOperator
-
 from airflow_provider_starvideos.api.models import MODEL, REQUEST_FIELDS
 from airflow_provider_starvideos.api.polling import DEFAULT_POLL_INTERVAL, DEFAULT_TIMEOUT
 from airflow_provider_starvideos.arguments import choice, positive_seconds
+from airflow_provider_starvideos.compat.rendering import KeepsText
 from airflow_provider_starvideos.deferral import announce, defer, deferrable_or_default, of_an_earlier_try, push_result
 from airflow_provider_starvideos.failures import operator_failures
 
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
 ON_UNCONFIRMED = ("fail", "resubmit")
 
 
-class StarVideosCreateOperator(BaseOperator):
+class StarVideosCreateOperator(KeepsText):
     """Orders a video at StarVideos O3, and waits for it if asked to. **Every accepted order costs money.**
 
     The inputs make the mode: none (text to video), images, first and last frame, a clip, or a clip with images. All
@@ -60,6 +59,7 @@ class StarVideosCreateOperator(BaseOperator):
     """
 
     template_fields: Sequence[str] = (*REQUEST_FIELDS, "starvideos_conn_id")
+    text_fields = template_fields
     template_fields_renderers: ClassVar[dict[str, str]] = {"reference_images": "json", "reference_videos": "json"}
     ui_color = "#f3e8ff"
 

@@ -8,7 +8,8 @@ from datetime import datetime
 from typing import Any
 
 from airflow_provider_starvideos.api.urls import unsigned
-from airflow_provider_starvideos.api.validation import as_list, derive_mode, is_http_url
+from airflow_provider_starvideos.api.validation import derive_mode, is_http_url
+from airflow_provider_starvideos.api.values import as_list
 from airflow_provider_starvideos.ui.asking import Answer
 from airflow_provider_starvideos.ui.facts import Kind
 from airflow_provider_starvideos.ui.media import is_signable, playable_file

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+import itertools
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -10,8 +12,8 @@ from typing import Any
 import pytest
 
 from airflow_provider_starvideos.api.models import GenerationMode
+from airflow_provider_starvideos.batch import files
 from airflow_provider_starvideos.batch import rows as rows_module
-from airflow_provider_starvideos.batch import sources
 from airflow_provider_starvideos.batch.rows import MAX_ROWS, digest_of, read_rows
 from airflow_provider_starvideos.batch.sources import read_requests
 from airflow_provider_starvideos.exceptions import StarVideosStorageError, StarVideosValidationError
@@ -127,7 +129,7 @@ READ: dict[str, Callable[[Path], Any]] = {
     "text of a JSON list": lambda path: '  [{"prompt": "a, b", "duration": 5}, "plain"]',
     "text of a Python list": lambda path: "[{'prompt': 'a, b', 'duration': 5}, 'plain']",
     "generator": lambda path: iter([{"prompt": "a, b", "duration": 5}, "plain"]),
-    "jsonl": lambda path: _file(path / "r.jsonl", '{"prompt": "a, b", "duration": 5}\n\n"plain"\n'),
+    "jsonl": lambda path: _file(path / "r.jsonl", '{"prompt": "a, b", "duration": 5}\n"plain"\n\n'),
     "ndjson, crlf": lambda path: _file(path / "r.NDJSON", '{"prompt": "a, b", "duration": 5}\r\n"plain"\r\n'),
     "csv": lambda path: _file(path / "r.csv", 'prompt,duration\n"a, b",5\nplain,\n'),
     "csv with a mark and crlf": lambda path: _file(path / "r.csv", '\ufeffprompt , duration\r\n"a, b",5\r\nplain\r\n'),
@@ -215,13 +217,57 @@ def test_a_file_that_is_far_too_long_is_not_read_to_its_end(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, line: str, told: str
 ) -> None:
     """A quarter of a gigabyte of short lines would be many gigabytes of objects, and minutes."""
-    monkeypatch.setattr(sources, "MAX_ROWS", 10)
+    monkeypatch.setattr(files, "MAX_ROWS", 10)
     monkeypatch.setattr(rows_module, "MAX_ROWS", 10)
     read: list[str] = []
-    lines = sources._lines
-    monkeypatch.setattr(sources, "_lines", lambda text: (read.append(one) or one for one in lines(text)))
+    lines = files._lines
+    monkeypatch.setattr(files, "_lines", lambda text: (read.append(one) or one for one in lines(text)))
     assert problems(_file(tmp_path / name, f"{line}\n" * 1000))[0][0] == told
     assert len(read) < 20
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("r.jsonl", '{"prompt": "a"}\n\n{}\n{"prompt": "b", "duration": 99}\n'),
+        ("r.csv", "prompt,duration\na,\n\n,\nb,99\n"),
+    ],
+)
+def test_a_row_keeps_the_number_that_it_has_in_its_file(
+    tmp_path: Path, name: str, text: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A3: what is left out counts, so that an error names the right row; the log says which rows are left out."""
+    assert problems(_file(tmp_path / name, text))[0][0] == "row 4: duration"
+    found = rows(_file(tmp_path / name, text.replace("99", "9")))
+    assert [row.number for row in found] == [1, 4]
+    assert "Left out 2 of 4 rows, which give nothing to order: rows 2-3." in caplog.text
+
+
+def test_a_file_of_padded_rows_is_read(tmp_path: Path) -> None:
+    """A3: a spreadsheet may pad to its last row. Those rows don't count against the most that there may be."""
+    path = _file(tmp_path / "r.csv", "prompt,name\na,b.mp4.MP4\n" + ",\n" * (MAX_ROWS + 1))
+    assert [(row.request.prompt, row.name) for row in rows(path, duration=5)] == [("a", "b")]
+
+
+@pytest.mark.parametrize("name", ["r.csv", "r.jsonl"])
+def test_there_is_an_end_to_padded_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """A quarter of a gigabyte of line ends isn't gone through."""
+    monkeypatch.setattr(files, "MAX_RECORDS", 10)
+    assert problems(_file(tmp_path / name, "prompt" * (name == "r.csv") + "\n" * 20))[0][0] == "requests"
+
+
+def test_rows_without_end_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A generator may go on for ever."""
+    monkeypatch.setattr(files, "MAX_RECORDS", 10)
+    assert "at most 10 rows" in problems(itertools.repeat("a kite"))[0][1]
+
+
+def test_a_file_that_would_unpack_to_more_than_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A few bytes of gzip may be gigabytes."""
+    monkeypatch.setattr(files, "MAX_FILE_BYTES", 1000)
+    path = tmp_path / "r.csv.gz"
+    path.write_bytes(gzip.compress(b"prompt\n" + b"a" * 100_000))
+    assert "at most 1000 bytes" in problems(str(path))[0][1]
 
 
 def test_ten_thousand_rows_are_read(tmp_path: Path) -> None:

@@ -302,12 +302,24 @@ def server_takes(body: Any) -> bool:
     return True
 
 
+def says_nothing(read: VideoRequest | StarVideosValidationError) -> bool:
+    """Tell whether a prompt is refused that the API would take, and bill: ``-``, ``:``, a blank that isn't seen."""
+    if isinstance(read, VideoRequest):
+        return False
+    return any(
+        problem.field == "prompt" and problem.rule.startswith(("must be given", "must say what to show"))
+        for problem in read.problems
+    )
+
+
 @settings(PROFILE, max_examples=3000 * LONG)
 @given(body=sent_orders)
 def test_server_and_provider_draw_the_same_border(body: dict[str, Any]) -> None:
     """What the server takes, the provider takes and sends just so; what it refuses, the provider refuses or mends."""
     read, taken = order(body), server_takes(body)
-    if taken and "referenceVideos" in body and any(body.get(name, "") != "" for name in ("duration", "ratio")):
+    if taken and says_nothing(read):
+        event("says nothing")
+    elif taken and "referenceVideos" in body and any(body.get(name, "") != "" for name in ("duration", "ratio")):
         event("ignored by the server, refused by the provider")
         assert isinstance(read, StarVideosValidationError)
         rules = {problem.rule for problem in read.problems if problem.field in ("duration", "ratio")}

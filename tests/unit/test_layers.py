@@ -43,7 +43,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "deferral": CORE | {"triggers"},
     "operators": WITH_HOOK
     | {"arguments", "batch", "locations", "lazy", "storage", "failures", "ledger", "lineage", "triggers", "deferral"},
-    "decorators": CORE | {"failures", "operators"},
+    "decorators": CORE | {"batch", "failures", "operators"},
     "sensors": WITH_HOOK | {"arguments", "lazy", "failures", "lineage", "triggers", "deferral"},
     # batch: its record is read; operators and the like: links name them
     "ui": WITH_HOOK | {"locations", "batch", "operators", "decorators", "sensors", "storage"},

@@ -9,7 +9,7 @@ import pytest
 
 from airflow_provider_starvideos.api.models import GenerationMode
 from airflow_provider_starvideos.api.protocol import Endpoint, create_request
-from airflow_provider_starvideos.api.validation import MODES, RATIOS, build_request
+from airflow_provider_starvideos.api.validation import MISSING_PROMPT, MODES, RATIOS, build_request
 from airflow_provider_starvideos.exceptions import Problem, StarVideosValidationError
 
 CLIP = "https://files.example/clip.mp4"
@@ -151,8 +151,8 @@ def test_so_many_images_are_taken(count: int, others: dict[str, Any], mode: Gene
             "reference_images: can't be combined with the inputs of first/last frame (got 1)",
         ),
         ({"model": "starvideos_o4"}, "model: must be 'starvideos_o3' (got 'starvideos_o4')"),
-        ({"prompt": None}, "prompt: must be given and not blank (got None)"),
-        ({"prompt": " \n"}, "prompt: must be given and not blank (got ' \\n')"),
+        ({"prompt": None}, f"prompt: {MISSING_PROMPT} (got None)"),
+        ({"prompt": " \n"}, f"prompt: {MISSING_PROMPT} (got ' \\n')"),
         ({"prompt": 5}, "prompt: must be text (got 5)"),
         (
             {"prompt": "a\ud800b"},
@@ -220,7 +220,7 @@ def test_the_message_counts_lists_and_says_that_nothing_was_sent() -> None:
         build_request(prompt="", duration=2)
     assert str(caught.value) == (
         "The StarVideos request has 2 problems; nothing was sent:"
-        "\n  - prompt: must be given and not blank (got '')"
+        f"\n  - prompt: {MISSING_PROMPT} (got '')"
         "\n  - duration: must be a whole number from 3 to 15 (got 2)"
     )
     with pytest.raises(StarVideosValidationError, match="has 1 problem; nothing was sent"):

@@ -1,0 +1,164 @@
+"""From whatever holds an order's fields (an object, a record of some library, text) to fields of known names."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from typing import Any
+
+from airflow_provider_starvideos.api.models import REQUEST_FIELDS
+from airflow_provider_starvideos.api.values import is_missing, kind_of, literal, plain
+from airflow_provider_starvideos.exceptions import Problem
+
+UNNAMED = re.compile(r"(?:unnamed: ?\d+.*|__index_level_\d+__|level_\d+|index|column_?\d+|_c\d+|\d*)\s*", re.IGNORECASE)
+"""What tables call a column that has no name: mostly the index of pandas."""
+LITERAL = re.compile(r"[{\[(\"'0-9+.-]|[bru]['\"]", re.IGNORECASE)
+"""How the text of a JSON or Python value begins."""
+LOOKS = {
+    r"\{\s*(?:\}|[\"'\w]+\s*[\"']?\s*[:=])": "a JSON object",
+    r"[\[(]\s*[\[({\"']": "a list",
+}
+
+
+def _squeezed(name: Any) -> str:
+    return re.sub(r"[\s\ufeff\u200b_.-]+", "", name).casefold() if isinstance(name, str) else ""
+
+
+_BY_SQUEEZED = {_squeezed(name): name for name in (*REQUEST_FIELDS, "name")}
+
+
+def field_of(name: Any) -> str | None:
+    """Return the field that a name means, however it is spelled: ``referenceImages``, `` Prompt ``, ``first image``.
+
+    :param name: of a column or a key
+    :return: the field's name, or None
+    """
+    return _BY_SQUEEZED.get(_squeezed(name))
+
+
+def read_fields(
+    given: Mapping[Any, Any], known: Sequence[str], show: Callable[[Any], str]
+) -> tuple[dict[str, Any], list[Problem]]:
+    """Return the known fields of an object, and what is wrong with its names.
+
+    :param given: names and values; an unknown name without a value is nothing
+    :param known: the fields that are known here
+    :param show: makes a value short and harmless, for the problems
+    :return: the fields, None where a value is missing; and the problems
+    """
+    found: dict[str, Any] = {}
+    names: dict[str, Any] = {}
+    problems: list[Problem] = []
+    for name, value in given.items():
+        field, missing = field_of(name), is_missing(value)
+        if field and field in known:
+            if missing:
+                found.setdefault(field, None)
+            elif found.get(field) is not None:
+                problems.append(Problem(field, f"must be given once, not also as {show(names[field])}", show(value)))
+            else:
+                found[field], names[field] = plain(value), name
+        elif not missing:
+            title = show(str(name)).strip("'\"") if str(name).strip() else "column without a name"
+            problems.append(Problem(title, _unknown_rule(name, known), show(value)))
+    return found, problems
+
+
+def _unknown_rule(name: Any, known: Sequence[str]) -> str:
+    hint = " (a column without a name: the index of a table? leave it out)" if UNNAMED.fullmatch(str(name)) else ""
+    return f"isn't a field of a request; they are {', '.join(known)}{hint}"
+
+
+def _record_names(row: Any) -> Any:
+    names = getattr(getattr(row, "dtype", None), "names", None)  # a record of numpy
+    return {name: row[name] for name in names} if names and not getattr(row, "ndim", 0) else None
+
+
+def _series(row: Any) -> Any:
+    """Return a row of a DataFrame: a Series that is labelled with names of fields."""
+    index = getattr(row, "index", None)
+    if index is None or callable(index) or not hasattr(row, "to_dict"):
+        return None
+    return row.to_dict() if any(map(field_of, index)) else None
+
+
+def _dataclass(row: Any) -> Any:
+    if not dataclasses.is_dataclass(row) or isinstance(row, type):
+        return None
+    return {field.name: getattr(row, field.name) for field in dataclasses.fields(row)}
+
+
+def _called(name: str) -> Callable[[Any], Any]:
+    def call(row: Any) -> Any:
+        method = getattr(row, name, None)
+        return method() if callable(method) and not isinstance(row, type) else None
+
+    return call
+
+
+READERS: Sequence[Callable[[Any], Any]] = (
+    _called("_asdict"),  # named tuples, also those of itertuples()
+    _called("asDict"),  # rows of Spark
+    lambda row: getattr(row, "_mapping", None),  # rows of SQLAlchemy
+    _called("model_dump"),  # pydantic
+    _dataclass,
+    lambda row: {one.name: getattr(row, one.name) for one in getattr(type(row), "__attrs_attrs__", ())} or None,
+    lambda row: {key: row[key] for key in row.keys()} if callable(getattr(row, "keys", None)) else None,  # noqa: SIM118
+    _record_names,
+    _series,
+    _called("as_py"),  # of pyarrow
+)
+"""How the rows of other libraries are turned into an object; each gives None for what isn't its own."""
+
+
+def columns_of(value: Any) -> Any:
+    """Return a table's columns; None for what isn't a table."""
+    columns = None if isinstance(value, type) else getattr(value, "columns", None)
+    return None if callable(columns) else columns
+
+
+def mapping_of(row: Any) -> Mapping[Any, Any] | None:
+    """Return the fields of one row, whatever object holds them.
+
+    :param row: an object, a named tuple, a dataclass, a model of pydantic, a row of a table or a database
+    :return: names and values; None: it has no names
+    """
+    if isinstance(row, Mapping):
+        return row
+    if row is None or isinstance(row, str | bytes | int | float | list) or type(row) is tuple:
+        return None
+    if columns_of(row) is not None:
+        return None
+    for read in READERS:
+        found = None
+        with suppress(Exception):  # what looks like such a row, and isn't one
+            found = read(row)
+        if isinstance(found, Mapping):
+            return found
+    return None
+
+
+def mapping_of_text(text: str) -> Mapping[Any, Any] | str:
+    """Return what a row of text means: a prompt, or the object that it is the text of.
+
+    :param text: not missing
+    :return: the fields; or, as text, what it is instead of a prompt or an object
+    """
+    stripped = text.strip()
+    if all(map(field_of, re.split(r"[\s,;|]+", stripped.splitlines()[0]))):
+        return "what a table's head says"
+    if not LITERAL.match(stripped):
+        return {"prompt": text}
+    try:
+        value = literal(stripped)
+    except ValueError:
+        found = next((what for pattern, what in LOOKS.items() if re.match(pattern, stripped)), None)
+        return f"text that looks like {found}, and can't be read as one" if found else {"prompt": text}
+    if isinstance(value, Mapping):
+        return value
+    if not isinstance(value, str):
+        return f"the text of {kind_of(value)}"
+    # Text in quotes, or JSON that was encoded twice.
+    return {} if is_missing(value) else mapping_of_text(value)

@@ -1,0 +1,225 @@
+"""What a value means that a template, a table or a file gives: whether it is missing, and which list or URLs it spells.
+
+Nothing here knows a library of tables: their values are told by what they offer, so that none is imported.
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+import tokenize
+import unicodedata
+from collections.abc import Mapping, Sequence, Sized, ValuesView
+from contextlib import suppress
+from enum import Enum
+from itertools import islice
+from typing import Any
+
+MISSING_TYPES = frozenset({"ArgNotSet", "MaskedConstant", "NAType", "NaTType", "NullScalar", "Undefined"})
+"""Of pandas, numpy, pyarrow, Jinja and Airflow; by name, also of a base class."""
+LANGUAGES = "none null nan nat na n/a n.a nil undefined nonetype \\n -nan +nan 1.#qnan -1.#qnan 1.#ind -1.#ind"
+SPREADSHEETS = "#n/a #na #null #ref #value #name #div/0 #num #spill #calc #error #field #getting_data"
+MISSING_WORDS = frozenset(f"{LANGUAGES} {SPREADSHEETS}".split())
+LONGEST_MISSING = 1000  # characters
+LONGEST_TEXT = 100_000  # characters, of what is looked at for several URLs
+LONGEST_URL = 20_000  # characters
+NAMESPACED = re.compile(r"(?:np|numpy|pd|pandas|math|decimal|float\d*)[.(]['\"]?(?:float\d*\(|datetime64\(['\"]?)?")
+INVISIBLE = " \t\r\n\v\f\u00a0\u3000\ufeff\u200b\u200c\u200d\u2060"
+AROUND = "\"'`’‘”“()[]{}<>.,;:!?"
+EMPTY = re.compile(r"|[\[({<]\s*[\])}>]|(['\"`’‘”“])\s*['\"`’‘”“]")
+NO_INK = ("Pd", "Cf", "Cc", "Zs")  # Unicode's categories: dashes, and what isn't seen
+DASHES = frozenset("\u2212\u2043\u02d7\u2796\u2500\u2501\u3030\u30fc\uff70~_")
+"""What is drawn as a dash, and that Unicode doesn't call one."""
+NO_LITERAL = (SyntaxError, TypeError, ArithmeticError, RecursionError, MemoryError, Warning, tokenize.TokenError)
+LITERALS = {"true": "True", "false": "False", "inf": "1e999"}
+KINDS = {list: "a list", tuple: "a list", int: "a number", float: "a number", bool: "a truth value", bytes: "bytes"}
+PLAIN_METHODS = ("as_py", "tolist", "to_list")
+"""By which pyarrow, numpy, pandas and polars turn a value or a column into Python's."""
+
+SCHEMES = r"(?:https?|ftp|s3a?|gs|gcs|abfss?|adl|wasbs?|oss|cos|file|memory)"
+ESCAPED = r"\\[nrt]"
+SEPARATOR = rf"(?:\s|[,;|，；、｜]|{ESCAPED})"
+BETWEEN_URLS = re.compile(rf"{SEPARATOR}+(?=['\"<]?(?:(?:[a-z][a-z0-9+.-]*:)?//|data:))", re.IGNORECASE)
+AT_THE_ENDS = re.compile(rf"^{SEPARATOR}+|{SEPARATOR}+$")
+INSIDE_A_URL = re.compile(rf"[/=?]{SCHEMES}$", re.IGNORECASE)
+"""What stands before the ``://`` of a URL that is part of another's path or query."""
+PRINTED_LIST = re.compile(r"(?:\w+\()?[\[({](.*?)[\])}](?:, *dtype=[^)]*)?\)?", re.DOTALL)
+"""``[a, b]`` without quotes, ``array(['a', 'b'], dtype=object)``, ``{a,b}``."""
+URL_LIKE = re.compile(r"\S+://\S+")
+AMBIGUOUS = re.compile(rf"^[a-z0-9+.-]+://\S*[/=?]{SCHEMES}://\S*[,;|]['\"<]?(?:[a-z0-9+.-]+:)?//", re.IGNORECASE)
+"""A URL in a URL, and then a separator and another one: of which of the two is the last a part?"""
+
+
+def is_missing(value: Any) -> bool:
+    """Tell whether ``value`` says that there is none.
+
+    None, blank text, an empty container, a table's NaN, NaT and NA, Jinja's Undefined, a lone dash, and the words that
+    these become as text: ``None``, ``null``, ``#N/A``, ``<NA>``, ``[]`` and the like, in any case. Text that holds
+    anything else ("None of the lights are on") isn't missing.
+
+    :param value: anything
+    """
+    if value is None:
+        return True
+    if isinstance(value, str):
+        return _is_missing_text(value)
+    if any(base.__name__ in MISSING_TYPES for base in type(value).__mro__):
+        return True
+    try:
+        if isinstance(value, list | tuple):
+            return all(one is None or (isinstance(one, str) and _is_missing_text(one)) for one in value)
+        if isinstance(value, Sized):
+            return len(value) == 0
+        return bool(value != value)  # NaN alone differs from itself
+    except ArithmeticError:  # a signalling NaN
+        return True
+    except Exception:  # noqa: BLE001  an array of no dimension, a length without end, a broken __eq__: it is something
+        return False
+
+
+def _is_missing_text(text: str) -> bool:
+    text = text.strip(INVISIBLE)
+    if len(text) > LONGEST_MISSING:
+        return False
+    if EMPTY.fullmatch(text):
+        return True
+    if text[0] == text[-1] == '"' and "\\" in text:  # JSON's escapes
+        with suppress(ValueError):
+            return is_missing(json.loads(text))
+    cores = {NAMESPACED.sub("", word.strip(AROUND)).strip(AROUND) for word in re.split(r"[\s,;|]+", text.casefold())}
+    return any(cores) and all(map(_is_missing_word, cores - {""}))
+
+
+def _is_missing_word(core: str) -> bool:
+    return core in MISSING_WORDS or all(one in DASHES or unicodedata.category(one) in NO_INK for one in core)
+
+
+def plain(value: Any) -> Any:
+    """Return a table's value as Python's: a number of numpy, a column of pandas, an enum's member.
+
+    :param value: anything; what isn't known is returned as it is
+    """
+    if isinstance(value, Enum):
+        value = value.value
+    if isinstance(value, str):
+        return str.__str__(value)
+    if value is None or isinstance(value, int | float | list | tuple | Mapping | memoryview | type):
+        return float(value) if isinstance(value, float) else value
+    for name in PLAIN_METHODS:
+        if callable(method := getattr(value, name, None)):
+            try:
+                return method()
+            except Exception:  # noqa: BLE001  whatever it is, it isn't such a value
+                return value
+    return value
+
+
+def whole(value: Any) -> int | None:
+    """5, 5.0, "5" and " 5.0 " are whole, whatever library they are of; True, 3.5, "abc" and nan aren't."""
+    value = plain(value)
+    if isinstance(value, str):
+        if not re.fullmatch(r"[+-]?[0-9]{1,9}(\.0*)?", value.strip(), re.ASCII):
+            return None
+    elif isinstance(value, bool | bytes | bytearray):
+        return None
+    try:
+        number = float(value)
+    except Exception:  # noqa: BLE001  too large, or no number at all
+        return None
+    return int(number) if number.is_integer() else None
+
+
+def literal(text: str) -> Any:
+    """Return what the text of a JSON or Python value says, also as numpy prints it: ``['a' 'b']``, ``[np.str_('a')]``.
+
+    :param text: JSON, or what ``repr`` makes of lists, objects, text and numbers
+    :raises ValueError: it is neither
+    """
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        pass
+    try:
+        return ast.literal_eval(_as_python(text))
+    except (
+        SyntaxError,
+        TypeError,
+        ArithmeticError,
+        RecursionError,
+        MemoryError,
+        Warning,
+        tokenize.TokenError,
+    ) as error:
+        raise ValueError(str(error)) from error
+
+
+def _as_python(text: str) -> str:
+    """Put a comma between texts that stand side by side, which Python would glue to one; None for nan."""
+    parts: list[str] = []
+    before = (0, "")
+    for token in tokenize.generate_tokens(iter([*text.strip().splitlines(keepends=True)]).__next__):
+        kind, word = token.type, token.string
+        if kind == tokenize.STRING and before[0] == tokenize.STRING:
+            parts.append(",")
+        elif kind == tokenize.NAME and before[1] == "." and parts[-2:-1] == ["np"]:
+            parts[-2:] = []  # np.str_('a')
+            word = ""
+        elif kind == tokenize.NAME:
+            word = "None" if word.casefold() in MISSING_WORDS else LITERALS.get(word.casefold(), word)
+        if kind != tokenize.NL:
+            before = (kind, word)
+        parts.append(word)
+    return " ".join(parts)
+
+
+def kind_of(value: Any) -> str:
+    """Return what a value is, for a sentence."""
+    return KINDS.get(type(value), f"a {type(value).__name__}")
+
+
+def as_list(value: Any, most: int | None = None) -> list[Any] | None:
+    """Read what a template or a table may have made of a list.
+
+    :param value: a list or another sequence; the text of a JSON or Python list; one URL, or several with ``,`` ``;``
+        ``|`` or white space between them
+    :param most: how many of its items to read; None: all
+    :return: the items, none if it is missing; None if it can't be read as a list
+    """
+    value = plain(value)
+    if is_missing(value):
+        return []
+    if isinstance(value, str):
+        text = value.strip()
+        if len(text) > LONGEST_TEXT:
+            return [text]
+        printed = PRINTED_LIST.fullmatch(text)
+        if not printed and not text.startswith(("[", "(")):
+            return split_urls(text)
+        try:
+            value = literal(text)
+        except ValueError:
+            urls = split_urls(printed[1]) if printed else []
+            return urls if urls and all(map(URL_LIKE.fullmatch, urls)) else None
+    if isinstance(value, Sequence | ValuesView) and not isinstance(value, str | bytes | bytearray | memoryview):
+        return list(islice(value, most))
+    return None
+
+
+def split_urls(text: str) -> list[str]:
+    """Return the URLs of a text; a separator counts only where a URL follows, since a URL may hold one itself."""
+    text = AT_THE_ENDS.sub("", text)
+    if any(AMBIGUOUS.search(word) for word in text.split()):
+        return [text]
+    return [part.strip("'\"<>") for part in BETWEEN_URLS.split(text)]
+
+
+def is_glued(url: str) -> bool:
+    """Tell whether several URLs are in one. One in another's path or query (``…?u=https://…``) doesn't count."""
+    url = url.strip()
+    if len(url) > LONGEST_URL:
+        return False
+    if AMBIGUOUS.search(url) or BETWEEN_URLS.search(url):
+        return True
+    ends = [found.start() for found in re.finditer("://", url)]
+    return any(not INSIDE_A_URL.search(url[:end]) for end in ends[1:])
