@@ -1,17 +1,16 @@
-"""Bytes over aiohttp, for the triggerer. Decides nothing: what is sent, read and repeated is decided in ``api``."""
+"""Bytes over aiohttp: in the triggerer, and under ``sync`` on workers. What is sent, and how often, ``api`` decides."""
 
 from __future__ import annotations
 
 import asyncio
+import inspect
+import logging
 import os
-import ssl
+import threading
 from collections.abc import Awaitable, Callable
 from functools import lru_cache
-from pathlib import Path
 from types import TracebackType
-from typing import Self
-from urllib.parse import urlsplit
-from urllib.request import getproxies, proxy_bypass
+from typing import Any, Self
 
 import aiohttp
 from multidict import CIMultiDict
@@ -31,15 +30,47 @@ from airflow_provider_starvideos.api.protocol import (
     lost,
     received,
 )
+from airflow_provider_starvideos.api.proxies import proxy_for
+from airflow_provider_starvideos.clients.trust import trusted
 
-MAX_CONNECTIONS = 20
-"""Kept-alive connections to the API at once; further queries wait for a free one."""
-MAX_PARSED_URLS = 2048
-"""Parsing a URL costs a tenth of a poll, and each wait asks for the same one over and over."""
+MAX_CONNECTIONS = 20  # kept alive at once; further queries wait for a free one
+MAX_PARSED_URLS = 2048  # parsing a URL costs a tenth of a poll, and each wait asks for the same one over and over
+CLOSE_SECONDS = 1.0
+HEADER_BOUNDS = {"max_line_size": 256 * 1024, "max_field_size": 256 * 1024, "max_headers": 1000}
+"""Bytes of the status line and of a header, and how many headers: an accepted order isn't lost over a gateway's."""
 NEVER_CONNECTED = (aiohttp.ClientConnectorError, aiohttp.ServerTimeoutError, aiohttp.ClientHttpProxyError)
 """aiohttp's errors after which no connection to the API stood. Exact enough for the message of a query's error."""
 
+log = logging.getLogger(__name__)
 _parsed = lru_cache(MAX_PARSED_URLS)(URL)
+_known = inspect.signature(aiohttp.ClientSession).parameters  # older versions don't bound the number of headers
+_bounds: dict[str, Any] = {name: bound for name, bound in HEADER_BOUNDS.items() if name in _known}
+
+
+class Gate:
+    """What two threads know of one request: whether it may have left, whether it still may leave, and its answer."""
+
+    def __init__(self) -> None:
+        self.connected = False
+        self.answer: HttpResponse | None = None
+        self._given_up = False
+        self._lock = threading.Lock()
+
+    async def open(self, *_: object) -> None:
+        """Note that a connection stands: from here on bytes may leave.
+
+        :raises TimeoutError: the request was given up before
+        """
+        with self._lock:
+            if self._given_up:
+                raise TimeoutError("the connection came too late")
+            self.connected = True
+
+    def give_up(self) -> HttpResponse | None:
+        """Let nothing be sent from here on; return the answer, if it has come."""
+        with self._lock:
+            self._given_up = True
+        return self.answer
 
 
 class AioClient:
@@ -61,7 +92,7 @@ class AioClient:
         self._notify = notify or (lambda notice: None)
         self._warn = warn or self._notify
         self._session: aiohttp.ClientSession | None = None
-        self._way: _Way | None = None
+        self._route: _Route | None = None
 
     async def __aenter__(self) -> Self:
         return self
@@ -69,9 +100,12 @@ class AioClient:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._session is not None:
-            session, self._session = self._session, None
-            await session.close()
+        session, self._session = self._session, None
+        if session is not None:
+            try:
+                await asyncio.wait_for(session.close(), CLOSE_SECONDS)
+            except Exception:
+                log.warning("The connections to the API couldn't be closed.", exc_info=True)
 
     async def run(self, call: Call) -> VideoTask:
         """Carry out one call of the API.
@@ -90,38 +124,46 @@ class AioClient:
         await self._sleep(step.seconds)
         return None
 
-    async def send(self, request: HttpRequest) -> HttpResponse:
+    async def send(self, request: HttpRequest, gate: Gate | None = None) -> HttpResponse:
         """Send one request and read its answer, up to the cap.
 
+        :param gate: shared with a thread that may give the request up; None: its own
         :raises StarVideosConnectionError: no whole answer came within the endpoint's timeouts
         """
-        if request.is_order:
-            note = _Note()
-            # A kept-alive connection that the server has just closed can't be told from a lost answer.
-            async with _new_session(force_close=True, traces=[note.trace()]) as session:
-                return await self._exchange(session, request, note)
-        if self._session is None:
-            self._session = _new_session(force_close=False)
-        return await self._exchange(self._session, request, None)
+        gate = gate or Gate()
+        if not request.is_order:
+            self._session = self._session or _new_session(force_close=False)
+            return await self._exchange(self._session, request, gate)
+        # A kept-alive connection that the server has just closed can't be told from a lost answer.
+        session = _new_session(force_close=True, gate=gate)
+        try:
+            return await self._exchange(session, request, gate)
+        finally:
+            session.detach()  # its only connection is closed with the answer: nothing to wait for
 
-    async def _exchange(self, session: aiohttp.ClientSession, request: HttpRequest, note: _Note | None) -> HttpResponse:
+    async def _exchange(self, session: aiohttp.ClientSession, request: HttpRequest, gate: Gate) -> HttpResponse:
         # A triggerer sends thousands of these, so whatever is alike in all of them was made before.
         endpoint = request.endpoint
         try:
-            way = self._way_to(endpoint)
-            async with session.request(
+            if self._route is None or (self._route.endpoint is not endpoint and self._route.endpoint != endpoint):
+                self._route = _Route(endpoint)
+            route = self._route
+            response = await session.request(
                 request.method,
                 _parsed(request.url),
                 data=request.body,
-                headers=way.headers if request.body is None else way.headers_with_body,
+                headers=route.headers if request.body is None else route.headers_with_body,
                 allow_redirects=False,  # the key goes to this host and nowhere else
-                proxy=way.proxy,
-                ssl=way.trusted,
-                timeout=way.timeout,
-            ) as response:
-                return received(response.status, response.headers, await _read(response))
+                **route.options,
+            )
+            try:
+                gate.answer = received(response.status, response.headers, await _read(response))
+                return gate.answer
+            finally:
+                _release(response)
         except Exception as error:  # noqa: BLE001  whatever it is: an order must not end as an unknown error
-            sent = note.connected if note else not isinstance(error, NEVER_CONNECTED)
+            self._route = None  # what it was made of, such as a file of certificates, may be put right meanwhile
+            sent = gate.connected if request.is_order else not isinstance(error, (*NEVER_CONNECTED, ValueError))
             what = f"{type(error).__name__}: {error}"
             if isinstance(error, TimeoutError):
                 what = (
@@ -131,85 +173,63 @@ class AioClient:
             failure, cause = lost(request, what, sent=sent), cause_of(request, error)
         raise failure from cause  # aiohttp's own error may show the request's headers, and so the key
 
-    def _way_to(self, endpoint: Endpoint) -> _Way:
-        if self._way is None or (self._way.endpoint is not endpoint and self._way.endpoint != endpoint):
-            self._way = _Way(endpoint)
-        return self._way
 
-
-class _Way:
+class _Route:
     """What all requests to an endpoint have alike.
 
     :param endpoint: where to, with which key
+    :raises ValueError: the environment's proxy or certificates can't be used
     """
 
     def __init__(self, endpoint: Endpoint) -> None:
         self.endpoint = endpoint
         self.headers = CIMultiDict({**HEADERS, "Authorization": f"Bearer {endpoint.key}"})
+        self.options: dict[str, Any] = {
+            "ssl": trusted(os.environ),
+            "timeout": aiohttp.ClientTimeout(total=endpoint.timeout, sock_connect=endpoint.connect_timeout),
+        }
+        if proxy := proxy_for(endpoint.base_url, os.environ):
+            self.options["proxy"] = proxy.url
+            # Not as ``proxy_auth``: aiohttp's errors would show it.
+            credentials = {"Proxy-Authorization": proxy.authorization} if proxy.authorization else {}
+            self.options["proxy_headers"] = {**credentials, "User-Agent": HEADERS["User-Agent"]}
+            if endpoint.base_url.startswith("http://"):  # no tunnel: the proxy reads the request itself
+                self.headers.update(credentials)
         self.headers_with_body = CIMultiDict({**self.headers, **BODY_HEADERS})
-        self.timeout = aiohttp.ClientTimeout(total=endpoint.timeout, sock_connect=endpoint.connect_timeout)
-        self.proxy = _proxy_of(endpoint.base_url)
-        bundle = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE")
-        self.trusted = _trusted(bundle) if bundle else True
-
-
-class _Note:
-    """Whether an order's connection stood: before that, provably nothing was sent."""
-
-    def __init__(self) -> None:
-        self.connected = False
-
-    def trace(self) -> aiohttp.TraceConfig:
-        """Return what makes a session note it here."""
-
-        async def connected(*_: object) -> None:
-            self.connected = True
-
-        trace = aiohttp.TraceConfig()
-        trace.on_connection_create_end.append(connected)
-        trace.on_connection_reuseconn.append(connected)
-        return trace
 
 
 async def _read(response: aiohttp.ClientResponse) -> bytes:
-    """Return an answer's body; of one beyond the cap a little more than the cap, and its connection is closed."""
+    """Return an answer's body; of one beyond the cap a little more than the cap."""
     content = response.content
     first = await content.readany()
     if content.at_eof():  # an answer of the usual size comes in one piece
         return first
     body = bytearray(first)
-    while not content.at_eof():
-        if len(body) > MAX_ANSWER_BYTES:
-            response.close()
-            break
+    while not content.at_eof() and len(body) <= MAX_ANSWER_BYTES:
         body += await content.readany()
     return bytes(body)
 
 
-@lru_cache(4)
-def _trusted(bundle: str) -> ssl.SSLContext:
-    """Trust the authorities of a file or folder, which requests reads from the same variables.
-
-    :raises OSError: there is no such file, or it holds no certificates
-    """
-    path = Path(bundle)
-    return ssl.create_default_context(capath=path) if path.is_dir() else ssl.create_default_context(cafile=path)
+def _release(response: aiohttp.ClientResponse) -> None:
+    """Keep a connection whose answer was read whole, where it may be kept; close any other."""
+    try:
+        response.release()
+    except Exception:
+        log.warning("A connection couldn't be closed.", exc_info=True)
 
 
-def _proxy_of(url: str) -> str | None:
-    """Return the environment's proxy for ``url``. aiohttp's ``trust_env`` would read .netrc too, and fail on it."""
-    parts = urlsplit(url)
-    if not parts.hostname or proxy_bypass(parts.netloc):
-        return None
-    proxies = getproxies()
-    return proxies.get(parts.scheme) or proxies.get("all")
-
-
-def _new_session(*, force_close: bool, traces: list[aiohttp.TraceConfig] | None = None) -> aiohttp.ClientSession:
-    connector = aiohttp.TCPConnector(limit=MAX_CONNECTIONS, force_close=force_close)
+def _new_session(*, force_close: bool, gate: Gate | None = None) -> aiohttp.ClientSession:
+    trace = aiohttp.TraceConfig()
+    if gate:
+        trace.on_connection_create_end.append(gate.open)  # behind a tunnel's handshake
     return aiohttp.ClientSession(
-        connector=connector,
-        trace_configs=traces,
+        connector=aiohttp.TCPConnector(
+            limit=MAX_CONNECTIONS,
+            force_close=force_close,
+            resolver=aiohttp.ThreadedResolver(),  # as the system does, also where aiodns is installed
+        ),
+        trace_configs=[trace] if gate else None,
         cookie_jar=aiohttp.DummyCookieJar(),
         auto_decompress=False,  # older versions unpack without a bound; ``received`` has one
+        **_bounds,
     )

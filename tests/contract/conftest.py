@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import ssl
 import struct
 import threading
 from collections.abc import Callable, Iterator
@@ -176,6 +177,11 @@ class Peer:
         self.server.received.set()
         return whole
 
+    def encrypt(self, context: ssl.SSLContext) -> None:
+        """Speak TLS from here on, as a server."""
+        self.sock = context.wrap_socket(self.sock, server_side=True)
+        self.server._socks.append(self.sock)
+
     def send(self, data: bytes) -> None:
         self.sock.sendall(data)
 
@@ -210,16 +216,21 @@ class RawServer:
     """A TCP server on loopback that does with each connection what a test says, byte by byte.
 
     :param handle: called for each connection, on a thread of its own
+    :param family: IPv4 or IPv6
+    :param host: what it listens on; empty: loopback
     """
 
     handle: Handle
+    family: socket.AddressFamily = socket.AF_INET
+    host: str = ""
     requests: list[bytes] = field(default_factory=list)
     connections: int = 0
     received: threading.Event = field(default_factory=threading.Event)
     closing: threading.Event = field(default_factory=threading.Event)
 
     def __post_init__(self) -> None:
-        self._listener = socket.create_server(("127.0.0.1", 0))
+        host = self.host or {socket.AF_INET: "127.0.0.1", socket.AF_INET6: "::1"}[self.family]
+        self._listener = socket.create_server((host, 0), family=self.family)
         self._socks: list[socket.socket] = []
         self._threads = [threading.Thread(target=self._accept, name="raw-server")]
         self._threads[0].start()
@@ -246,9 +257,10 @@ class RawServer:
             thread.start()
 
     def _serve(self, sock: socket.socket) -> None:
+        peer = Peer(sock, self)
         with suppress(OSError):
-            self.handle(Peer(sock, self))
-        sock.close()
+            self.handle(peer)
+        peer.sock.close()
 
     def close(self) -> None:
         self.closing.set()
@@ -262,12 +274,12 @@ class RawServer:
 
 
 @pytest.fixture
-def serve() -> Iterator[Callable[[Handle], RawServer]]:
-    """Start servers: ``serve(handle)``. They are stopped after the test."""
+def serve() -> Iterator[Callable[..., RawServer]]:
+    """Start servers: ``serve(handle, family=…)``. They are stopped after the test."""
     with ExitStack() as stack:
 
-        def start(handle: Handle) -> RawServer:
-            server = RawServer(handle)
+        def start(handle: Handle, **options: Any) -> RawServer:
+            server = RawServer(handle, **options)
             stack.callback(server.close)
             return server
 

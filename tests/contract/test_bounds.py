@@ -114,6 +114,7 @@ def test_a_request_that_was_given_up_leaves_nothing_behind(
         client.send(api(server.url, timeout=SHORT).order)
     assert left.wait(10)
     assert not server.closing.is_set()
+    client.leave()
     for thread in threading.enumerate():
         if thread.name == "starvideos-request":
             thread.join(10)

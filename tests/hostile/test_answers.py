@@ -265,6 +265,7 @@ def test_nothing_is_left_behind(client: Client, spoiler: Spoiler) -> None:
     body = b'{"id": "video_1", "status": "queued"}'
     here = spoiler.begin(Spoiled(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body)))
     assert outcome(client, calls.query(here, "video_1"), here.timeout) == VideoTask("video_1", "queued")
+    client.leave()
     for thread in threading.enumerate():
         if thread.name == "starvideos-request":
             thread.join(5)
