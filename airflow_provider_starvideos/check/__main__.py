@@ -22,7 +22,7 @@ from airflow_provider_starvideos.check.probes import UNKNOWN, ask
 from airflow_provider_starvideos.check.report import EXIT_COULD_NOT_RUN, Report
 from airflow_provider_starvideos.check.table import Outcome
 from airflow_provider_starvideos.clients.sync import SyncClient
-from airflow_provider_starvideos.exceptions import StarVideosError
+from airflow_provider_starvideos.exceptions import StarVideosConfigurationError, StarVideosError
 from airflow_provider_starvideos.hooks.connection import endpoint_of
 
 URL_VARIABLE, KEY_VARIABLE = "STARVIDEOS_API_URL", "STARVIDEOS_API_KEY"
@@ -126,7 +126,13 @@ def _gather(evidence: Evidence, arguments: argparse.Namespace) -> None:
 
 def _endpoint(conn_id: str | None) -> Endpoint:
     if conn_id is None:
-        return endpoint_of(_Given(os.environ.get(URL_VARIABLE), os.environ.get(KEY_VARIABLE)), {})
+        url, key = os.environ.get(URL_VARIABLE), os.environ.get(KEY_VARIABLE)
+        if not (key or "").strip():
+            raise StarVideosConfigurationError(
+                f"No API key. Set it with: export {KEY_VARIABLE}=YOUR-KEY\n"
+                "Or name an Airflow connection: --conn-id starvideos_default"
+            )
+        return endpoint_of(_Given(url, key), {})
     # As "airflow connections get" does: without it, a connection in Airflow's database isn't found outside of tasks.
     os.environ.setdefault("_AIRFLOW_PROCESS_CONTEXT", "server")
     from airflow_provider_starvideos.hooks.starvideos import StarVideosHook

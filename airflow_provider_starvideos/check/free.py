@@ -8,7 +8,7 @@ from dataclasses import replace
 from airflow_provider_starvideos.api.models import VideoTask
 from airflow_provider_starvideos.api.retry import was_not_accepted
 from airflow_provider_starvideos.check.evidence import Evidence, Exchange
-from airflow_provider_starvideos.check.probes import KEY, KEY_ORDER, ORDER, PATH, TRIGGERER, UNKNOWN
+from airflow_provider_starvideos.check.probes import KEY, KEY_ORDER, ORDER, PATH, UNKNOWN
 from airflow_provider_starvideos.check.table import Assumption, Finding, Outcome, judge, reads_as, told
 from airflow_provider_starvideos.exceptions import (
     StarVideosAPIError,
@@ -50,12 +50,6 @@ def _query_path(evidence: Evidence) -> Finding:
 def _key_taken(evidence: Evidence) -> Finding:
     exchange = evidence.exchanges[UNKNOWN]
     return judge(not isinstance(exchange.read(), StarVideosAuthenticationError), told(evidence, exchange))
-
-
-def _triggerer(evidence: Evidence) -> Finding:
-    """Also where it got no answer at all: the worker got one."""
-    exchange = evidence.exchanges[TRIGGERER]
-    return judge(type(exchange.read()) is type(evidence.exchanges[UNKNOWN].read()), told(evidence, exchange))
 
 
 def _order_path(evidence: Evidence) -> Finding:
@@ -119,14 +113,6 @@ FREE: tuple[Assumption, ...] = (
         (UNKNOWN,),
     ),
     Assumption(
-        "triggerer",
-        "The triggerer's client (aiohttp) gets the same answer as the workers' (requests)",
-        "assumed",
-        "Waits in the triggerer fail: look at its proxy and certificates (SSL_CERT_FILE), or set deferrable=False.",
-        _triggerer,
-        (UNKNOWN,),
-    ),
-    Assumption(
         "key-wrong",
         "A query with a wrong key is refused with 401 or 403, by status or by code",
         "assumed",
@@ -184,6 +170,6 @@ FREE: tuple[Assumption, ...] = (
         "The server keeps connections open",
         "assumed",
         "Waiting works, but each poll costs a new connection.",
-        _every(lambda one: "close" not in one.headers.get("connection", "").lower()),
+        _every(lambda one: one.request.is_order or "close" not in one.headers.get("connection", "").lower()),
     ),
 )

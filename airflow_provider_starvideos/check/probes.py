@@ -8,14 +8,12 @@ address (".invalid", RFC 2606). The first goes out with a key that is none; the 
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import Callable
 from dataclasses import replace
 
-from airflow_provider_starvideos.api.protocol import CREATE_PATH, HttpRequest, HttpResponse, query_request
+from airflow_provider_starvideos.api.protocol import CREATE_PATH, HttpRequest, query_request
 from airflow_provider_starvideos.check.evidence import Evidence, Sender
-from airflow_provider_starvideos.clients.aio import AioClient
 
 UNKNOWN_ID = "video_starvideos_0000000000"
 UNKNOWN_PATH = "/v1/airflow-provider-starvideos/no-such-path"
@@ -29,7 +27,7 @@ INVALID_ORDER = json.dumps(
     }
 ).encode()
 
-PATH, UNKNOWN, TRIGGERER = "unknown path", "unknown id", "unknown id, as the triggerer asks"
+PATH, UNKNOWN = "unknown path", "unknown id"
 KEY, KEY_ORDER, ORDER = "wrong key", "wrong key, invalid order", "invalid order"
 ANNOUNCED = {
     KEY_ORDER: "Sending an invalid order with a key that is none (--no-order-probe: don't).",
@@ -50,21 +48,9 @@ def ask(evidence: Evidence, transport: Sender, *, with_orders: bool, say: Callab
     url = endpoint.base_url + CREATE_PATH
     if evidence.ask(UNKNOWN, transport, query_request(endpoint, UNKNOWN_ID)).response is None:
         return
-    evidence.ask(TRIGGERER, _Triggerer(), query_request(endpoint, UNKNOWN_ID))
     evidence.ask(PATH, transport, HttpRequest("GET", endpoint.base_url + UNKNOWN_PATH, endpoint))
     evidence.ask(KEY, transport, query_request(stranger, UNKNOWN_ID))
     for label, sender in ((KEY_ORDER, stranger), (ORDER, endpoint)) if with_orders else ():
         if evidence.may_order:
             say(ANNOUNCED[label])
             evidence.ask(label, transport, HttpRequest("POST", url, sender, INVALID_ORDER))
-
-
-class _Triggerer:
-    """Sends as the triggerer does: with aiohttp, which has proxies and certificates of its own."""
-
-    def send(self, request: HttpRequest) -> HttpResponse:
-        return asyncio.run(self._send(request))
-
-    async def _send(self, request: HttpRequest) -> HttpResponse:
-        async with AioClient() as transport:
-            return await transport.send(request)

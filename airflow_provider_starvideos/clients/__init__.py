@@ -1,1 +1,1 @@
-"""Two ways to move bytes, ``sync`` (requests) and ``aio`` (aiohttp). They decide nothing."""
+"""Moving bytes: ``aio`` awaits, ``sync`` blocks on it. They decide nothing, except whom to trust (``trust``)."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 import math
+import re
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -20,8 +21,10 @@ from airflow_provider_starvideos.exceptions import StarVideosConfigurationError
 
 CONN_TYPE = "starvideos"
 DEFAULT_CONN_ID = "starvideos_default"
-VENDOR_BASE_URL = "https://zcbservice.aizfw.cn/kyyReactApiServer"
-"""From the vendor's page "StarVideos O3 - Create Task"."""
+VENDOR_HOST, VENDOR_PATH = "zcbservice.aizfw.cn", "/kyyReactApiServer"  # page "StarVideos O3 - Create Task"
+VENDOR_BASE_URL = f"https://{VENDOR_HOST}{VENDOR_PATH}"
+ENDPOINT_PATH = re.compile(r"/+v1/+(starvideos/+videos|result(/+[^/]*)?)/*$")
+"""Of a whole endpoint, as the vendor's pages show it: what comes before it is the base URL."""
 
 
 class AirflowConnection(Protocol):
@@ -156,9 +159,14 @@ def _base_url(connection: AirflowConnection, *, allow_http: bool, problems: list
     if problem:
         problems.append(f"host: {problem} (got {shown(host)})")
         return VENDOR_BASE_URL
-    name = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
-    path = parts.path.strip("/") or schema.strip("/")
-    return f"{parts.scheme}://{name}{f':{port}' if port else ''}{f'/{path}' if path else ''}"
+    name, path = parts.hostname or "", ENDPOINT_PATH.sub("", f"/{parts.path.strip('/') or schema.strip('/')}")
+    if name.rstrip(".") == VENDOR_HOST and str(port or 443) == "443":
+        path = path.rstrip("/").removesuffix("/v1") or VENDOR_PATH  # the host alone is enough for the vendor's server
+        if (parts.scheme, path) == ("https", VENDOR_PATH):
+            return VENDOR_BASE_URL
+    if ":" in name:
+        name = f"[{name.replace('%25', '%', 1)}]"  # a zone, as in fe80::1%eth0, which a URL spells %25eth0
+    return f"{parts.scheme}://{name}{f':{port}' if port else ''}{path.rstrip('/')}"
 
 
 def _with_scheme(host: str) -> str:

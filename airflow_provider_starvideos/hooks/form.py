@@ -11,12 +11,12 @@ CONN_FIELDS: dict[str, dict[str, Any]] = {
     "timeout": {
         "label": "Timeout (seconds)",
         "description": "For a whole request to the API, 1 to 600. Empty: 60.",
-        "schema": {"type": ["integer", "null"], "minimum": 1, "maximum": 600},
+        "schema": {"type": ["number", "null"], "minimum": 1, "maximum": 600},
     },
     "connect_timeout": {
         "label": "Connect timeout (seconds)",
-        "description": "Until a connection to the API stands, 1 to 120. Empty: 10.",
-        "schema": {"type": ["integer", "null"], "minimum": 1, "maximum": 120},
+        "description": "Until a connection to the API stands, 0.1 to 120. Empty: 10.",
+        "schema": {"type": ["number", "null"], "minimum": 0.1, "maximum": 120},
     },
     "max_retries": {
         "label": "Retries of a request",
@@ -58,13 +58,14 @@ def connection_form_widgets() -> dict[str, Any]:
     """
     try:
         from flask_appbuilder.fieldwidgets import BS3TextFieldWidget
-        from wtforms import BooleanField, IntegerField
+        from wtforms import BooleanField, FloatField, IntegerField
     except ModuleNotFoundError:
         return {}
 
+    kinds = {"boolean": BooleanField, "integer": IntegerField, "number": FloatField}
+    widgets = {"boolean": {}, "integer": {"widget": BS3TextFieldWidget()}, "number": {"widget": BS3TextFieldWidget()}}
     return {
-        name: BooleanField(field["label"], description=field["description"])
-        if "boolean" in field["schema"]["type"]
-        else IntegerField(field["label"], description=field["description"], widget=BS3TextFieldWidget())
+        name: kinds[kind](field["label"], description=field["description"], **widgets[kind])
         for name, field in CONN_FIELDS.items()
+        for kind in field["schema"]["type"][:1]
     }

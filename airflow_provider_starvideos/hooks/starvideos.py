@@ -27,7 +27,7 @@ from airflow_provider_starvideos.exceptions import (
     StarVideosNotFoundError,
     StarVideosUnconfirmedError,
 )
-from airflow_provider_starvideos.hooks.connection import CONN_TYPE, DEFAULT_CONN_ID, endpoint_of
+from airflow_provider_starvideos.hooks.connection import CONN_TYPE, DEFAULT_CONN_ID, VENDOR_BASE_URL, endpoint_of
 from airflow_provider_starvideos.hooks.form import connection_form_widgets, ui_field_behaviour
 from airflow_provider_starvideos.hooks.missing import awhy_missing, why_missing
 from airflow_provider_starvideos.hooks.renewal import Renewal
@@ -305,10 +305,13 @@ class StarVideosHook(BaseHook):
         except StarVideosNotFoundError as error:
             if error.names_video:
                 return True, (
-                    f"The API at {endpoint.base_url} answered as StarVideos does and did not refuse the key: it says "
-                    "that it doesn't know the video that was asked for, as it should. No video was ordered."
+                    f"The StarVideos API at {endpoint.base_url} answered and did not refuse the key. "
+                    "No video was ordered, nothing is billed."
                 )
-            return False, f"There is a server, but no StarVideos API at this base URL. {error}"
+            return False, (
+                "There is a server, but no StarVideos API at this base URL. Set the connection's host to everything "
+                f"before /v1/, as in {VENDOR_BASE_URL}. {error}"
+            )
         except StarVideosAuthenticationError as error:
             return False, str(error)
         except StarVideosConfigurationError as error:

@@ -69,6 +69,58 @@ HOSTS = {
 }
 
 
+ENDPOINTS = [
+    "",
+    "/",
+    "/v1/starvideos/videos",
+    "/v1/starvideos/videos/",
+    "/v1/result",
+    "/v1/result/video_1",
+    "//v1/result/",
+]
+VENDORS = [
+    f"{scheme}{host}{port}{path}"
+    for scheme in ("", "https://", "HTTPS://")
+    for host in ("zcbservice.aizfw.cn", "ZCBservice.aizfw.cn", "zcbservice.aizfw.cn.")
+    for port in ("", ":443")
+    for path in ("", "/v1", "/kyyReactApiServer/v1", *ENDPOINTS, *(f"/kyyReactApiServer{path}" for path in ENDPOINTS))
+]
+
+
+@pytest.mark.parametrize("host", VENDORS)
+def test_the_vendors_server_is_found_by_whatever_part_of_its_url(host: str) -> None:
+    """The host alone, the base URL, a whole endpoint: all mean the same."""
+    assert given(host=host).base_url == VENDOR_BASE_URL
+
+
+@pytest.mark.parametrize("path", ENDPOINTS)
+@pytest.mark.parametrize(
+    "base", ["https://gw.example", "https://gw.example/star/videos", "http://localhost:8080/kyyReactApiServer"]
+)
+def test_elsewhere_an_endpoint_is_left_out_and_nothing_is_added(base: str, path: str) -> None:
+    """A gateway may serve the API under any path, or under none."""
+    assert given(host=f"{base}{path}").base_url == base
+
+
+OTHERS = {
+    "https://zcbservice.aizfw.cn:8443": "https://zcbservice.aizfw.cn:8443",
+    "https://zcbservice.aizfw.cn/other": "https://zcbservice.aizfw.cn/other",
+    "https://zcbservice.aizfw.cn.example": "https://zcbservice.aizfw.cn.example",
+    "https://gw.example/v1": "https://gw.example/v1",
+    "https://gw.example/v1/results": "https://gw.example/v1/results",
+    "https://gw.example/v1/result/a/b": "https://gw.example/v1/result/a/b",
+    "http://[fe80::1%25eth0]:8080": "http://[fe80::1%eth0]:8080",
+    "http://[fe80::1%eth0]": "http://[fe80::1%eth0]",
+    "https://fe80::1%eth0": "https://[fe80::1%eth0]",
+}
+
+
+@pytest.mark.parametrize(("host", "base_url"), OTHERS.items())
+def test_what_is_another_server_or_path_stays_as_it_is(host: str, base_url: str) -> None:
+    """Nothing is guessed; a zone is spelled as sockets want it."""
+    assert given(host=host, extra='{"allow_http": true}').base_url == base_url
+
+
 @pytest.mark.parametrize(("host", "base_url"), HOSTS.items(), ids=map(repr, HOSTS))
 def test_a_host_is_read_as_a_base_url(host: str | None, base_url: str) -> None:
     """Slashes at its end don't matter; a bare host means https, a bare loopback host http; none means the vendor's."""

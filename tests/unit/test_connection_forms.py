@@ -11,7 +11,8 @@ from airflow.sdk import Connection
 
 from airflow_provider_starvideos.api.protocol import Endpoint
 from airflow_provider_starvideos.exceptions import StarVideosConfigurationError
-from airflow_provider_starvideos.hooks.connection import VENDOR_BASE_URL, endpoint_of
+from airflow_provider_starvideos.hooks.connection import NUMBER_EXTRAS, VENDOR_BASE_URL, endpoint_of
+from airflow_provider_starvideos.hooks.form import CONN_FIELDS
 from airflow_provider_starvideos.hooks.starvideos import StarVideosHook
 
 KEY = "sk-key-of-the-form-tests"
@@ -88,6 +89,16 @@ async def test_the_hook_reads_the_environment(uri: str, expected: Endpoint, monk
     monkeypatch.setenv(VARIABLE, uri)
     assert StarVideosHook().get_conn() == expected
     assert await StarVideosHook().aget_conn() == expected
+
+
+@pytest.mark.parametrize("name", NUMBER_EXTRAS)
+def test_the_form_has_the_bounds_that_are_checked(name: str) -> None:
+    """What the form lets through is taken, and its text names the same numbers."""
+    rule, field = NUMBER_EXTRAS[name], CONN_FIELDS[name]
+    kind = "integer" if rule.whole else "number"
+    assert field["schema"] == {"type": [kind, "null"], "minimum": rule.lowest, "maximum": rule.highest}
+    assert f"{rule.lowest:g} to {int(rule.highest)}" in field["description"]
+    assert f"Empty: {rule.default:g}." in field["description"]
 
 
 async def test_the_hook_reads_json(monkeypatch: pytest.MonkeyPatch) -> None:
