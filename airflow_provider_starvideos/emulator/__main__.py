@@ -154,7 +154,6 @@ def banner(server: Server, key: str, host: str) -> str:
         f"StarVideos emulator: {server.base_url}",
         f"  API key:           {key}",
         f"  page:              {server.url}/",
-        f"  OpenAPI document:  {server.url}/openapi.json",
         f"  Airflow:           export AIRFLOW_CONN_STARVIDEOS_DEFAULT={shlex.quote(connection)}",
         f"  sample inputs:     {server.url}/samples/cat.png, {server.url}/samples/waves-5s.mp4 (any name)",
         "  to fail a video:   put [fail] or [fail: reason] into its prompt",

@@ -12,7 +12,6 @@ from aiohttp.typedefs import Handler
 from airflow_provider_starvideos.emulator.answers import drop
 from airflow_provider_starvideos.emulator.control import Control, is_loopback
 from airflow_provider_starvideos.emulator.files import Files
-from airflow_provider_starvideos.emulator.openapi import Schema
 from airflow_provider_starvideos.emulator.page import Page
 from airflow_provider_starvideos.emulator.routes import LARGEST_BODY, Api
 from airflow_provider_starvideos.emulator.service import BASE_PATH, Service
@@ -75,7 +74,7 @@ class Server:
         api = Api(self.service)
         control = Control(self.service, only_loopback=is_loopback(self._host))
         app = web.Application(client_max_size=LARGEST_BODY, middlewares=[self._track])
-        for part in (api, Files(self.service), control, Page(), Schema(self.service)):
+        for part in (api, Files(self.service), control, Page()):
             app.add_routes(part.routes())
         app.router.add_route("*", "/{path:.*}", api.unknown)
         runner = web.AppRunner(

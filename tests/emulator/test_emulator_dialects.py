@@ -69,7 +69,7 @@ def test_errors_in_every_dialect(names: str, start: Callable[..., Any], run: Any
     with pytest.raises(StarVideosAuthenticationError, match=r"It said: .*Invalid or missing API key"):
         run(calls.create(Endpoint(emulator.base_url, "wrong", max_retries=0), REQUEST))
     with pytest.raises(StarVideosNotFoundError, match=r"It said: .*No video") as caught:
-        run(calls.probe(endpoint, "video_1"))
+        run(calls.poll(endpoint, "video_1"))
     assert caught.value.from_api is (names not in ERRORS_LEFT)
     assert emulator.billed.videos == 0
 
