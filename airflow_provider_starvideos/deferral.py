@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -77,7 +78,7 @@ def defer(
     poll_interval: float,
     timeout: float,
     end_task: bool = False,
-    success_xcom: str | None = None,
+    settled: Sequence[str] = (),
     silent_fail: bool = False,
 ) -> NoReturn:
     """Hand the wait for a video over to the triggerer, which wakes ``operator.execute_complete``.
@@ -85,7 +86,7 @@ def defer(
     :param poll_interval: seconds between two polls
     :param timeout: seconds that the wait may last
     :param end_task: the task has nothing to do after a completed video, so it may end in the triggerer
-    :param success_xcom: an XCom that tells the task's next try that it ended there
+    :param settled: Airflow Variables that the task's success settles; deleted where the task ends in the triggerer
     :param silent_fail: wait on however many polls fail
     """
     from airflow_provider_starvideos.triggers.ending import task_may_end_in_triggerer
@@ -98,7 +99,7 @@ def defer(
         starvideos_conn_id=operator.starvideos_conn_id,
         poll_interval=poll_interval,
         end_task=end_task and task_may_end_in_triggerer(operator, context["ti"].map_index),
-        success_xcom=success_xcom,
+        settled=list(settled),
         silent_fail=silent_fail,
     )
     of_try = {"try_number": context["ti"].try_number}

@@ -53,6 +53,7 @@ def child(count: int) -> dict[str, float]:
     """Do everything for so many rows that doesn't go to the network."""
     from airflow_provider_starvideos.batch.book import Book
     from airflow_provider_starvideos.batch.entries import RowState
+
     from airflow_provider_starvideos.batch.manifest import lines
     from airflow_provider_starvideos.batch.plan import Plan
     from airflow_provider_starvideos.batch.rows import digest_of, read_rows

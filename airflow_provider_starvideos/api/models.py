@@ -107,10 +107,15 @@ class VideoRequest:
         return {name: value for name, value in wire.items() if value is not None}
 
     @property
+    def inputs(self) -> tuple[str, ...]:
+        """All images and clips, as URLs or storage URIs."""
+        given = (*self.reference_images, self.first_image, self.last_image, *self.reference_videos)
+        return tuple(one for one in given if one)
+
+    @property
     def has_stored_inputs(self) -> bool:
         """An input lies in a store, and is to be presigned before the order is sent."""
-        given = (*self.reference_images, *self.reference_videos, self.first_image, self.last_image)
-        return any(not one.startswith(("http://", "https://")) for one in given if one)
+        return any(not one.startswith(("http://", "https://")) for one in self.inputs)
 
     @property
     def summary(self) -> str:

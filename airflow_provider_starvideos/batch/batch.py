@@ -1,7 +1,7 @@
 """One batch, over its legs and tries: what is to be done next, and how it ends.
 
 A leg on a worker orders what it may, saves what is there, and says what to wait for. Everything that outlives a leg
-stands in the book, or travels with the trigger.
+is in the journal, or travels with the trigger.
 """
 
 from __future__ import annotations
@@ -14,25 +14,25 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_starvideos.api.retry import LONGEST_DELAY
 from airflow_provider_starvideos.batch import report
-from airflow_provider_starvideos.batch.book import Book
-from airflow_provider_starvideos.batch.decisions import apply_decision
-from airflow_provider_starvideos.batch.entries import MEANINGS, Entry, RowState
-from airflow_provider_starvideos.batch.matching import match, tell_of_others
+from airflow_provider_starvideos.batch.matching import match, warn_of_others
 from airflow_provider_starvideos.batch.plan import Outcome, Plan
 from airflow_provider_starvideos.batch.report import Ending
-from airflow_provider_starvideos.batch.rows import Row, digest_of
-from airflow_provider_starvideos.batch.submitting import Halt, Submission
+from airflow_provider_starvideos.batch.rows import digest_of
 from airflow_provider_starvideos.exceptions import StarVideosRequestsChangedError
+from airflow_provider_starvideos.orders.decisions import UNDECIDED, carry_out_decision
+from airflow_provider_starvideos.orders.journal import Journal
+from airflow_provider_starvideos.orders.lease import Lease
+from airflow_provider_starvideos.orders.record import Order, Row
+from airflow_provider_starvideos.orders.single import ENDED
+from airflow_provider_starvideos.orders.states import STATES, OrderState
+from airflow_provider_starvideos.orders.submitter import Halt, Submitter
 
 if TYPE_CHECKING:
     from airflow_provider_starvideos.batch.saver import Saving
     from airflow_provider_starvideos.hooks.starvideos import StarVideosHook
 
-ENDED = "the task ended before the answer was on record (its log may name the video)"
-CLOCK_SECONDS = 5.0
-"""How far a triggerer's clock may be ahead of a worker's."""
-SHARE_OF_PLACES = 4
-"""Places are filled up when a quarter of them is free: a leg on a worker for each would cost more than it brings."""
+CLOCK_SECONDS = 5.0  # how far a triggerer's clock may be ahead of a worker's
+SHARE_OF_SLOTS = 4  # slots are filled up when a quarter of them is free: a worker run for each would cost more
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,8 @@ class Batch:
     """The batch of one task instance.
 
     :param rows: checked
-    :param book: the record, loaded
+    :param journal: loaded
+    :param lease: whether this process may order
     :param hook: the API
     :param options: how
     :param log: a logger
@@ -64,7 +65,8 @@ class Batch:
     def __init__(
         self,
         rows: Sequence[Row],
-        book: Book,
+        journal: Journal,
+        lease: Lease,
         hook: StarVideosHook,
         options: Options,
         log: Any,
@@ -73,7 +75,8 @@ class Batch:
         stopping: Callable[[], bool],
     ) -> None:
         self.rows = rows
-        self.book = book
+        self.journal = journal
+        self._lease = lease
         self._hook = hook
         self._options = options
         self._log = log
@@ -94,43 +97,73 @@ class Batch:
         :raises StarVideosValidationError: the destination can't take what is to be ordered
         :raises StarVideosDownloadError: the destination can't be asked
         """
-        self.rows = match(self.rows, self.book.entries(), anew=True)
-        tell_of_others(self.rows, self.book.entries(), self._log)
-        for entry in self.book.entries():
-            entry.row = None  # those that are asked for get theirs below
-        found = list(self._known())
-        unknown = [(row, entry) for row, entry in found if entry.state == RowState.UNKNOWN]
-        before = Counter(self._begin_with(row, entry) for row, entry in found)
+        before_match = {order.key: (order.row, order.leftover) for order in self.journal.orders()}
+        self.rows = match(self.rows, self.journal.orders(), anew=True)
+        warn_of_others(self.rows, self.journal.orders(), self._log)
+        for order in self.journal.orders():
+            order.row = None  # those that are asked for get theirs below
+        found = [(row, order, order.state) for row, order in self._known()]
+        self.journal.rows = len(self.rows)
+        begun = Counter(self._begin_with(row, order) for row, order, _ in found)
         if found:
-            self._log.info("Found of an earlier try: %s.", ", ".join(f"{n} {text}" for text, n in before.items()))
-        self.book.begin(digest_of(self.rows), len(self.rows))
-        self.book.touch(self.book.entries())
-        self.book.commit()
-        doubtful = [(row, entry) for row, entry in found if entry.state == RowState.UNCONFIRMED]
-        apply_decision(self._hook, self.book, doubtful, unknown, self._log)
-        self._ends = {entry.video_id or "": time.time() + self._options.timeout for entry in self._ordered()}
+            facts = ", ".join(f"{number} {text}" for text, number in begun.items())
+            self._log.info("Orders of earlier tries: %s. Those that were accepted aren't ordered again.", facts)
+        changed = {order.key for _, order, state in found if order.state is not state}
+        self.journal.touch(
+            order
+            for order in self.journal.orders()
+            if order.key in changed or before_match[order.key] != (order.row, order.leftover)
+        )
+        self.journal.commit_surely()
+        if any(order is None or order.state in UNDECIDED for order in self._orders_of_rows()) and self._is_retry:
+            carry_out_decision(self._hook, self.journal, self.decision_variable, self.rows, self._log)
+        self._go_on_undecided()
+        self._ends = {order.video_id or "": time.time() + self._options.timeout for order in self._ordered()}
         if self._saving and (open_rows := self._open()):
             self._saving.check(open_rows)
 
-    def _begin_with(self, row: Row, entry: Entry) -> str:
+    @property
+    def decision_variable(self) -> str:
+        """The Airflow Variable of a person's decision about rows of unknown outcome."""
+        return self.journal.name.decision(digest_of(self.rows))
+
+    @property
+    def _is_retry(self) -> bool:
+        return self.journal.try_number > 1 or bool(self.journal.orders())
+
+    def _go_on_undecided(self) -> None:
+        """Go on with orders that nobody has decided about, where that costs nothing or the author asks for it."""
+        changed = []
+        for row, order in self._known():
+            if order.state is OrderState.UNKNOWN:
+                order.become(OrderState.ORDERED)
+                changed.append(order)
+            elif order.state is OrderState.UNCONFIRMED and self._options.resubmit:
+                again = (
+                    "Row %d: an earlier try's order may have been accepted. It is sent again. Billed again: perhaps."
+                )
+                self._log.warning(again, row.number)
+                order.become(OrderState.OPEN)
+                changed.append(order)
+        self.journal.touch(changed)
+        self.journal.commit_surely()
+
+    def _begin_with(self, row: Row, order: Order) -> str:
         """Put a row where this try goes on with it, and say where that is."""
-        entry.row = row.number
-        if entry.state == RowState.SENDING:
-            entry.become(RowState.UNCONFIRMED, ENDED)
-        elif entry.state == RowState.FAILED and self._options.retry_failed:
-            failed = "Row %d: video %s of an earlier try failed (%s); ordering a new one."
-            self._log.info(failed, row.number, entry.video_id, entry.error)
-            entry.become(RowState.OPEN)
-        elif entry.state == RowState.SAVED and self._saving and not self._saving.is_under_its_name(row, entry):
+        order.row = row.number
+        again = STATES[order.state].again
+        if order.state is OrderState.SENDING:
+            order.become(OrderState.UNCONFIRMED, ENDED)
+        elif order.state is OrderState.FAILED and self._options.retry_failed:
+            failed = "Row %d: video %s of an earlier try failed (%s). A new one is ordered. Billed again: yes."
+            self._log.info(failed, row.number, order.video_id, order.error)
+            order.become(OrderState.OPEN)
+        elif order.state is OrderState.SAVED and self._saving and not self._saving.is_under_its_name(row, order):
             self._log.warning("Row %d has another name now: its video is saved again.", row.number)
-            entry.become(RowState.COMPLETED)
-        elif again := MEANINGS[entry.state].again:
-            entry.become(again)
-        if entry.state == RowState.UNCONFIRMED and self._options.resubmit:
-            resent = "Row %d: an earlier try's order may have been accepted. It is sent again, as asked for."
-            self._log.warning(resent, row.number)
-            entry.become(RowState.OPEN)
-        return MEANINGS[entry.state].text
+            order.become(OrderState.COMPLETED)
+        elif again and order.state is not OrderState.UNKNOWN:  # a person may have decided about that
+            order.become(again)
+        return STATES[order.state].text
 
     def resume(self, outcomes: Mapping[str, Outcome], ends: Mapping[str, float], carry: Mapping[str, Any]) -> None:
         """Go on after a wait of this very try.
@@ -140,14 +173,14 @@ class Batch:
         :param carry: what ``carry`` returned before the wait
         :raises StarVideosRequestsChangedError: the requests aren't those that this try began with
         """
-        self.rows = match(self.rows, self.book.entries(), anew=False)
-        if self.book.digest != digest_of(self.rows):
+        self.rows = match(self.rows, self.journal.orders(), anew=False)
+        if carry.get("digest") != digest_of(self.rows):
             raise StarVideosRequestsChangedError(
                 "The batch's requests aren't the same as when this try began (a template with the time or with chance "
                 "in it, or a file that was changed?), so nothing more was ordered. What was ordered stays on record. "
                 "Make the requests the same in each rendering, and clear the task: it goes on from there."
             )
-        self.book.own()
+        self.journal.rows = len(self.rows)
         self._ends = dict(ends)
         self._blocked_since = carry.get("blocked_since")
         self._lost_in_a_row = carry.get("lost_in_a_row", 0)
@@ -158,19 +191,19 @@ class Batch:
     def take(self, outcomes: Mapping[str, Outcome]) -> None:
         """Put on record how videos ended."""
         changed = []
-        for row, entry in self._known():
-            outcome = outcomes.get(entry.video_id or "")
-            if outcome is None or entry.state != RowState.ORDERED:
+        for row, order in self._known():
+            outcome = outcomes.get(order.video_id or "")
+            if outcome is None or order.state != OrderState.ORDERED:
                 continue
-            entry.become(outcome.state, outcome.error)
-            if outcome.state in (RowState.COMPLETED, RowState.FAILED):
-                entry.duration, entry.completed_at = outcome.duration, outcome.seen_at
-            changed.append(entry)
-            if outcome.state != RowState.COMPLETED:
-                text = MEANINGS[outcome.state].text
-                self._log.error("Row %d, video %s: %s: %s", row.number, entry.video_id, text, outcome.error)
-        self.book.touch(changed)
-        self.book.commit_surely()
+            order.become(outcome.state, outcome.error)
+            if outcome.state in (OrderState.COMPLETED, OrderState.FAILED):
+                order.duration, order.completed_at = outcome.duration, outcome.seen_at
+            changed.append(order)
+            if outcome.state != OrderState.COMPLETED:
+                text = STATES[outcome.state].text
+                self._log.error("Row %d, video %s: %s: %s", row.number, order.video_id, text, outcome.error)
+        self.journal.touch(changed)
+        self.journal.commit_surely()
 
     # -- its work
 
@@ -180,25 +213,26 @@ class Batch:
         :raises StarVideosRecordError: the record can't be written
         """
         open_rows = self._open()
-        places = self._options.max_in_flight - len(self._ordered())
-        if not open_rows or places <= 0 or self._halt:
+        slots = self._options.max_in_flight - len(self._ordered())
+        if not open_rows or slots <= 0 or self._halt:
             return
         before = len(self._ordered())
-        submission = Submission(
+        submitter = Submitter(
             self._hook,
             self._hook.get_conn(),
-            self.book,
+            self.journal,
+            self._lease,
             self._log,
             concurrency=self._options.max_submit_concurrency,
             lost_in_a_row=self._lost_in_a_row,
             blocked_since=self._blocked_since,
             stopping=self._stopping,
         )
-        self._halt = submission.run(open_rows, places)
-        self._lost_in_a_row = submission.lost_in_a_row
-        for entry in self._ordered():
-            if entry.video_id and entry.video_id not in self._ends:
-                self._ends[entry.video_id] = (entry.sent_at or time.time()) + self._options.timeout
+        self._halt = submitter.run(open_rows, slots)
+        self._lost_in_a_row = submitter.lost_in_a_row
+        for order in self._ordered():
+            if order.video_id and order.video_id not in self._ends:
+                self._ends[order.video_id] = (order.sent_at or time.time()) + self._options.timeout
         self._note_block(accepted=len(self._ordered()) > before)
 
     def save(self) -> None:
@@ -206,7 +240,7 @@ class Batch:
 
         :raises StarVideosRecordError: the record can't be written
         """
-        done = [(row, entry) for row, entry in self._known() if entry.state == RowState.COMPLETED]
+        done = [(row, order) for row, order in self._known() if order.state == OrderState.COMPLETED]
         if self._saving and done:
             self._saving.run(done, self._stopping)
 
@@ -218,10 +252,10 @@ class Batch:
             return None
         enough = None
         if more and self._halt is None:
-            share = max(1, self._options.max_in_flight // SHARE_OF_PLACES)
+            share = max(1, self._options.max_in_flight // SHARE_OF_SLOTS)
             enough = min(share, len(open_rows), len(ordered))
         return Plan(
-            videos={entry.video_id or "": self._ends[entry.video_id or ""] for entry in ordered},
+            videos={order.video_id or "": self._ends[order.video_id or ""] for order in ordered},
             poll_interval=self._options.poll_interval,
             enough=enough,
             resume_at=self._halt.resume_at if more and self._halt else None,
@@ -233,6 +267,7 @@ class Batch:
     def carry(self) -> dict[str, Any]:
         """Return what the leg after a wait must know, as JSON."""
         return {
+            "digest": digest_of(self.rows),
             "blocked_since": self._blocked_since,
             "lost_in_a_row": self._lost_in_a_row,
             "halt": asdict(self._halt) if self._halt else None,
@@ -246,17 +281,17 @@ class Batch:
 
     # -- its end
 
-    def results(self) -> list[tuple[Row, Entry]]:
-        """Return every row with its entry."""
-        return [(row, self.book.get(row.key) or Entry(row.key)) for row in self.rows]
+    def results(self) -> list[tuple[Row, Order]]:
+        """Return every row with its order."""
+        return [(row, self.journal.get(row.key) or Order(row.key)) for row in self.rows]
 
     def ids(self) -> list[str | None]:
         """Return the ids of the completed videos in the order of the rows; None for a row without one."""
-        return [entry.video_id if MEANINGS[entry.state].video else None for _, entry in self.results()]
+        return [order.video_id if STATES[order.state].video else None for _, order in self.results()]
 
     def counts(self) -> dict[str, int]:
         """Return how many rows there are, in all and in each state."""
-        states = Counter(str(entry.state) for _, entry in self.results())
+        states = Counter(str(order.state) for _, order in self.results())
         return {"rows": len(self.rows), **dict(sorted(states.items()))}
 
     def check(self, where: str) -> None:
@@ -269,22 +304,25 @@ class Batch:
             resubmit=options.resubmit,
             saves=bool(self._saving),
         )
-        report.check(self.results(), ending, self.book.reference, where, self._log)
+        report.check(self.results(), ending, self.decision_variable, where, self._log)
 
-    # -- looks at the book
+    # -- the journal
 
-    def _known(self) -> Iterator[tuple[Row, Entry]]:
+    def _known(self) -> Iterator[tuple[Row, Order]]:
         for row in self.rows:
-            entry = self.book.get(row.key)
-            if entry is not None:
-                yield row, entry
+            order = self.journal.get(row.key)
+            if order is not None:
+                yield row, order
+
+    def _orders_of_rows(self) -> Iterator[Order | None]:
+        return (self.journal.get(row.key) for row in self.rows)
 
     def _open(self) -> list[Row]:
-        entries = ((row, self.book.get(row.key)) for row in self.rows)
-        return [row for row, entry in entries if entry is None or entry.state == RowState.OPEN]
+        orders = ((row, self.journal.get(row.key)) for row in self.rows)
+        return [row for row, order in orders if order is None or order.state == OrderState.OPEN]
 
-    def _ordered(self) -> list[Entry]:
-        return [entry for _, entry in self._known() if entry.state == RowState.ORDERED]
+    def _ordered(self) -> list[Order]:
+        return [order for _, order in self._known() if order.state == OrderState.ORDERED]
 
     def _note_block(self, *, accepted: bool) -> None:
         """Bound the time in which the API takes no order at all."""

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from airflow_provider_starvideos.api.models import without_signatures
-from airflow_provider_starvideos.batch.entries import Entry
-from airflow_provider_starvideos.batch.rows import Row
 from airflow_provider_starvideos.exceptions import StarVideosDownloadError
+from airflow_provider_starvideos.orders.record import Order as Entry
+from airflow_provider_starvideos.orders.record import Row
 from airflow_provider_starvideos.storage.destinations import Destination
 
 CONTENT_TYPES = {"jsonl": "application/x-ndjson", "parquet": "application/vnd.apache.parquet"}

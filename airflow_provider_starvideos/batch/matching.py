@@ -12,29 +12,13 @@ from dataclasses import replace
 from itertools import count
 from typing import Any
 
-from airflow_provider_starvideos.batch.entries import Entry, RowState
-from airflow_provider_starvideos.batch.report import ROWS_IN_MESSAGE
-from airflow_provider_starvideos.batch.rows import Row
+from airflow_provider_starvideos.orders.record import Order, Row, fingerprint_of, key_of
+from airflow_provider_starvideos.orders.states import FURTHEST_FIRST
 
-FURTHEST_FIRST: Sequence[RowState] = (
-    RowState.SAVED,
-    RowState.COMPLETED,
-    RowState.NOT_SAVED,
-    RowState.UNSAVABLE,
-    RowState.ORDERED,
-    RowState.TIMED_OUT,
-    # Perhaps there is a video: somebody must look.
-    RowState.UNKNOWN,
-    RowState.UNCONFIRMED,
-    RowState.SENDING,
-    RowState.FAILED,
-    RowState.REJECTED,
-    RowState.NOT_SENT,
-    RowState.OPEN,
-)
+IDS_IN_MESSAGE = 10
 
 
-def match(rows: Sequence[Row], entries: Iterable[Entry], *, anew: bool) -> list[Row]:
+def match(rows: Sequence[Row], entries: Iterable[Order], *, anew: bool) -> list[Row]:
     """Give each row the key of its entry. What is left over is marked so: within a try it stays so.
 
     :param rows: in their order, with the keys that ``read_rows`` gave them
@@ -42,12 +26,12 @@ def match(rows: Sequence[Row], entries: Iterable[Entry], *, anew: bool) -> list[
     :param anew: a try begins
     :return: the rows in their order
     """
-    known: dict[str, list[Entry]] = defaultdict(list)
+    known: dict[str, list[Order]] = defaultdict(list)
     for entry in entries:
-        known[_digest(entry.key)].append(entry)
+        known[fingerprint_of(entry.key)].append(entry)
     wanted: dict[str, list[Row]] = defaultdict(list)
     for row in sorted(rows, key=lambda row: _number(row.key)):
-        wanted[_digest(row.key)].append(row)
+        wanted[fingerprint_of(row.key)].append(row)
     matched = [
         replace(row, key=key)
         for digest, equal in wanted.items()
@@ -56,7 +40,7 @@ def match(rows: Sequence[Row], entries: Iterable[Entry], *, anew: bool) -> list[
     return sorted(matched, key=lambda row: row.number)
 
 
-def tell_of_others(rows: Sequence[Row], entries: Iterable[Entry], log: Any) -> None:
+def warn_of_others(rows: Sequence[Row], entries: Iterable[Order], log: Any) -> None:
     """Say what earlier tries ordered, or may have ordered, that isn't asked for any more.
 
     :param rows: with their entries' keys
@@ -70,10 +54,10 @@ def tell_of_others(rows: Sequence[Row], entries: Iterable[Entry], log: Any) -> N
             "Earlier tries of this task ordered %d videos that its requests don't hold any more; they aren't used: "
             "%s%s.",
             len(names),
-            ", ".join(names[:ROWS_IN_MESSAGE]),
-            ", …" if len(names) > ROWS_IN_MESSAGE else "",
+            ", ".join(names[:IDS_IN_MESSAGE]),
+            ", …" if len(names) > IDS_IN_MESSAGE else "",
         )
-    if doubtful := [entry for entry in others if entry.state in (RowState.SENDING, RowState.UNCONFIRMED)]:
+    if doubtful := [entry for entry in others if entry.is_unresolved]:
         log.warning(
             "Earlier tries of this task sent %d orders for rows that its requests don't hold any more; they may have "
             "been accepted and billed: look into the StarVideos account.",
@@ -81,7 +65,7 @@ def tell_of_others(rows: Sequence[Row], entries: Iterable[Entry], log: Any) -> N
         )
 
 
-def _keys(digest: str, wanted: int, known: Sequence[Entry], *, anew: bool) -> list[str]:
+def _keys(digest: str, wanted: int, known: Sequence[Order], *, anew: bool) -> list[str]:
     """Return the keys of so many equal rows: those of the entries that came furthest, then new ones."""
     usable = [entry for entry in known if anew or not entry.leftover]
     best = sorted(usable, key=lambda entry: (FURTHEST_FIRST.index(entry.state), _number(entry.key)))[:wanted]
@@ -93,11 +77,7 @@ def _keys(digest: str, wanted: int, known: Sequence[Entry], *, anew: bool) -> li
     new = (number for number in count(1) if number not in taken)
     numbers = [_number(entry.key) for entry in best]
     numbers += [next(new) for _ in range(wanted - len(best))]
-    return [f"{digest}.{number}" for number in sorted(numbers)]
-
-
-def _digest(key: str) -> str:
-    return key.rpartition(".")[0]
+    return [key_of(digest, number) for number in sorted(numbers)]
 
 
 def _number(key: str) -> int:

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from airflow_provider_starvideos.batch.entries import RowState
+from airflow_provider_starvideos.orders.states import OrderState as RowState
 
 
 @dataclass(frozen=True)

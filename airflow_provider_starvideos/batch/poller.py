@@ -19,7 +19,6 @@ from airflow_provider_starvideos.api.flow import Sleep
 from airflow_provider_starvideos.api.models import VideoTask
 from airflow_provider_starvideos.api.polling import LAST_POLL_SECONDS, Wait
 from airflow_provider_starvideos.api.protocol import Endpoint
-from airflow_provider_starvideos.batch.entries import RowState
 from airflow_provider_starvideos.batch.plan import Outcome, Plan
 from airflow_provider_starvideos.clients.aio import AioClient
 from airflow_provider_starvideos.exceptions import (
@@ -29,6 +28,7 @@ from airflow_provider_starvideos.exceptions import (
     StarVideosWaitTimeoutError,
 )
 from airflow_provider_starvideos.hooks.renewal import Renewal
+from airflow_provider_starvideos.orders.states import OrderState as RowState
 
 POLLS_AT_ONCE = 20
 PROGRESS_SECONDS = 60.0

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
-from airflow_provider_starvideos.batch.decisions import how_to_decide
-from airflow_provider_starvideos.batch.entries import MEANINGS, Entry, RowState
-from airflow_provider_starvideos.batch.rows import Row
-from airflow_provider_starvideos.batch.submitting import Halt
 from airflow_provider_starvideos.exceptions import StarVideosBatchError, StarVideosBatchFinalError
+from airflow_provider_starvideos.orders.decisions import UNDECIDED, how_to_decide
+from airflow_provider_starvideos.orders.record import Order, Row
+from airflow_provider_starvideos.orders.states import STATES, OrderState
+from airflow_provider_starvideos.orders.submitter import Halt
 
-ROWS_IN_MESSAGE = 10
+MAX_REASONS = 20  # each a line; equal ones are one
 
 
 @dataclass(frozen=True)
@@ -33,9 +34,9 @@ class Ending:
     resubmit: bool
     saves: bool
 
-    def is_done(self, entry: Entry) -> bool:
+    def is_done(self, order: Order) -> bool:
         """The row has what was asked for."""
-        return entry.state == RowState.SAVED or (entry.state == RowState.COMPLETED and not self.saves)
+        return order.state == OrderState.SAVED or (order.state == OrderState.COMPLETED and not self.saves)
 
     def allows(self, failures: int, rows: int) -> bool:
         """So many failures are allowed."""
@@ -43,52 +44,65 @@ class Ending:
         # Divided, not multiplied: 0.29 * 100 is less than 29, and 29 / 100 is 0.29.
         return (failures / rows if isinstance(limit, float) else failures) <= limit
 
-    def kind(self, bad: Sequence[tuple[Row, Entry]]) -> type[StarVideosBatchError]:
+    def kind(self, bad: Sequence[tuple[Row, Order]]) -> type[StarVideosBatchError]:
         """Return the error that says whether a retry helps."""
         if self.halt and self.halt.permanent:
             return StarVideosBatchFinalError
-        asked = {RowState.FAILED: self.retry_failed, RowState.UNCONFIRMED: self.resubmit}
-        helps = any(MEANINGS[entry.state].retry_helps or asked.get(entry.state) for _, entry in bad)
+        asked = {OrderState.FAILED: self.retry_failed, OrderState.UNCONFIRMED: self.resubmit}
+        helps = any(STATES[order.state].retry_helps or asked.get(order.state) for _, order in bad)
         return StarVideosBatchError if helps else StarVideosBatchFinalError
 
 
-def check(results: Sequence[tuple[Row, Entry]], ending: Ending, reference: str, where: str, log: Any) -> None:
+def check(results: Sequence[tuple[Row, Order]], ending: Ending, variable: str, where: str, log: Any) -> None:
     """Fail the batch if too many rows have no video.
 
-    :param results: every row with its entry
+    :param results: every row with its order
     :param ending: what decides
-    :param reference: the batch's, for a person's decision
+    :param variable: the Airflow Variable of a person's decision
     :param where: what is said of the rows that have a video
     :param log: a logger
     :raises StarVideosBatchError: too many; a retry can help
     :raises StarVideosBatchFinalError: too many; a retry can't help
     """
-    bad = [(row, entry) for row, entry in results if not ending.is_done(entry)]
+    bad = [(row, order) for row, order in results if not ending.is_done(order)]
     if not bad:
         return
-    text = " ".join(part for part in _parts(bad, len(results), ending, where) if part)
-    doubt = any(entry.state in (RowState.UNCONFIRMED, RowState.UNKNOWN) for _, entry in bad)
+    text = "\n".join(_lines(bad, len(results), ending, where))
     if not ending.allows(len(bad), len(results)):
         limit = f"At most {ending.max_failures} may be without (max_failures)."
-        how = [how_to_decide(reference)] if doubt and not ending.resubmit else []
-        raise ending.kind(bad)(" ".join([text, limit, *how]))
-    # The record ends with the task's success, so nobody must be told to clear it for some rows.
-    allowed = "At most %s may be without (max_failures), so the task succeeds. Cleared, it would order all rows anew."
-    log.warning(f"%s {allowed}", text, ending.max_failures)  # noqa: G004  one message
+        is_asked = any(order.state in UNDECIDED for _, order in bad) and not ending.resubmit
+        raise ending.kind(bad)(f"{text}\n{limit}{how_to_decide(variable, is_batch=True) if is_asked else ''}")
+    # The journal ends with the task's success, so nobody must be told to clear it for some rows.
+    allowed = "At most %s may be without (max_failures), so the task succeeds. Cleared, it orders all rows again."
+    log.warning(f"%s\n{allowed}", text, ending.max_failures)  # noqa: G004  one message
 
 
-def _parts(bad: Sequence[tuple[Row, Entry]], rows: int, ending: Ending, where: str) -> Sequence[str | None]:
-    states = Counter(MEANINGS[entry.state].text for _, entry in bad)
-    facts = "; ".join(f"{number} {text}" for text, number in states.most_common())
-    told = [f"row {row.number}{_named(entry)}: {entry.error}" for row, entry in bad if entry.error]
-    more = f"; and {len(told) - ROWS_IN_MESSAGE} more" if len(told) > ROWS_IN_MESSAGE else ""
-    return (
-        f"{len(bad)} of {rows} rows have no video as asked for: {facts}.",
-        f"Ordering ended early: {ending.halt.why}" if ending.halt else None,
-        "; ".join(told[:ROWS_IN_MESSAGE]) + more + "." if told else None,
-        where,
-    )
+def _lines(bad: Sequence[tuple[Row, Order]], rows: int, ending: Ending, where: str) -> Iterator[str]:
+    states = Counter(order.state for _, order in bad)
+    counts = ", ".join(f"{number} {state}" for state, number in states.most_common())
+    yield f"{len(bad)} of {rows} rows have no video as asked for: {counts}."
+    if ending.halt:
+        yield f"Ordering ended early: {ending.halt.why}"
+    reasons: dict[tuple[OrderState, str | None], list[int]] = defaultdict(list)
+    for row, order in bad:
+        reasons[order.state, order.error].append(row.number)
+    for (state, error), numbers in islice(reasons.items(), MAX_REASONS):
+        meaning = STATES[state]
+        reason = f" {error}" if error else ""
+        yield f"{_rows(numbers)}: {meaning.text}. Billed: {meaning.billed}.{reason}"
+    if len(reasons) > MAX_REASONS:
+        left = [number for numbers in list(reasons.values())[MAX_REASONS:] for number in numbers]
+        yield f"And {len(reasons) - MAX_REASONS} more reasons: {_rows(left)}."
+    yield where
 
 
-def _named(entry: Entry) -> str:
-    return f" ({entry.video_id})" if entry.video_id else ""
+def _rows(numbers: Sequence[int]) -> str:
+    """Return row numbers in few words: ``Rows 4, 9, 12-30``."""
+    spans: list[list[int]] = []
+    for number in sorted(numbers):
+        if spans and spans[-1][1] == number - 1:
+            spans[-1][1] = number
+        else:
+            spans.append([number, number])
+    listed = ", ".join(str(first) if first == last else f"{first}-{last}" for first, last in spans)
+    return f"{'Row' if len(numbers) == 1 else 'Rows'} {listed}"

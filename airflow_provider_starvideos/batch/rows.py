@@ -10,7 +10,6 @@ import logging
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
@@ -19,6 +18,7 @@ from airflow_provider_starvideos.api.models import REQUEST_FIELDS, VideoRequest
 from airflow_provider_starvideos.api.validation import build_request, shown
 from airflow_provider_starvideos.api.values import as_list, is_missing
 from airflow_provider_starvideos.exceptions import Problem, StarVideosValidationError
+from airflow_provider_starvideos.orders.record import Row, key_of
 
 LOG = logging.getLogger(__name__)
 TIMING = ("duration", "ratio")
@@ -31,22 +31,6 @@ RESERVED_NAME = re.compile(r"(?:con|prn|aux|nul|com[0-9]|lpt[0-9])(?:\..*)?", re
 MAX_ROWS = 100_000
 SHOWN_RUNS = 20
 NO_ROW = "must be an object of request fields, or a prompt"
-
-
-@dataclass(frozen=True)
-class Row:
-    """One order of a batch.
-
-    :param number: from 1, as the rows were given
-    :param request: what to order
-    :param key: equal in two tries if the same is ordered, wherever the row stands then
-    :param name: the file's name without ``.mp4``, where the row gives one
-    """
-
-    number: int
-    request: VideoRequest
-    key: str
-    name: str | None = None
 
 
 def read_rows(given: Sequence[Any], defaults: Mapping[str, Any], base_url: str) -> list[Row]:
@@ -111,7 +95,7 @@ def _keyed(checked: Sequence[tuple[int, VideoRequest, str | None]], base_url: st
         zip(digests, checked, strict=True), key=lambda one: (one[1][2] or "", one[1][0])
     ):
         seen[digest] += 1
-        rows.append(Row(number, request, f"{digest}.{seen[digest]}", name))
+        rows.append(Row(number, request, key_of(digest, seen[digest]), name))
     return sorted(rows, key=lambda row: row.number)
 
 

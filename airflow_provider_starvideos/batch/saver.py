@@ -8,8 +8,6 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_starvideos.api.validation import shown
-from airflow_provider_starvideos.batch.book import Book
-from airflow_provider_starvideos.batch.entries import Entry, RowState
 from airflow_provider_starvideos.exceptions import (
     Problem,
     StarVideosError,
@@ -17,10 +15,13 @@ from airflow_provider_starvideos.exceptions import (
     StarVideosVideoFailedError,
 )
 from airflow_provider_starvideos.locations import as_text, located
+from airflow_provider_starvideos.orders.journal import Journal as Book
+from airflow_provider_starvideos.orders.record import Order as Entry
+from airflow_provider_starvideos.orders.states import OrderState as RowState
 
 if TYPE_CHECKING:
-    from airflow_provider_starvideos.batch.rows import Row
     from airflow_provider_starvideos.hooks.fixed import FixedHook
+    from airflow_provider_starvideos.orders.record import Row
     from airflow_provider_starvideos.storage.destinations import Destination
     from airflow_provider_starvideos.storage.fetch import Limits
     from airflow_provider_starvideos.storage.saving import SavedVideo

@@ -16,7 +16,7 @@ from airflow_provider_starvideos import metrics
 from airflow_provider_starvideos.api import calls
 from airflow_provider_starvideos.api.flow import Sleep, adrive, drive
 from airflow_provider_starvideos.api.polling import DEFAULT_POLL_INTERVAL, DEFAULT_TIMEOUT, Poll, Watch, watch
-from airflow_provider_starvideos.api.protocol import HttpRequest, check_video_id
+from airflow_provider_starvideos.api.protocol import check_video_id
 from airflow_provider_starvideos.api.validation import read_request
 from airflow_provider_starvideos.arguments import positive_seconds
 from airflow_provider_starvideos.exceptions import (
@@ -37,7 +37,6 @@ if TYPE_CHECKING:
     from airflow_provider_starvideos.api.protocol import Endpoint
     from airflow_provider_starvideos.clients.aio import AioClient
     from airflow_provider_starvideos.clients.sync import SyncClient
-    from airflow_provider_starvideos.hooks.witness import OrderWitness
     from airflow_provider_starvideos.storage.fetch import FetchedFile
 
 PROBE_VIDEO_ID = "video_starvideos_0000000000"
@@ -111,30 +110,19 @@ class StarVideosHook(BaseHook):
         :raises StarVideosUnconfirmedError: it may or may not have been accepted
         :raises StarVideosError: it was not accepted, for that reason
         """
-        return self.submit(read_request(request))
+        checked, endpoint = read_request(request), self.get_conn()
+        with self._counted(checked):
+            return self.submit(self.with_signed_inputs(checked, endpoint), endpoint)
 
-    def submit(
-        self, request: VideoRequest, endpoint: Endpoint | None = None, witness: OrderWitness | None = None
-    ) -> VideoTask:
-        """Order a video whose request was checked before. **This costs money**; see ``create_video``.
 
-        :param request: made by ``api.validation.build_request``
-        :param endpoint: None: the connection's
-        :param witness: is told before each sending, and when it turned out that the order wasn't accepted
+    def submit(self, request: VideoRequest, endpoint: Endpoint) -> VideoTask:
+        """Order a video whose request is ready to be sent. **This costs money**; see ``create_video``.
+
+        :param request: made by ``api.validation.build_request``, with presigned inputs
+        :param endpoint: where to
         """
-        endpoint = endpoint or self.get_conn()
-        call = calls.create(endpoint, self.with_signed_inputs(request, endpoint))
         with self._transport() as transport:
-
-            def perform(step: HttpRequest | Sleep) -> Any:
-                if witness and isinstance(step, HttpRequest):
-                    witness.before_sending()
-                elif witness:
-                    witness.withdraw()  # a create call only ever sleeps after an order that wasn't accepted
-                return transport.perform(step)
-
-            with self._counted(request):
-                return drive(call, perform)
+            return transport.run(calls.create(endpoint, request))
 
     @contextmanager
     def _counted(self, request: VideoRequest) -> Iterator[None]:

@@ -245,20 +245,19 @@ class StarVideosBatchOperator(KeepsText):
     def _batch(self, context: Context) -> Batch:
         """Read and check the rows, and load their record."""
         from airflow_provider_starvideos.batch.batch import Batch, Options
-        from airflow_provider_starvideos.batch.book import Book
         from airflow_provider_starvideos.batch.rows import read_rows
         from airflow_provider_starvideos.batch.sources import read_requests
         from airflow_provider_starvideos.hooks.fixed import FixedHook
-        from airflow_provider_starvideos.ledger.stores import store_of
-        from airflow_provider_starvideos.ledger.success import forget_after_success
+        from airflow_provider_starvideos.orders.lease import lease_of
+        from airflow_provider_starvideos.orders.task_journal import forget_after_success, open_journal
 
         hook = self._fixed = FixedHook(self.starvideos_conn_id, self._hook().get_conn())
         defaults = {name: getattr(self, name) for name in REQUEST_FIELDS}
         given = read_requests(self.requests, self.storage_conn_id)
         rows = read_rows(given, defaults, hook.get_conn().base_url)
-        book = Book(lambda name: store_of(context, f"starvideos_batch_{name}"), self.log)
-        book.load()
-        forget_after_success(self, book.forget)
+        journal = open_journal(context, self.log)
+        journal.load()
+        forget_after_success(self, journal)
         options = Options(
             max_submit_concurrency=self.max_submit_concurrency,
             max_in_flight=self.max_in_flight,
@@ -269,15 +268,24 @@ class StarVideosBatchOperator(KeepsText):
             timeout=self.timeout,
             save_interval=self.save_interval,
         )
-        saving = self._saving(context, hook, book) if self.destination else None
-        return Batch(rows, book, hook, options, self.log, saving=saving, stopping=lambda: self._stopping)
+        saving = self._saving(context, hook, journal) if self.destination else None
+        return Batch(
+            rows,
+            journal,
+            lease_of(context),
+            hook,
+            options,
+            self.log,
+            saving=saving,
+            stopping=lambda: self._stopping,
+        )
 
     def _hook(self) -> StarVideosHook:
         from airflow_provider_starvideos.hooks.starvideos import StarVideosHook
 
         return StarVideosHook(self.starvideos_conn_id)
 
-    def _saving(self, context: Context, hook: FixedHook, book: Any) -> Saving:
+    def _saving(self, context: Context, hook: FixedHook, journal: Any) -> Saving:
         from airflow_provider_starvideos.batch import manifest
         from airflow_provider_starvideos.batch.saver import Saving, folder_of
         from airflow_provider_starvideos.storage.destinations import Destination
@@ -287,7 +295,7 @@ class StarVideosBatchOperator(KeepsText):
 
         return Saving(
             hook,
-            book,
+            journal,
             self.log,
             place=lambda row, video_id: Destination(
                 f"{folder}{row.name or video_id}.mp4", video_id, self.storage_conn_id

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -18,8 +18,7 @@ if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
     from airflow_provider_starvideos.api.models import VideoRequest, VideoTask
-    from airflow_provider_starvideos.hooks.starvideos import StarVideosHook
-    from airflow_provider_starvideos.ledger.ordering import DurableOrder
+    from airflow_provider_starvideos.orders.journal import Journal
 
 ON_UNCONFIRMED = ("fail", "resubmit")
 
@@ -100,7 +99,8 @@ class StarVideosCreateOperator(KeepsText):
         self.durable = durable
         self.on_unconfirmed = choice("on_unconfirmed", on_unconfirmed, ON_UNCONFIRMED)
         self._video_id: str | None = None
-        self._has_forgotten = False
+        self._journal: Journal | None = None
+        self._stopping = False
 
     def execute(self, context: Context) -> str:
         """Order, and wait if asked to.
@@ -134,7 +134,8 @@ class StarVideosCreateOperator(KeepsText):
             self.log.info("Would send: %s", json.dumps(self._request().to_wire(), indent=2, ensure_ascii=False))
 
     def on_kill(self) -> None:
-        """Say that an ordered video goes on."""
+        """Order nothing more, and say that an ordered video goes on."""
+        self._stopping = True
         if self._video_id:
             self.log.warning("StarVideos video %s can't be stopped: it goes on, and is billed.", self._video_id)
 
@@ -144,23 +145,6 @@ class StarVideosCreateOperator(KeepsText):
 
         return lineage.of_order(self._request(), self._video_id)
 
-    def _do_render_template_fields(
-        self, parent: Any, template_fields: Iterable[str], context: Context, jinja_env: Any, seen_oids: set[int]
-    ) -> None:
-        """Forget a video that was delivered before the task was cleared, then render.
-
-        No later: this try alone is told of the delivery, and may fail of a template or of the user's ``pre_execute``.
-        Also without ``durable``, which the author may have turned off since, and may turn on again. Once: whoever
-        renders the fields again, after the order, must not have that one forgotten.
-        """
-        from airflow_provider_starvideos.ledger.success import forget_delivered
-
-        if not self._has_forgotten:
-            with operator_failures():
-                forget_delivered(context)
-            self._has_forgotten = True
-        super()._do_render_template_fields(parent, template_fields, context, jinja_env, seen_oids)
-
     def _request(self) -> VideoRequest:
         from airflow_provider_starvideos.api.validation import build_request
 
@@ -168,45 +152,46 @@ class StarVideosCreateOperator(KeepsText):
 
     def _order(self, context: Context) -> VideoTask:
         from airflow_provider_starvideos.hooks.starvideos import StarVideosHook
+        from airflow_provider_starvideos.orders.lease import lease_of
+        from airflow_provider_starvideos.orders.single import SingleOrder
+        from airflow_provider_starvideos.orders.task_journal import open_journal
 
-        request = self._request()
-        hook = StarVideosHook(self.starvideos_conn_id)
-        if self.durable:
-            task = self._durable_order(hook, context).place(request)
-        else:
-            task = hook.submit(request)
-            self.log.info("Ordered StarVideos video %s: %s.", task.id, request.summary)
+        self._journal = open_journal(context, self.log, is_kept=self.durable)
+        order = SingleOrder(
+            StarVideosHook(self.starvideos_conn_id),
+            self._journal,
+            lease_of(context),
+            self.log,
+            resubmit=self.on_unconfirmed == "resubmit",
+            stopping=lambda: self._stopping,
+        )
+        task = order.obtain(self._request())
         context["ti"].xcom_push(key="video_id", value=task.id)
         self._video_id = task.id
         return task
 
-    def _durable_order(self, hook: StarVideosHook, context: Context) -> DurableOrder:
-        from airflow_provider_starvideos.ledger.ordering import DurableOrder
-        from airflow_provider_starvideos.ledger.stores import store_of
-
-        return DurableOrder(hook, store_of(context), self.log, resubmit=self.on_unconfirmed == "resubmit")
-
     def _forget_after_success(self, context: Context) -> None:
-        if self.durable:
-            from airflow_provider_starvideos.ledger.stores import store_of
-            from airflow_provider_starvideos.ledger.success import forget_after_success
+        if not self.durable:
+            return
+        from airflow_provider_starvideos.orders.task_journal import forget_after_success, open_journal
 
-            forget_after_success(self, store_of(context).delete)
+        if self._journal is None:  # the task was deferred, and this is another process
+            self._journal = open_journal(context, self.log)
+            self._journal.load()
+        forget_after_success(self, self._journal)
 
     def _wait(self, context: Context, task: VideoTask) -> str:
         if task.is_completed and task.video_url:  # ordered by an earlier try
             return self._deliver(context, task)
         if self.deferrable:
-            from airflow_provider_starvideos.ledger.success import delivered_xcom, delivery_is_told
-
             return defer(
                 self,
                 context,
                 task.id,
                 poll_interval=self.poll_interval,
                 timeout=self.timeout,
-                end_task=not self.durable or delivery_is_told(context),
-                success_xcom=delivered_xcom(context) if self.durable else None,
+                end_task=True,
+                settled=self._journal.settled_names() if self._journal else (),
             )
         from airflow_provider_starvideos.hooks.starvideos import StarVideosHook
 

@@ -22,6 +22,7 @@ from airflow_provider_starvideos.api.polling import (
     watch,
 )
 from airflow_provider_starvideos.api.protocol import check_video_id
+from airflow_provider_starvideos.compat.supervisor import adelete_variable
 from airflow_provider_starvideos.exceptions import (
     StarVideosConnectionError,
     StarVideosError,
@@ -54,7 +55,7 @@ class StarVideosTaskTrigger(BaseTrigger):
     :param starvideos_conn_id: Airflow connection of type ``starvideos``
     :param poll_interval: seconds between two polls, more than 0; the vendor recommends 30 to 60 (page "Query Task")
     :param end_task: end the task here when the video is completed, where this Airflow loses nothing by it
-    :param success_xcom: an XCom that tells the task's next try that it ended here; None: nobody wants to know
+    :param settled: Airflow Variables of the task's orders, which are deleted before the task ends here
     :param timeout: seconds that the wait may last, where there is no ``end_time``
     :param silent_fail: wait on however many polls fail in a row
     :param starts_task: the task starts here, without a worker. Its deadline is then ``api.polling.BACKSTOP_SECONDS``
@@ -70,7 +71,7 @@ class StarVideosTaskTrigger(BaseTrigger):
         poll_interval: float = DEFAULT_POLL_INTERVAL,
         *,
         end_task: bool = False,
-        success_xcom: str | None = None,
+        settled: Sequence[str] = (),
         timeout: float = DEFAULT_TIMEOUT,
         silent_fail: bool = False,
         starts_task: bool = False,
@@ -82,7 +83,7 @@ class StarVideosTaskTrigger(BaseTrigger):
         self.starvideos_conn_id = starvideos_conn_id
         self.poll_interval = poll_interval
         self.end_task = end_task
-        self.success_xcom = success_xcom
+        self.settled = list(settled)
         self.timeout = timeout
         self.silent_fail = silent_fail
         self.starts_task = starts_task
@@ -100,7 +101,7 @@ class StarVideosTaskTrigger(BaseTrigger):
                 "starvideos_conn_id": self.starvideos_conn_id,
                 "poll_interval": self.poll_interval,
                 "end_task": self.end_task,
-                "success_xcom": self.success_xcom,
+                "settled": self.settled,
                 "timeout": self.timeout,
                 "silent_fail": self.silent_fail,
                 "starts_task": self.starts_task,
@@ -128,7 +129,7 @@ class StarVideosTaskTrigger(BaseTrigger):
             ended = self.end_task and await self._end(task)
             if not ended:
                 await self._forget_earlier_tries()
-            yield self._success() if ended else events.WaitEvent(payload=events.of_video(task))
+            yield TaskSuccessEvent() if ended else events.WaitEvent(payload=events.of_video(task))
 
     async def on_kill(self) -> None:
         """Say that the video goes on: a user cleared or marked the task while it waited (Airflow 3.3+).
@@ -212,10 +213,6 @@ class StarVideosTaskTrigger(BaseTrigger):
             return time.time() + self.timeout
         return (backstop if backstop.tzinfo else backstop.replace(tzinfo=UTC)).timestamp() - BACKSTOP_SECONDS
 
-    def _success(self) -> TaskSuccessEvent:
-        # With the event, so that Airflow writes it and the success in one transaction.
-        return TaskSuccessEvent(xcoms={self.success_xcom: True} if self.success_xcom else None)
-
     async def _end(self, task: VideoTask) -> bool:
         """Do what a worker would do for a completed video; tell whether that was possible."""
         if self.starts_task and self._template_context is None:
@@ -224,6 +221,10 @@ class StarVideosTaskTrigger(BaseTrigger):
             return False
         try:
             await ending.push_result(self.task_instance, task)
+            # Before the success: nothing runs after it. Should this triggerer die in between, the wait is run again,
+            # and knows its video.
+            for name in self.settled:
+                await adelete_variable(name)
         except Exception as error:  # noqa: BLE001  a worker can do it instead
             log.warning("Can't end the task in the triggerer, a worker will: %s", error)
             return False

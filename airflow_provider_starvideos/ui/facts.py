@@ -18,10 +18,12 @@ from airflow.models.dagrun import DagRun
 from airflow.models.renderedtifields import RenderedTaskInstanceFields as Rendered
 from airflow.models.serialized_dag import SerializedDagModel
 from airflow.models.taskinstance import TaskInstance
+from airflow.models.variable import Variable
 from airflow.models.xcom import XComModel
-from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_3_PLUS
 from sqlalchemy import Text, and_, case, cast, or_, select, true
 from sqlalchemy.orm import Session
+
+from airflow_provider_starvideos.orders.store import journal_name
 
 KEYS = ("return_value", "video_id", "manifest")
 DETAIL_KEYS = ("actual_duration", "size_bytes", "sha256")
@@ -59,7 +61,7 @@ class Task:
     :param xcoms: their values by key, those of ``DETAIL_KEYS`` once asked for; that of the URL is never read
     :param pushed: when they were pushed, once asked for
     :param rendered: its rendered template fields, once asked for; empty where Airflow no longer has them
-    :param record: of a batch that has told nothing yet: the objects of its record, by name, as text
+    :param journal: of a batch that has told nothing yet: the Variables of its journal, by name, as text
     """
 
     task_id: str
@@ -70,7 +72,7 @@ class Task:
     xcoms: dict[str, Any] = field(default_factory=dict)
     pushed: dict[str, datetime] = field(default_factory=dict)
     rendered: Mapping[str, Any] = field(default_factory=dict)
-    record: dict[str, str] = field(default_factory=dict)
+    journal: dict[str, str] = field(default_factory=dict)
 
     @property
     def key(self) -> tuple[str, int]:
@@ -188,25 +190,12 @@ def add_rendered(session: Session, dag_id: str, run_id: str, tasks: Iterable[Tas
             wanted[task_id, map_index].rendered = fields
 
 
-def add_records(session: Session, dag_id: str, run_id: str, tasks: Iterable[Task], prefix: str) -> None:
-    """Look up what tasks keep on record; nothing before Airflow 3.3, see ``progress``.
-
-    :param prefix: of the names of what is wanted; ``Task.record`` has it without
-    """
-    wanted = {task.key: task for task in tasks}
-    if not wanted or not AIRFLOW_V_3_3_PLUS:
-        return
-    from airflow.models.task_state_store import TaskStateStoreModel as Store
-
-    query = select(Store.task_id, Store.map_index, Store.key, Store.value).where(
-        Store.dag_id == dag_id,
-        Store.run_id == run_id,
-        Store.task_id.in_({task_id for task_id, _ in wanted}),
-        Store.key.startswith(prefix, autoescape=True),
-    )
-    for task_id, map_index, key, value in session.execute(query):
-        if (task_id, map_index) in wanted:
-            wanted[task_id, map_index].record[key.removeprefix(prefix)] = value
+def add_journals(session: Session, dag_id: str, run_id: str, tasks: Iterable[Task]) -> None:
+    """Look up the journals of tasks' orders: Airflow Variables, of which none but these are read."""
+    for task in tasks:
+        name = journal_name(dag_id, run_id, task.task_id, task.map_index).base
+        query = select(Variable).where(Variable.key.startswith(f"{name}_", autoescape=True))
+        task.journal = {variable.key: variable.val for variable in session.scalars(query) if variable.val}
 
 
 def declared(session: Session, dag_id: str, task_id: str, name: str) -> Any:

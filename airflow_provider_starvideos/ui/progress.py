@@ -1,8 +1,7 @@
-"""The rows of a batch before its manifest is there: out of the record of its orders, read and never written.
+"""The rows of a batch before its manifest is there: out of the journal of its orders, read and never written.
 
-Airflow 3.3 and later keep the record beside the task instance, and whoever may read that may read the record, by
-Airflow's own rule. Earlier ones keep it in Variables, which not all who may read a Dag may read: there nothing
-is shown.
+It is kept in Airflow Variables. Whoever may read the task's XComs may read this: it says what they say, and the
+manifest.
 """
 
 from __future__ import annotations
@@ -14,51 +13,52 @@ from typing import Any
 
 from airflow_provider_starvideos.exceptions import StarVideosError
 
-PREFIX = "starvideos_batch_"
 MOST_ROWS = 20_000
-"""Each look reads the whole record, some 200 bytes a row."""
+"""Each poll of the page reads the whole journal, some 200 bytes a row."""
 
 
 class ReadOnly:
-    """One object of the record, as ``Book`` reads it.
+    """The Variables of a journal, as ``Journal`` reads them.
 
-    :param text: as the database has it; None: it isn't there
+    :param texts: by name, as the database has them
     """
 
-    def __init__(self, text: str | None) -> None:
-        self._text = text
+    def __init__(self, texts: Mapping[str, str]) -> None:
+        self._texts = texts
 
-    def read(self) -> Any | None:
-        """Return the object, or None if there is none."""
-        return None if self._text is None else json.loads(self._text)
+    def read(self, name: str) -> Any | None:
+        """Return an object, or None if there is none."""
+        return json.loads(self._texts[name]) if name in self._texts else None
 
-    def write(self, value: dict[str, Any]) -> None:
-        """Refuse: the record is the worker's."""
+    def write(self, name: str, value: dict[str, Any]) -> None:
+        """Refuse: the journal is the worker's."""
         raise NotImplementedError
 
-    def delete(self) -> None:
-        """Refuse: the record is the worker's."""
+    def delete(self, name: str) -> None:
+        """Refuse: the journal is the worker's."""
         raise NotImplementedError
 
 
-def rows_on_record(record: Mapping[str, str]) -> list[dict[str, Any]]:
+def rows_in_journal(texts: Mapping[str, str]) -> list[dict[str, Any]]:
     """Return a batch's rows as a manifest would have them, those too that aren't ordered yet.
 
-    :param record: its objects by name, as text
-    :return: none if there is no record that can be read (a custom backend keeps it elsewhere), or too long a one
+    :param texts: the Variables of its journal, by name
+    :return: none if there is no journal that can be read, or too long a one
     """
-    if "head" not in record:
+    if not texts:
         return []
-    from airflow_provider_starvideos.batch.book import Book
     from airflow_provider_starvideos.batch.manifest import told_of
+    from airflow_provider_starvideos.orders.journal import Journal
+    from airflow_provider_starvideos.orders.store import latest_page
 
-    book = Book(lambda name: ReadOnly(record.get(name)), logging.getLogger(__name__))
+    name, latest_try = latest_page(texts)
+    journal = Journal(ReadOnly(texts), name, latest_try, logging.getLogger(__name__))
     try:
-        book.load()
+        journal.load()
         # A row that isn't asked for any more has lost its number.
-        known = {entry.row: told_of(entry) for entry in book.entries() if entry.row is not None}
-    except (StarVideosError, TypeError, ValueError, ArithmeticError, OSError):  # users with the right to may edit it
+        known = {order.row: told_of(order) for order in journal.orders() if order.row is not None}
+    except (StarVideosError, TypeError, ValueError, ArithmeticError):  # users with the right to may edit it
         return []
-    if not isinstance(book.rows, int) or not 0 < book.rows <= MOST_ROWS:
+    if not isinstance(journal.rows, int) or not 0 < journal.rows <= MOST_ROWS:
         return []
-    return [{"row": number} | known.get(number, {"status": "open"}) for number in range(1, book.rows + 1)]
+    return [{"row": number} | known.get(number, {"status": "open"}) for number in range(1, journal.rows + 1)]

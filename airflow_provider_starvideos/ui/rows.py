@@ -11,7 +11,7 @@ from airflow_provider_starvideos.exceptions import StarVideosError
 from airflow_provider_starvideos.ui.facts import Task
 from airflow_provider_starvideos.ui.gate import STORES, BusyError
 from airflow_provider_starvideos.ui.places import NotAllowedError, belongs, local_path, open_allowed
-from airflow_provider_starvideos.ui.progress import rows_on_record
+from airflow_provider_starvideos.ui.progress import rows_in_journal
 
 MAX_BYTES = 32 * 1024 * 1024
 """Of a manifest; 100,000 rows have some 60 MB, and nobody looks at so many."""
@@ -39,7 +39,7 @@ def rows_of(task: Task) -> list[dict[str, Any]]:
     if isinstance(told, list):
         ids = [video_id if isinstance(video_id, str) else None for video_id in told]
         return _with_requests(task, [{"row": number, "id": video_id} for number, video_id in enumerate(ids, start=1)])
-    return _with_requests(task, rows_on_record(task.record))
+    return _with_requests(task, rows_in_journal(task.journal))
 
 
 def _with_requests(task: Task, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -15,7 +15,6 @@ from airflow_provider_starvideos.api.protocol import check_video_id
 from airflow_provider_starvideos.exceptions import StarVideosError
 from airflow_provider_starvideos.ui import facts
 from airflow_provider_starvideos.ui.facts import Kind, Task
-from airflow_provider_starvideos.ui.progress import PREFIX
 from airflow_provider_starvideos.ui.rows import has_told, rows_of
 
 
@@ -126,7 +125,7 @@ def load(session: Session, dag_id: str, run_id: str) -> Run | None:
     tasks = facts.tasks_of(session, dag_id, run_id)
     batches = [task for task in tasks if task.kind is Kind.BATCH]
     facts.add_rendered(session, dag_id, run_id, [task for task in tasks if _needs_rendered(task)])
-    facts.add_records(session, dag_id, run_id, [task for task in batches if not has_told(task)], PREFIX)
+    facts.add_journals(session, dag_id, run_id, [task for task in batches if not has_told(task)])
     session.close()  # a connection of the database isn't held while a store is asked for a manifest
     videos, problems = _single(tasks), []
     for task in batches:

@@ -7,9 +7,9 @@ from typing import Any, NamedTuple
 
 import pytest
 from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_1_PLUS, AIRFLOW_V_3_3_PLUS
+from airflow_provider_starvideos.ledger.success import DELIVERED
 
 from airflow_provider_starvideos.emulator import Emulator
-from airflow_provider_starvideos.ledger.success import DELIVERED
 from dev.airflow_runs import wait_until
 from dev.airflow_stack import AirflowStack
 from tests.airflow.looks import LEG

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 import pytest
 
 from airflow_provider_starvideos.api import retry
-from airflow_provider_starvideos.batch import book, submitting
 from airflow_provider_starvideos.emulator import Emulator
+from airflow_provider_starvideos.orders import journal, submitter
 from airflow_provider_starvideos.triggers import batch as trigger
 from tests.batch.desk import Desk, make_desk
 
@@ -45,7 +45,7 @@ def desk(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> Desk:
     monkeypatch.setattr(retry, "FIRST_DELAY", 0.02)
     monkeypatch.setattr(retry, "LONGEST_DELAY", 0.1)
     monkeypatch.setattr(retry, "UNKNOWN_DELAY", 0.02)
-    monkeypatch.setattr(submitting, "GATHER_SECONDS", 0.02)
-    monkeypatch.setattr(book, "WRITE_DELAY", 0.0)
+    monkeypatch.setattr(submitter, "GATHER_SECONDS", 0.02)
+    monkeypatch.setattr(journal, "WRITE_SECONDS", 0.0)
     monkeypatch.setattr(trigger, "SETTLE_SECONDS", 0.0)
     return make_desk(emulator, monkeypatch)

@@ -17,79 +17,13 @@ from typing import Any
 import pytest
 from airflow.providers.common.compat.sdk import TaskDeferred
 
-from airflow_provider_starvideos.batch import decisions
 from airflow_provider_starvideos.batch.batch import Batch
-from airflow_provider_starvideos.batch.book import Book
-from airflow_provider_starvideos.batch.entries import Entry, RowState
 from airflow_provider_starvideos.emulator import Emulator
 from airflow_provider_starvideos.operators.batch import StarVideosBatchOperator
 from airflow_provider_starvideos.triggers.batch import StarVideosBatchTrigger
+from tests.orders.variables import Variables
 
 LOG = logging.getLogger("tests.batch")
-STATES = {str(state): state for state in RowState}
-
-
-class Stores:
-    """Keeps JSON texts by name, as Airflow's state store does; notes each write; refuses what a test says."""
-
-    def __init__(self) -> None:
-        self.texts: dict[str, str] = {}
-        self.writes: list[tuple[str, Any]] = []
-        self.largest = 0
-        self.refuses: Callable[[str, str, Any], bool] = lambda step, name, value: False
-        self.watches: Callable[[str, str, Any], None] = lambda step, name, value: None
-
-    def get(self, key: str) -> Any:
-        """As ``context["task_state_store"]``."""
-        self._note("read", key)
-        return json.loads(self.texts[key]) if key in self.texts else None
-
-    def set(self, key: str, value: Any) -> None:
-        self._note("write", key, value)
-        self.texts[key] = json.dumps(value)
-        self.writes.append((key, value))
-        self.largest = max(self.largest, len(self.texts[key]))
-        self.watches("written", key, value)
-
-    def delete(self, key: str) -> None:
-        self._note("delete", key)
-        self.texts.pop(key, None)
-
-    def _note(self, step: str, key: str, value: Any = None) -> None:
-        self.watches(step, key, value)
-        if self.refuses(step, key, value):
-            raise OSError("no more room")
-
-    def book(self) -> Book:
-        """Return the record as a new process would find it."""
-        book = Book(self.store, LOG, sleep=lambda seconds: None)
-        book.load()
-        return book
-
-    def store(self, name: str) -> Any:
-        """As ``store_of``."""
-        return _Store(self, f"starvideos_batch_{name}")
-
-    def states(self) -> Counter[str]:
-        """Return how many rows are on record in each state."""
-        return Counter(str(entry.state) for entry in self.entries())
-
-    def entries(self) -> list[Entry]:
-        return list(self.book().entries())
-
-
-class _Store:
-    def __init__(self, stores: Stores, key: str) -> None:
-        self._stores, self._key = stores, key
-
-    def read(self) -> Any:
-        return self._stores.get(self._key)
-
-    def write(self, value: Any) -> None:
-        self._stores.set(self._key, value)
-
-    def delete(self) -> None:
-        self._stores.delete(self._key)
 
 
 class Instance:
@@ -100,7 +34,7 @@ class Instance:
     def __init__(self) -> None:
         self.try_number = 1
         self.xcoms: dict[str, Any] = {}
-        self.state = "success"
+        self.state = "running"
 
     def xcom_push(self, key: str, value: Any) -> None:
         self.xcoms[key] = json.loads(json.dumps(value))
@@ -119,12 +53,11 @@ class Desk:
     """One task instance of a batch.
 
     :param emulator: the API
-    :param variables: Airflow's
+    :param variables: Airflow's, watched
     """
 
-    def __init__(self, emulator: Emulator, variables: dict[str, str]) -> None:
-        self.emulator, self.variables = emulator, variables
-        self.stores, self.ti = Stores(), Instance()
+    def __init__(self, emulator: Emulator, variables: Variables) -> None:
+        self.emulator, self.variables, self.ti = emulator, variables, Instance()
         self.kwargs: dict[str, Any] = {}
         self.legs = 0
         self.deferred: TaskDeferred | None = None
@@ -134,7 +67,7 @@ class Desk:
 
     @property
     def context(self) -> Any:
-        return {"ti": self.ti, "task_state_store": self.stores}
+        return {"ti": self.ti}
 
     def make(self, **kwargs: Any) -> StarVideosBatchOperator:
         """Return the operator as a new process has it."""
@@ -182,6 +115,7 @@ class Desk:
 
     def succeed(self) -> None:
         """Airflow has recorded the success."""
+        self.ti.state = "success"
         assert self.operator is not None
         callbacks: Any = self.operator.on_success_callback
         callbacks[0](self.context)
@@ -224,21 +158,11 @@ async def _sent(trigger: StarVideosBatchTrigger) -> Any:
     return event.payload
 
 
-def fake_variables(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
-    """Return a dict in place of Airflow's Variables, which Airflow 3.0 has only where a supervisor runs."""
-    variables: dict[str, str] = {}
-
-    class FakeVariable:
-        delete = staticmethod(variables.pop)
-
-    monkeypatch.setattr(decisions, "variable", variables.get)
-    monkeypatch.setattr(decisions, "Variable", FakeVariable)
-    return variables
-
-
 def make_desk(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> Desk:
-    """Return a task instance, with Airflow's Variables in a dict."""
-    return Desk(emulator, fake_variables(monkeypatch))
+    """Return a task instance, with Airflow's Variables in this process."""
+    variables = Variables()
+    variables.install(monkeypatch)
+    return Desk(emulator, variables)
 
 
 def prompts(number: int, **fields: Any) -> list[Mapping[str, Any]]:

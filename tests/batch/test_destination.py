@@ -70,7 +70,7 @@ def test_a_kill_between_saving_and_the_record(desk: Desk, tmp_path: Path, monkey
     with monkeypatch.context() as patch:
         patch.setattr(saver.Saving, "_took", lambda *_: None)  # saved, and not on record
         told(desk, rows, **given)
-    assert desk.stores.states() == {"completed": 3}
+    assert desk.variables.states() == {"completed": 3}
     assert len(list(tmp_path.glob("*.mp4"))) == 3
     desk.next_try()
     desk.run(rows, **given)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_starvideos.ui import progress, rows, telling, videos
+from airflow_provider_starvideos.ui import rows, telling, videos
 from airflow_provider_starvideos.ui.facts import Kind, Task
 from airflow_provider_starvideos.ui.videos import Run, Status
 from tests.batch.desk import Desk, prompts
@@ -15,8 +15,10 @@ from tests.batch.desk import Desk, prompts
 
 def task_of(desk: Desk, requests: Any = None, **xcoms: Any) -> Task:
     """Return the batch's task as the api-server finds it."""
-    record = {key.removeprefix(progress.PREFIX): text for key, text in desk.stores.texts.items()}
-    return Task("batch", -1, Kind.BATCH, "deferred", None, xcoms=xcoms, rendered={"requests": requests}, record=record)
+    journal = desk.variables.journals
+    return Task(
+        "batch", -1, Kind.BATCH, "deferred", None, xcoms=xcoms, rendered={"requests": requests}, journal=journal
+    )
 
 
 def test_every_row_is_told_before_the_end(desk: Desk) -> None:
@@ -24,7 +26,7 @@ def test_every_row_is_told_before_the_end(desk: Desk) -> None:
     desk.emulator.update(seconds="hold")
     given = [*prompts(59), "a prompt alone"]
     desk.first_leg(given, max_in_flight=50)
-    before = dict(desk.stores.texts)
+    before = dict(desk.variables.texts)
     found = videos._rows(task_of(desk, given))
     assert [one.row for one in found] == list(range(1, 61))
     assert [one.status for one in found] == [Status.MAKING] * 50 + [Status.PENDING] * 10
@@ -34,20 +36,20 @@ def test_every_row_is_told_before_the_end(desk: Desk) -> None:
     assert [telling.summary(found[index])["prompt"] for index in (0, 58, 59)] == ["fox 1.", "fox 59.", "a prompt alone"]
     (batch,) = telling.overview(Run("running", found, []))["batches"]
     assert batch["counts"] == {"rows": 60, "open": 10, "ordered": 50}
-    assert desk.stores.texts == before
+    assert desk.variables.texts == before
 
 
 def test_a_retry_with_other_rows_tells_of_those(desk: Desk) -> None:
     """By their new numbers; a video that isn't asked for any more is no row."""
     desk.emulator.update(seconds="hold")
     desk.first_leg(prompts(3))
-    ids = [entry.video_id for entry in desk.stores.entries()]
+    ids = [order.video_id for order in desk.variables.orders()]
     desk.next_try()
     desk.first_leg([prompts(3)[2], {"prompt": "a new fox"}, prompts(3)[0]])
     first, second, third = videos._rows(task_of(desk))
     assert (first.video_id, third.video_id) == (ids[2], ids[0])
     assert second.video_id not in ids
-    assert {entry.video_id: entry.row for entry in desk.stores.entries()} == {
+    assert {order.video_id: order.row for order in desk.variables.orders()} == {
         ids[0]: 3,
         ids[1]: None,  # else there would be two of its old number, and it might be the one that is shown
         ids[2]: 1,
@@ -74,34 +76,31 @@ def test_what_the_task_has_told_comes_first(desk: Desk) -> None:
 @pytest.mark.parametrize(
     "change",
     [
-        {"head": None},
-        {"head": "{"},
-        {"head": "[]"},
-        {"head": '"kept elsewhere by a backend of the company\'s"'},
-        {"0": "{"},
-        {"0": "[]"},
-        {"0": '{"rows": [{"key": 5}]}'},
-        {"0": '{"rows": [{"key": "a", "state": "unheard of"}]}'},
-        {"row_count": None},
-        {"row_count": "many"},
-        {"row_count": 10**9},
-        {"row_count": -1},
-        {"0": '{"rows": [{"key": "a", "row": []}]}'},
-        {"0": '{"rows": [{"key": "a", "row": 1, "video_id": "v", "sent_at": "yesterday"}]}'},
-        {"0": '{"rows": [{"key": "a", "row": 1, "video_id": "v", "sent_at": 1e300}]}'},
+        None,
+        "{",
+        "[]",
+        '"kept elsewhere"',
+        '{"orders": []}',
+        {"size": "many"},
+        {"orders": [{"key": 5}]},
+        {"rows": None},
+        {"rows": "many"},
+        {"rows": 10**9},
+        {"rows": -1},
+        {"orders": [{"key": "a", "row": []}]},
+        {"orders": [{"key": "a", "row": 1, "video_id": "v", "sent_at": "yesterday"}]},
+        {"orders": [{"key": "a", "row": 1, "video_id": "v", "sent_at": 1e300}]},
     ],
 )
-def test_a_record_that_cant_be_read_is_no_error(desk: Desk, change: dict[str, Any]) -> None:
+def test_a_record_that_cant_be_read_is_no_error(desk: Desk, change: Any) -> None:
     """Of another version, in another place, edited, or too long: the batch is shown as before it ordered anything."""
     desk.emulator.update(seconds="hold")
     desk.first_leg(prompts(3))
     task = task_of(desk)
-    for name, text in change.items():
-        if name == "row_count":
-            task.record["head"] = json.dumps(json.loads(task.record["head"]) | {"row_count": text})
-        elif text is None:
-            del task.record[name]
-        else:
-            task.record[name] = text
+    ((name, page),) = task.journal.items()
+    if isinstance(change, dict):
+        task.journal[name] = json.dumps(json.loads(page) | change)
+    else:
+        task.journal = {} if change is None else {name: change}
     (only,) = videos._rows(task)
     assert (only.row, only.status) == (0, Status.PENDING)

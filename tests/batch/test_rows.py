@@ -77,7 +77,7 @@ def test_the_message_is_capped(desk: Desk) -> None:
     assert len(str(caught.value).splitlines()) == 52
     assert "… and 950 more" in str(caught.value)
     assert desk.emulator.requests["create"] == 0
-    assert desk.stores.texts == {}
+    assert desk.variables.texts == {}
 
 
 @pytest.mark.parametrize("count", [0, MAX_ROWS + 1])

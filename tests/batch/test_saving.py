@@ -141,7 +141,7 @@ def test_a_row_that_cannot_be_saved_stops_no_other(
     for video_id in ids:
         desk.emulator.finish(video_id)
     saved["fail"] = {ids[2]: error}
-    with pytest.raises(StarVideosBatchError, match="1 completed, but not saved") as caught:
+    with pytest.raises(StarVideosBatchError, match=r"Row .: completed, but not saved") as caught:
         desk.resume(deferred)
     assert not caught.value.permanent
     lines = manifest(desk.ti.xcoms["manifest"])
@@ -160,7 +160,7 @@ def test_what_a_retry_cannot_mend(desk: Desk, tmp_path: Path) -> None:
     rows = [{"prompt": "fox 1.", "name": "one"}]
     deferred = desk.first_leg(rows, destination=f"{tmp_path}/", if_exists="error")
     (tmp_path / "one.mp4").write_text("mine")  # before that it would have been told, and nothing ordered
-    with pytest.raises(Exception, match="1 completed, but can't be saved") as caught:
+    with pytest.raises(Exception, match="Row 1: completed, but can't be saved") as caught:
         desk.resume(deferred)
     assert type(caught.value).__name__ == "AirflowFailException"
     (tmp_path / "one.mp4").unlink()
@@ -185,7 +185,7 @@ def test_a_stop_while_it_saves(desk: Desk, tmp_path: Path, saved: dict[str, Any]
     finally:
         saver.Saving._begin = saving_begins  # type: ignore[method-assign]
     assert not caught.value.permanent
-    states = desk.stores.states()
+    states = desk.variables.states()
     assert 3 <= states["saved"] < 20
     assert states["saved"] + states["completed"] == 20
     desk.next_try()
@@ -225,7 +225,7 @@ def test_saving_begins_while_others_are_made(desk: Desk, tmp_path: Path, saved: 
     with pytest.raises(BaseException) as caught:  # noqa: PT011
         desk.operator.execute_complete(desk.context, event)
     assert type(caught.value).__name__ == "TaskDeferred"
-    assert desk.stores.states() == {"saved": 1, "ordered": 3}
+    assert desk.variables.states() == {"saved": 1, "ordered": 3}
 
 
 def test_what_returns_is_small(desk: Desk, tmp_path: Path, saved: dict[str, Any]) -> None:

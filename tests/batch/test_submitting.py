@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 
 from airflow_provider_starvideos.api import retry
-from airflow_provider_starvideos.batch import submitting
-from airflow_provider_starvideos.batch.submitting import MAX_LOST_IN_A_ROW
 from airflow_provider_starvideos.exceptions import (
     StarVideosBatchError,
     StarVideosBatchFinalError,
     StarVideosStorageError,
 )
+from airflow_provider_starvideos.orders import submitter
+from airflow_provider_starvideos.orders.submitter import MAX_LOST_IN_A_ROW
 from airflow_provider_starvideos.storage import inputs
 from tests.batch.desk import Desk, prompts
 
@@ -54,7 +54,7 @@ def test_too_many_slows_down_and_never_fails(desk: Desk, fault: dict[str, Any]) 
     desk.emulator.add_fault(on="create", rate=0.33, **fault)
     order(desk, prompts(60), max_submit_concurrency=8)
     assert once_each(desk, 60)
-    assert desk.stores.states() == {"ordered": 60}
+    assert desk.variables.states() == {"ordered": 60}
 
 
 def test_a_server_with_a_limit(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -87,7 +87,7 @@ def test_a_long_pause_is_not_waited_for_on_a_worker(desk: Desk) -> None:
     assert plan.resume_at is not None
     assert before + 1000 <= plan.resume_at < time.time() + 1010
     assert not plan.videos
-    assert desk.stores.states() == {"open": 3}
+    assert desk.variables.texts == {}
     desk.emulator.clear_faults(fault)
     again = desk.begin(prompts(3))
     again.resume({}, {}, batch.carry() | {"halt": {**batch.carry()["halt"], "resume_at": time.time() + 60}})
@@ -104,12 +104,12 @@ def test_a_pause_beyond_the_timeout_is_not_begun(desk: Desk) -> None:
     with pytest.raises(StarVideosBatchError, match=r"asks to wait 864.. s, which is more than the timeout") as caught:
         desk.run(prompts(4), timeout=600, max_submit_concurrency=1)
     assert not caught.value.permanent
-    assert desk.stores.states() == {"completed": 2, "open": 1}
+    assert desk.variables.states() == {"completed": 2, "open": 1}
 
 
 def test_a_block_that_goes_on_does_not_hold_a_worker_each_time(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     """After the first minute of it a leg tries once; after the task's timeout ordering ends, and a retry may go on."""
-    monkeypatch.setattr(submitting, "LONGEST_INLINE_WAIT", 0.3)
+    monkeypatch.setattr(submitter, "LONGEST_INLINE_WAIT", 0.3)
     desk.emulator.add_fault(on="create", kind="rate_limit", retry_after=0.01)
     batch = order(desk, prompts(30), max_submit_concurrency=4, timeout=600)
     first = desk.emulator.requests["create"]
@@ -132,7 +132,7 @@ def test_a_block_that_goes_on_does_not_hold_a_worker_each_time(desk: Desk, monke
 
 def test_nobody_there(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     """No connection is no order: nothing is in doubt, and it goes on when the server is back."""
-    monkeypatch.setattr(submitting, "LONGEST_INLINE_WAIT", 0.3)
+    monkeypatch.setattr(submitter, "LONGEST_INLINE_WAIT", 0.3)
     monkeypatch.setenv(
         "AIRFLOW_CONN_NOBODY", '{"conn_type": "starvideos", "host": "http://127.0.0.1:9", "password": "k"}'
     )
@@ -140,7 +140,7 @@ def test_nobody_there(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     plan = batch.plan()
     assert plan is not None
     assert plan.resume_at is not None
-    assert desk.stores.states() == {"open": 5}
+    assert desk.variables.texts == {}
 
 
 @pytest.mark.parametrize(
@@ -151,7 +151,7 @@ def test_what_every_row_would_meet_stops_ordering(desk: Desk, status: int, told:
     fault = desk.emulator.add_fault(on="create", kind="status", status=status, skip=6)
     batch = order(desk, prompts(100), max_submit_concurrency=4)
     assert desk.emulator.requests["create"] <= 6 + 4 + 4
-    assert desk.stores.states() == {"ordered": 6, "open": desk.stores.states()["open"]}
+    assert desk.variables.states() == {"ordered": 6, "open": desk.variables.states()["open"]}
     assert len(batch.plan().videos) == 6
     with pytest.raises(StarVideosBatchFinalError, match=told):
         batch.check("")
@@ -163,10 +163,12 @@ def test_what_every_row_would_meet_stops_ordering(desk: Desk, status: int, told:
 def test_a_bad_row_is_its_own_problem(desk: Desk) -> None:
     """Refused and not billed; the others are ordered; a retry of no use, a clear asks again."""
     desk.emulator.add_fault(on="create", kind="status", status=400, match="fox 3.", body={"error": "a bad fox"})
-    with pytest.raises(Exception, match=r"1 of 5 rows .* 1 refused by the API.*row 3: .*a bad fox") as caught:
+    with pytest.raises(
+        Exception, match=r"(?s)1 of 5 rows .* 1 rejected.*Row 3: refused by the API\. Billed: no.*a bad fox"
+    ) as caught:
         desk.run(prompts(5))
     assert "may be without" in str(caught.value)
-    assert desk.stores.states() == {"completed": 4, "rejected": 1}
+    assert desk.variables.states() == {"completed": 4, "rejected": 1}
     desk.emulator.clear_faults()
     desk.next_try()
     assert len(set(desk.run(prompts(5)))) == 5
@@ -186,12 +188,12 @@ def test_lost_answers_are_listed_and_never_sent_again(desk: Desk, kind: str) -> 
     """Accepted, and nobody knows: in doubt over any number of tries; the others are delivered."""
     desk.emulator.add_fault(on="create", kind=kind, when="after", times=3, skip=2)
     for _ in range(3):
-        with pytest.raises(Exception, match="3 unconfirmed: perhaps ordered and billed") as caught:
+        with pytest.raises(Exception, match="3 unconfirmed") as caught:
             desk.run(prompts(20))
         assert "starvideos_decision_" in str(caught.value)
         desk.next_try()
     assert once_each(desk, 20)
-    assert desk.stores.states() == {"completed": 17, "unconfirmed": 3}
+    assert desk.variables.states() == {"completed": 17, "unconfirmed": 3}
 
 
 def test_many_lost_answers_in_a_row_stop_it(desk: Desk) -> None:
@@ -217,7 +219,7 @@ def test_a_third_lost_does_not_stop_it(desk: Desk) -> None:
     desk.emulator.add_fault(on="create", kind="reset", when="after", rate=0.3)
     with pytest.raises(Exception, match="unconfirmed"):
         desk.run(prompts(150))
-    states = desk.stores.states()
+    states = desk.variables.states()
     assert once_each(desk, 150)
     assert states["completed"] + states["unconfirmed"] == 150
     assert 20 < states["unconfirmed"] < 75
@@ -231,7 +233,7 @@ def test_ids_are_on_record_while_another_order_hangs(desk: Desk) -> None:
     def look() -> None:
         desk.emulator.wait_for("fault", fault="hang")
         until = time.monotonic() + 3
-        while (states := dict(desk.stores.states())) != {"ordered": 7, "sending": 1} and time.monotonic() < until:
+        while (states := dict(desk.variables.states())) != {"ordered": 7, "sending": 1} and time.monotonic() < until:
             time.sleep(0.01)
         seen.append(states)
         desk.emulator.clear_faults(release="answer")
@@ -247,16 +249,16 @@ def test_ids_are_on_record_while_another_order_hangs(desk: Desk) -> None:
 def test_ids_are_on_record_while_it_pauses(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing is in doubt in a pause that the API asked for: nothing is out."""
     seen: list[dict[str, int]] = []
-    original = submitting.Submission.__init__
+    original = submitter.Submitter.__init__
 
     def init(self: Any, *args: Any, **kwargs: Any) -> None:
         def sleep(seconds: float) -> None:
-            seen.append(dict(desk.stores.states()))
+            seen.append(dict(desk.variables.states()))
             time.sleep(seconds)
 
         original(self, *args, **kwargs, sleep=sleep)
 
-    monkeypatch.setattr(submitting.Submission, "__init__", init)
+    monkeypatch.setattr(submitter.Submitter, "__init__", init)
     desk.emulator.add_fault(on="create", kind="rate_limit", match="fox 2.", times=1, retry_after=0.2)
     order(desk, prompts(6), max_submit_concurrency=3)
     assert seen
@@ -286,7 +288,9 @@ def test_an_input_whose_store_cannot_be_asked(desk: Desk, monkeypatch: pytest.Mo
 
     monkeypatch.setattr(inputs, "presigned", away)
     rows = [*prompts(3), {"prompt": "fox 4.", "reference_images": ["s3://bucket/a.png"]}]
-    with pytest.raises(StarVideosBatchError, match="1 not ordered: its inputs can't be read") as caught:
+    with pytest.raises(
+        StarVideosBatchError, match=r"Row 4: not ordered: its inputs can't be read\. Billed: no"
+    ) as caught:
         desk.run(rows)
     assert not caught.value.permanent
     assert once_each(desk, 3)
@@ -298,11 +302,11 @@ def test_sigterm_orders_nothing_more_and_loses_nothing(desk: Desk) -> None:
     desk.emulator.add_fault(on="create", kind="delay", seconds=0.02)
     batch = desk.begin(prompts(50), max_submit_concurrency=4)
     operator: Any = desk.operator
-    desk.stores.watches = lambda step, key, value: operator.on_kill() if desk.billed >= 8 else None
+    desk.variables.watches = lambda step, key, value: operator.on_kill() if desk.billed >= 8 else None
     batch.order()
-    desk.stores.watches = lambda step, key, value: None
+    desk.variables.watches = lambda step, key, value: None
     assert 8 <= desk.billed <= 16
-    assert desk.stores.states()["ordered"] == desk.billed
+    assert desk.variables.states()["ordered"] == desk.billed
     plan = batch.plan()
     assert plan is not None
     assert plan.resume_at is not None
@@ -316,8 +320,8 @@ def test_sigterm_orders_nothing_more_and_loses_nothing(desk: Desk) -> None:
 def test_sigterm_without_the_triggerer(desk: Desk) -> None:
     """A worker that waits itself ends at once, and a retry goes on."""
     desk.emulator.update(seconds="hold")
-    desk.stores.watches = lambda step, key, value: desk.operator.on_kill() if desk.billed >= 4 else None  # type: ignore[union-attr]
+    desk.variables.watches = lambda step, key, value: desk.operator.on_kill() if desk.billed >= 4 else None  # type: ignore[union-attr]
     with pytest.raises(StarVideosBatchError, match="is being ended") as caught:
         desk.run(prompts(50), deferrable=False, max_submit_concurrency=4)
     assert not caught.value.permanent
-    assert set(desk.stores.states()) <= {"ordered", "open"}
+    assert set(desk.variables.states()) <= {"ordered", "open"}

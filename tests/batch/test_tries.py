@@ -25,7 +25,7 @@ def decide(desk: Desk, error: BaseException, decision: str) -> None:
     """Set the Variable that the error names."""
     key = re.search(r"Variable (starvideos_decision_\w+)", str(error))
     assert key, error
-    desk.variables[key[1]] = decision
+    desk.variables.texts[key[1]] = decision
 
 
 def lose(desk: Desk, *numbers: int) -> None:
@@ -74,7 +74,7 @@ def test_one_of_several_equal_rows_is_taken_out(desk: Desk, failed: int) -> None
     """The failed one goes, whichever it was: the others' videos were paid for. Also over legs and further tries."""
     desk.emulator.update(seconds="hold")
     deferred = desk.first_leg([*prompts(1)] * 3)
-    ids = [entry.video_id or "" for entry in desk.stores.entries()]
+    ids = [order.video_id or "" for order in desk.variables.orders()]
     for number, video_id in enumerate(ids):
         desk.emulator.finish(video_id, "failed" if number == failed else "completed")
     with pytest.raises(AirflowFailException, match="1 failed"):
@@ -106,17 +106,17 @@ def test_requests_that_change_within_a_try(desk: Desk) -> None:
 def test_a_leg_that_was_killed_while_it_ordered(desk: Desk) -> None:
     """The next try lists what was out, and orders the rest."""
     batch = desk.begin(prompts(6))
-    entries = [batch.book.open(row.key) for row in batch.rows[:2]]
-    for entry in entries:
-        entry.become("sending")  # type: ignore[arg-type]
-        entry.sent_at = time.time()
-    batch.book.touch(entries)
-    batch.book.commit()
+    entries = [batch.journal.open(row.key) for row in batch.rows[:2]]
+    for order in entries:
+        order.become("sending")  # type: ignore[arg-type]
+        order.sent_at = time.time()
+    batch.journal.touch(entries)
+    batch.journal.commit()
     desk.next_try()
     error = fails(desk, prompts(6))
     assert isinstance(error, AirflowFailException)
-    assert "2 unconfirmed: perhaps ordered and billed" in str(error)
-    assert "row 1: the task ended before the answer was on record" in str(error)
+    assert "2 unconfirmed" in str(error)
+    assert "Rows 1-2: unconfirmed: may have been billed. Billed: perhaps. the task ended before" in str(error)
     assert desk.billed == 4
 
 
@@ -125,10 +125,10 @@ def test_the_event_of_an_earlier_try(desk: Desk) -> None:
     deferred = desk.first_leg(prompts(4), max_in_flight=2)
     event = desk.event_of(deferred)
     batch = desk.begin(prompts(4))
-    entry = batch.book.open(batch.rows[2].key)
-    entry.become("sending")  # type: ignore[arg-type]
-    batch.book.touch([entry])
-    batch.book.commit()
+    order = batch.journal.open(batch.rows[2].key)
+    order.become("sending")  # type: ignore[arg-type]
+    batch.journal.touch([order])
+    batch.journal.commit()
     desk.next_try()
     desk.operator = desk.make()
     with pytest.raises(TaskDeferred) as caught:
@@ -146,13 +146,11 @@ def test_a_person_decides_to_order_again(desk: Desk, decision: str) -> None:
     error = fails(desk, prompts(5))
     assert isinstance(error, AirflowFailException)
     decide(desk, error, decision)
-    old = set(desk.variables)
     lose(desk, 4)
     error = fails(desk, prompts(5))
     assert "1 unconfirmed" in str(error)
     assert desk.billed_prompts() == {"fox 1.": 1, "fox 2.": 2, "fox 3.": 1, "fox 4.": 2, "fox 5.": 1}
-    assert desk.variables == {}
-    desk.variables |= dict.fromkeys(old, "resubmit")  # one that couldn't be deleted
+    assert desk.variables.decisions == {}
     fails(desk, prompts(5))
     assert desk.billed == 7
 
@@ -169,26 +167,25 @@ def test_a_person_knows_the_videos(desk: Desk) -> None:
 
 
 def test_a_person_knows_one_of_them(desk: Desk) -> None:
-    """The other stays in doubt, under another name of the Variable."""
+    """The other stays unconfirmed; the decision that was carried out is gone."""
     lose(desk, 2, 4)
     error = fails(desk, prompts(5))
     decide(desk, error, f'{{"2": "{id_of(desk, "fox 2.")}"}}')
-    (key,) = desk.variables
     error = fails(desk, prompts(5))
     assert "1 unconfirmed" in str(error)
-    assert key not in str(error)
+    assert desk.variables.decisions == {}
     assert desk.billed == 5
 
 
 WRONG = {
     "no video": ('{"2": "video_starvideos_1"}', "names no video for row 2"),
     "no id": ('{"2": "../x"}', "names no video for row 2"),
-    "another row": ('{"3": "resubmit"}', "names rows that aren't in doubt: 3"),
+    "another row": ('{"3": "resubmit"}', "names rows whose outcome isn't unknown: 3"),
     "a delivered row's": ('{"2": "ID1"}', "gives row 2 the video of another row"),
     "one for two": ('{"2": "ID2", "4": "ID2"}', "gives row 4 the video of another row"),
-    "no JSON": ("yes", "must be 'resubmit' or a JSON object"),
-    "a list": ("[2]", "must be 'resubmit' or a JSON object"),
-    "a number": ('{"2": 7}', "must be 'resubmit' or a JSON object"),
+    "no JSON": ("yes", "must be 'resubmit', a video's id, or a JSON object"),
+    "a list": ("[2]", "must be 'resubmit', a video's id, or a JSON object"),
+    "a number": ('{"2": 7}', "must be 'resubmit', a video's id, or a JSON object"),
 }
 
 
@@ -231,17 +228,17 @@ def test_a_video_that_the_api_forgot(desk: Desk) -> None:
     desk.run(prompts(3), max_failures=3)
     missing = id_of(desk, "fox 2.")
     batch = desk.begin(prompts(3))
-    for row, entry in batch.results():
+    for row, order in batch.results():
         if row.number == 2:
-            entry.become("ordered")  # type: ignore[arg-type]
-            batch.book.touch([entry])
-    batch.book.commit()
+            order.become("ordered")  # type: ignore[arg-type]
+            batch.journal.touch([order])
+    batch.journal.commit()
     desk.emulator.add_fault(
         on="query", kind="status", status=404, match=missing, body={"error": "no such video", "code": 404}
     )
     desk.next_try()
     error = fails(desk, prompts(3))
-    assert "1 ordered, but the API doesn't know it" in str(error)
+    assert "Row 2: ordered, but the API doesn't know the video. Billed: yes." in str(error)
     decide(desk, error, "resubmit")
     error = fails(desk, prompts(3))
     assert desk.billed == 3, "only an order whose answer was lost is meant by it"
@@ -255,7 +252,7 @@ def test_failed_videos(desk: Desk, retry_failed: bool, billed: int) -> None:
     """A retry orders them anew only where that is asked for; without, it is of no use, and isn't made."""
     rows = [*prompts(3), {"prompt": "[fail: too blue] fox 4."}]
     error = fails(desk, rows, retry_failed=retry_failed)
-    assert "row 4 (video_" in str(error)
+    assert "Row 4: failed at StarVideos. Billed: yes." in str(error)
     assert "too blue" in str(error)
     assert isinstance(error, StarVideosBatchError if retry_failed else AirflowFailException)
     fails(desk, rows, retry_failed=retry_failed)
@@ -292,7 +289,7 @@ def test_nobody_is_told_to_clear_a_success(desk: Desk, caplog: pytest.LogCapture
     desk.run(prompts(3), max_failures=1)
     desk.succeed()
     assert "1 unconfirmed" in caplog.text
-    assert "Cleared, it would order all rows anew" in caplog.text
+    assert "Cleared, it orders all rows again" in caplog.text
     assert "starvideos_decision_" not in caplog.text
 
 
@@ -333,7 +330,7 @@ def test_places(desk: Desk) -> None:
         going = [one for one in desk.emulator.orders if one.status in ("queued", "processing")]
         most = max(most, len(going))
 
-    desk.stores.watches = look
+    desk.variables.watches = look
     ids = desk.run(prompts(20), max_in_flight=8)
     assert 1 < most <= 8
     assert len(set(ids)) == 20

@@ -16,7 +16,7 @@ from airflow_provider_starvideos.api import retry
 from airflow_provider_starvideos.api.models import VideoTask
 from airflow_provider_starvideos.api.polling import BACKSTOP_SECONDS, LAST_POLL_SECONDS
 from airflow_provider_starvideos.batch import poller
-from airflow_provider_starvideos.batch.entries import RowState
+from airflow_provider_starvideos.orders.states import OrderState
 from airflow_provider_starvideos.batch.plan import Outcome, Plan
 from airflow_provider_starvideos.batch.poller import LATE_SPREAD_SECONDS, BatchWait
 from airflow_provider_starvideos.exceptions import (
@@ -26,6 +26,7 @@ from airflow_provider_starvideos.exceptions import (
     StarVideosNotFoundError,
     StarVideosServerError,
 )
+from airflow_provider_starvideos.orders.states import OrderState
 from airflow_provider_starvideos.triggers.batch import StarVideosBatchTrigger, read
 from tests.batch.desk import LOG, Desk, prompts
 
@@ -83,7 +84,7 @@ async def test_no_more_looks_than_one_an_interval() -> None:
     began = time.monotonic()
     outcomes = await waited(api, plan(60))
     wall = time.monotonic() - began
-    assert {one.state for one in outcomes.values()} == {RowState.COMPLETED}
+    assert {one.state for one in outcomes.values()} == {OrderState.COMPLETED}
     assert len(outcomes) == 60
     for times in api.looks.values():
         assert len(times) <= wall / INTERVAL + 1
@@ -164,7 +165,7 @@ async def test_c2_one_401_while_a_key_is_exchanged_ends_nothing() -> None:
     api = Api(
         lambda video_id, look: REFUSED if video_id == "v1" and look == 1 else completed_at_look(2)(video_id, look)
     )
-    assert {one.state for one in (await waited(api, plan(3))).values()} == {RowState.COMPLETED}
+    assert {one.state for one in (await waited(api, plan(3))).values()} == {OrderState.COMPLETED}
 
 
 GATEWAYS = StarVideosNotFoundError("no path", status_code=404)
@@ -178,9 +179,9 @@ async def test_no_answer_about_one_video_ends_the_wait_for_the_others(error: Sta
     api = Api(lambda video_id, look: error if video_id == "v0" else "completed" if look > 5 else "processing")
     outcomes = await waited(api, plan(3, seconds=2.5))
     assert {name: one.state for name, one in outcomes.items()} == {
-        "v0": RowState.TIMED_OUT,
-        "v1": RowState.COMPLETED,
-        "v2": RowState.COMPLETED,
+        "v0": OrderState.TIMED_OUT,
+        "v1": OrderState.COMPLETED,
+        "v2": OrderState.COMPLETED,
     }
     assert len(api.looks["v0"]) > 10
 
@@ -207,7 +208,7 @@ async def test_c4_deadlines_that_have_passed_still_get_a_poll() -> None:
     wait = BatchWait(of, with_one.look, LOG)
     wait._due = [(0.0, video_id) for _, video_id in wait._due]  # not spread over half a minute
     outcomes = await wait.run()
-    assert {name: one.state for name, one in outcomes.items()} == {"v0": RowState.COMPLETED, "v1": RowState.TIMED_OUT}
+    assert {name: one.state for name, one in outcomes.items()} == {"v0": OrderState.COMPLETED, "v1": OrderState.TIMED_OUT}
 
 
 async def test_c4_polls_after_the_last_deadline_come_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -220,7 +221,7 @@ async def test_c4_polls_after_the_last_deadline_come_in_time(monkeypatch: pytest
     monkeypatch.setattr(poller, "LATE_SPREAD_SECONDS", 0.05)
     hanging = Api(lambda video_id, look: "processing", seconds=3600)
     outcomes = await waited(hanging, of)
-    assert {one.state for one in outcomes.values()} == {RowState.TIMED_OUT}
+    assert {one.state for one in outcomes.values()} == {OrderState.TIMED_OUT}
     assert len(outcomes) == 200
 
 
@@ -320,17 +321,17 @@ def test_an_error_event_keeps_what_was_known(desk: Desk) -> None:
     with pytest.raises(Exception, match="the API refused the key") as caught:
         desk.resume(deferred)
     assert type(caught.value).__name__ == "AirflowFailException"
-    assert desk.stores.states() == {"completed": 4, "ordered": 6}
+    assert desk.variables.states() == {"completed": 4, "ordered": 6}
 
 
 def test_deadlines(desk: Desk) -> None:
     """A video that isn't ready in time is told; it goes on, and the next try waits for it, and pays nothing."""
     desk.emulator.update(seconds="hold")
-    with pytest.raises(Exception, match="3 not ready in time, it goes on") as caught:
+    with pytest.raises(Exception, match="3 timed_out") as caught:
         desk.run(prompts(3), timeout=0.3)
     assert type(caught.value).__name__ == "StarVideosBatchError"
-    assert desk.stores.states() == {"timed_out": 3}
-    assert not [entry.completed_at for entry in desk.stores.entries() if entry.completed_at]
+    assert desk.variables.states() == {"timed_out": 3}
+    assert not [order.completed_at for order in desk.variables.orders() if order.completed_at]
     for order in desk.emulator.orders:
         desk.emulator.finish(order.id)
     desk.next_try()

@@ -17,12 +17,13 @@ from types import FrameType
 from typing import Any
 
 import pytest
+from airflow.sdk.exceptions import AirflowTaskTimeout
 
-from airflow_provider_starvideos import batch as package
+from airflow_provider_starvideos import orders as package
 from airflow_provider_starvideos.api import retry
 from airflow_provider_starvideos.api.models import VideoRequest, VideoTask
 from airflow_provider_starvideos.api.protocol import Endpoint
-from airflow_provider_starvideos.batch import book, submitting
+from airflow_provider_starvideos.api.validation import build_request
 from airflow_provider_starvideos.batch.batch import Batch, Options
 from airflow_provider_starvideos.batch.rows import read_rows
 from airflow_provider_starvideos.exceptions import (
@@ -31,11 +32,17 @@ from airflow_provider_starvideos.exceptions import (
     StarVideosUnconfirmedError,
 )
 from airflow_provider_starvideos.hooks.starvideos import StarVideosHook
-from tests.batch.desk import LOG, Stores, fake_variables, prompts
+from airflow_provider_starvideos.orders import journal, submitter
+from airflow_provider_starvideos.orders.journal import Journal
+from airflow_provider_starvideos.orders.single import SingleOrder
+from tests.batch.desk import prompts
+from tests.orders.variables import LOG, NAME, Variables
 
 CONCURRENCY = 4
 ROWS = 20
-FILES = tuple(str(Path(next(iter(package.__path__))) / name) for name in ("submitting.py", "book.py", "entries.py"))
+FILES = tuple(
+    str(Path(next(iter(package.__path__))) / name) for name in ("submitter.py", "journal.py", "record.py", "single.py")
+)
 
 
 class Killed(BaseException):
@@ -53,12 +60,17 @@ class FakeApi(StarVideosHook):
         self.lost, self.taken = lost, Counter[str]()
         self.ids: dict[str, str] = {}
         self.watches: Callable[[str], None] = lambda prompt: None
+        self.known: VideoTask | None = None
         self._lock, self._calls = threading.Lock(), itertools.count(1)
 
     def get_conn(self) -> Endpoint:
         return Endpoint("http://127.0.0.1/api", "key")
 
-    def submit(self, request: VideoRequest, endpoint: Any = None, witness: Any = None) -> VideoTask:
+    def get_video(self, video_id: str) -> VideoTask:
+        assert self.known is not None
+        return self.known
+
+    def submit(self, request: VideoRequest, endpoint: Any = None) -> VideoTask:
         prompt = request.prompt
         self.watches(prompt)
         with self._lock:
@@ -76,18 +88,20 @@ class FakeApi(StarVideosHook):
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """No pauses that only take time, and no Variables but the test's."""
     monkeypatch.setattr(retry, "FIRST_DELAY", 0.0005)
-    monkeypatch.setattr(submitting, "GATHER_SECONDS", 0.0005)
-    monkeypatch.setattr(submitting, "MAX_LOST_IN_A_ROW", 100)
-    monkeypatch.setattr(book, "WRITE_DELAY", 0.0)
-    monkeypatch.setattr(book, "SHARD_ROWS", 6)
-    fake_variables(monkeypatch)
+    monkeypatch.setattr(submitter, "GATHER_SECONDS", 0.0005)
+    monkeypatch.setattr(submitter, "MAX_LOST_IN_A_ROW", 100)
+    monkeypatch.setattr(journal, "WRITE_SECONDS", 0.0)
+    monkeypatch.setattr(journal, "PART_ORDERS", 6)
+    Variables().install(monkeypatch)
 
 
-def batch_of(api: FakeApi, stores: Stores) -> Batch:
+def batch_of(api: FakeApi, variables: Variables, try_number: int = 1) -> Batch:
     """Return a try's batch, begun."""
+    orders = Journal(variables, NAME, try_number, LOG, sleep=lambda seconds: None)
+    orders.load()
     rows = read_rows(prompts(ROWS), {}, api.get_conn().base_url)
     options = Options(CONCURRENCY, 1000, 0, False, False, 1, 60, 600)
-    batch = Batch(rows, stores.book(), api, options, LOG, saving=None, stopping=lambda: False)
+    batch = Batch(rows, orders, lambda: None, api, options, LOG, saving=None, stopping=lambda: False)
     batch.begin()
     return batch
 
@@ -97,36 +111,36 @@ def prompt_of(api: FakeApi) -> dict[str, str]:
     return {row.key: row.request.prompt for row in read_rows(prompts(ROWS), {}, api.get_conn().base_url)}
 
 
-def on_record(api: FakeApi, stores: Stores) -> dict[str, Any]:
+def on_record(api: FakeApi, variables: Variables) -> dict[str, Any]:
     """Return the record's entries by prompt."""
     names = prompt_of(api)
-    return {names[entry.key]: entry for entry in stores.entries()}
+    return {names[order.key]: order for order in variables.orders()}
 
 
-def doubtful(api: FakeApi, stores: Stores) -> list[str]:
+def doubtful(api: FakeApi, variables: Variables) -> list[str]:
     """Return the prompts that the next try would not send."""
     return [
-        prompt for prompt, entry in on_record(api, stores).items() if str(entry.state) in ("sending", "unconfirmed")
+        prompt for prompt, order in on_record(api, variables).items() if str(order.state) in ("sending", "unconfirmed")
     ]
 
 
 def test_a_kill_at_any_write(caplog: pytest.LogCaptureFixture) -> None:
     """Before each order its intent is on record, and never are more rows in doubt than may be out at once."""
-    api, stores = FakeApi(), Stores()
+    api, variables = FakeApi(), Variables()
     snapshots: list[dict[str, str]] = []
     unready: list[str] = []
 
     def sent(prompt: str) -> None:
-        if str(on_record(api, stores)[prompt].state) != "sending":
+        if str(on_record(api, variables)[prompt].state) != "sending":
             unready.append(prompt)
 
     api.watches = sent
-    stores.watches = lambda step, key, value: snapshots.append(dict(stores.texts)) if step != "read" else None
-    batch_of(api, stores).order()
+    variables.watches = lambda step, key, value: snapshots.append(dict(variables.texts)) if step != "read" else None
+    batch_of(api, variables).order()
     assert not unready
     assert len(snapshots) > 10
     for texts in snapshots:
-        found = Stores()
+        found = Variables()
         found.texts = texts
         assert len(doubtful(api, found)) <= CONCURRENCY
     assert set(api.taken.values()) == {1}
@@ -134,21 +148,21 @@ def test_a_kill_at_any_write(caplog: pytest.LogCaptureFixture) -> None:
 
 def test_a_kill_at_any_write_where_rows_stand_anywhere_in_the_record() -> None:
     """A later try's rows come in another order: outcomes and intents are in objects of their own, written in turns."""
-    api, stores = FakeApi(), Stores()
-    batch = batch_of(api, stores)
-    batch.book.touch([batch.book.open(row.key) for row in reversed(batch.rows)])
-    batch.book.commit()
+    api, variables = FakeApi(), Variables()
+    batch = batch_of(api, variables)
+    batch.journal.touch([batch.journal.open(row.key) for row in reversed(batch.rows)])
+    batch.journal.commit()
     most = 0
 
     def look(step: str, key: str, value: Any) -> None:
         nonlocal most
         if step == "written":
-            found = Stores()
-            found.texts = dict(stores.texts)
+            found = Variables()
+            found.texts = dict(variables.texts)
             most = max(most, len(doubtful(api, found)))
 
-    stores.watches = look
-    batch_of(api, stores).order()
+    variables.watches = look
+    batch_of(api, variables, 2).order()
     assert 2 < most <= CONCURRENCY
     assert set(api.taken.values()) == {1}
 
@@ -156,20 +170,20 @@ def test_a_kill_at_any_write_where_rows_stand_anywhere_in_the_record() -> None:
 def test_a_kill_at_any_write_orders_nothing_twice() -> None:
     """The process ends at a write, for good: whatever was taken by then is on record, or in doubt."""
     for number in itertools.count(1):
-        api, stores = FakeApi(), Stores()
-        if not _killed_at_write(api, stores, number):
+        api, variables = FakeApi(), Variables()
+        if not _killed_at_write(api, variables, number):
             break
         taken = dict(api.taken)
-        doubt = doubtful(api, stores)
+        doubt = doubtful(api, variables)
         assert len(doubt) <= CONCURRENCY, number
-        second = batch_of(api, stores)
+        second = batch_of(api, variables, 2)
         second.order()
         assert set(api.taken.values()) == {1}, (number, taken)
         assert set(api.taken) >= {f"fox {one}." for one in range(1, ROWS + 1)} - set(doubt), number
     assert number > 20
 
 
-def _killed_at_write(api: FakeApi, stores: Stores, number: int) -> bool:
+def _killed_at_write(api: FakeApi, variables: Variables, number: int) -> bool:
     """Order until the ``number``-th write, from which on nothing is written any more; tell whether it came to it."""
     count = itertools.count(1)
 
@@ -179,13 +193,13 @@ def _killed_at_write(api: FakeApi, stores: Stores, number: int) -> bool:
             raise Killed
         return False
 
-    stores.refuses = refuses
+    variables.refuses = refuses
     try:
-        batch_of(api, stores).order()
+        batch_of(api, variables).order()
     except Killed:
         return True
     finally:
-        stores.refuses = lambda step, key, value: False
+        variables.refuses = lambda step, key, value: False
         api.watches = lambda prompt: None
     return False
 
@@ -194,7 +208,7 @@ def _never(prompt: str) -> None:
     raise AssertionError(f"{prompt} was sent after the kill")
 
 
-def lines_until_the_end(api: FakeApi, stores: Stores, stop_at: int) -> tuple[int, str]:
+def lines_until_the_end(api: FakeApi, variables: Variables, stop_at: int) -> tuple[int, str]:
     """Order, and raise at the given line that the deciding thread runs; return how many it ran, and where it was."""
     count, where = 0, ""
 
@@ -214,7 +228,7 @@ def lines_until_the_end(api: FakeApi, stores: Stores, stop_at: int) -> tuple[int
                 raise Killed
         return trace
 
-    batch = batch_of(api, stores)
+    batch = batch_of(api, variables)
     sys.settrace(trace)
     try:
         batch.order()
@@ -226,57 +240,47 @@ def lines_until_the_end(api: FakeApi, stores: Stores, stop_at: int) -> tuple[int
 
 
 @pytest.mark.parametrize("part", range(4))
-def test_a_signal_between_any_two_lines(part: int, caplog: pytest.LogCaptureFixture) -> None:
-    """No row is in doubt but those whose answers were lost; no id is lost; the next try orders what is missing, once.
-
-    Where the signal comes while the end is put on record, rows may stay in doubt: as many as were out, and their ids
-    are in the log.
+def test_a_signal_between_any_two_lines(part: int) -> None:
+    """No outcome is unknown but those whose answers were lost, and no id is lost, also where the signal comes while
+    the end is written. The next try orders what is missing, once.
     """
-    caplog.set_level("INFO")
     lost = ("fox 3.", "fox 11.")
-    total, _ = lines_until_the_end(FakeApi(lost), Stores(), -1)
+    total, _ = lines_until_the_end(FakeApi(lost), Variables(), -1)
     assert total > 800
     for stop_at in range(1 + part, total, 4 * 3):
-        caplog.clear()
-        api, stores = FakeApi(lost), Stores()
-        _, where = lines_until_the_end(api, stores, stop_at)
-        record = on_record(api, stores)
-        doubt = set(doubtful(api, stores)) - set(lost)
-        if "_finish" not in where:
-            assert not doubt, (stop_at, where)
-        assert len(doubt) <= CONCURRENCY, (stop_at, where)
+        api, variables = FakeApi(lost), Variables()
+        _, where = lines_until_the_end(api, variables, stop_at)
+        record = on_record(api, variables)
+        doubt = set(doubtful(api, variables)) - set(lost)
+        assert not doubt, (stop_at, where)
         for prompt, video_id in api.ids.items():
-            known = record[prompt].video_id == video_id or prompt in lost
-            assert known or video_id in caplog.text, (stop_at, where, prompt)
+            assert record[prompt].video_id == video_id or prompt in lost, (stop_at, where, prompt)
         before = dict(api.taken)
-        batch_of(api, stores).order()
+        batch_of(api, variables, 2).order()
         assert set(api.taken.values()) == {1}, (stop_at, where, before)
         assert len(api.taken) >= ROWS - len(doubt), (stop_at, where)
 
 
 def test_a_signal_just_before_the_end_is_put_on_record(monkeypatch: pytest.MonkeyPatch) -> None:
     """Between the last order's answer and the step that puts it on record there is a moment, too."""
-    finish, calls = submitting.Submission._finish, itertools.count(1)
+    settle, calls = submitter.Submitter._settle, itertools.count(1)
 
     def late(self: Any, pool: Any) -> None:
         if next(calls) == 1:
             raise Killed
-        finish(self, pool)
+        settle(self, pool)
 
-    monkeypatch.setattr(submitting.Submission, "_finish", late)
-    api, stores = FakeApi(), Stores()
+    monkeypatch.setattr(submitter.Submitter, "_settle", late)
+    api, variables = FakeApi(), Variables()
     with pytest.raises(Killed):
-        batch_of(api, stores).order()
-    assert doubtful(api, stores) == []
-    assert {prompt: entry.video_id for prompt, entry in on_record(api, stores).items()} == api.ids
+        batch_of(api, variables).order()
+    assert doubtful(api, variables) == []
+    assert {prompt: order.video_id for prompt, order in on_record(api, variables).items()} == api.ids
 
 
-def test_a_second_signal_while_it_waits_for_the_answers(
-    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_second_signal_while_it_waits_for_the_answers(monkeypatch: pytest.MonkeyPatch) -> None:
     """What was answered by then is on record, what is still out is in doubt."""
-    caplog.set_level("INFO")
-    api, stores = FakeApi(), Stores()
+    api, variables = FakeApi(), Variables()
     go, hanging = threading.Event(), threading.Event()
 
     def hang(prompt: str) -> None:
@@ -285,46 +289,117 @@ def test_a_second_signal_while_it_waits_for_the_answers(
             go.wait(10)
 
     api.watches = hang
-    batch = batch_of(api, stores)
+    batch = batch_of(api, variables)
 
     class Pool(ThreadPoolExecutor):
         def shutdown(self, wait: bool = True, **kwargs: Any) -> None:
             raise Killed
 
-    def sleeps(self: Any, entries: Any) -> bool:
+    def sleeps(self: Any, orders: Any) -> bool:
         if hanging.is_set():
             time.sleep(0.01)
             raise Killed
-        return original(self, entries)
+        return original(self, orders)
 
-    original = book.Book.spreads
-    monkeypatch.setattr(submitting, "ThreadPoolExecutor", Pool)
-    monkeypatch.setattr(book.Book, "spreads", sleeps)
+    original = journal.Journal.spreads
+    monkeypatch.setattr(submitter, "ThreadPoolExecutor", Pool)
+    monkeypatch.setattr(journal.Journal, "spreads", sleeps)
     try:
         with pytest.raises(Killed):
             batch.order()
     finally:
         go.set()
-    record = on_record(api, stores)
+    record = on_record(api, variables)
     assert str(record["fox 6."].state) == "sending"
-    known = {prompt for prompt, entry in record.items() if entry.video_id and entry.video_id == api.ids.get(prompt)}
+    known = {prompt for prompt, order in record.items() if order.video_id and order.video_id == api.ids.get(prompt)}
     assert len(known) >= 2
-    assert all(api.ids[prompt] in caplog.text for prompt in known)
 
 
 def test_an_error_nobody_thought_of(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever a sending thread dies of, its row is in doubt, and the others are ordered."""
-    api, stores = FakeApi(), Stores()
+    api, variables = FakeApi(), Variables()
 
     def fails(prompt: str) -> None:
         if prompt == "fox 5.":
             raise MemoryError("no more room")
 
     api.watches = fails
-    batch = batch_of(api, stores)
+    batch = batch_of(api, variables)
     batch.order()
     batch.take({})
-    assert doubtful(api, stores) == ["fox 5."]
-    assert "MemoryError: no more room" in str(on_record(api, stores)["fox 5."].error)
+    assert doubtful(api, variables) == ["fox 5."]
+    assert "MemoryError: no more room" in str(on_record(api, variables)["fox 5."].error)
     with pytest.raises(StarVideosBatchError):
         batch.check("")
+
+
+def single(api: FakeApi, variables: Variables, try_number: int) -> str:
+    """Run a try of a task with one order."""
+    orders = Journal(variables, NAME, try_number, LOG, sleep=lambda seconds: None)
+    return SingleOrder(api, orders, lambda: None, LOG).obtain(build_request(prompt="fox 1.")).id
+
+
+def single_until(stop_at: int) -> tuple[FakeApi, Variables, int, list[str]]:
+    """Order one video, and raise at the given line after its answer; return where the lines after it were."""
+    api, variables = FakeApi(), Variables()
+    where: list[str] = []
+
+    def trace(frame: FrameType, event: str, arg: Any) -> Any:
+        if event == "call" and "airflow_provider_starvideos" not in frame.f_code.co_filename:
+            return None
+        if event == "line" and api.ids:
+            where.append(frame.f_code.co_qualname)
+            if len(where) == stop_at:
+                raise AirflowTaskTimeout
+        return trace
+
+    sys.settrace(trace)
+    try:
+        single(api, variables, 1)
+    except AirflowTaskTimeout:
+        pass
+    finally:
+        sys.settrace(None)
+    return api, variables, len(where), where
+
+
+def test_b6_a_timeout_at_any_line_between_the_answer_and_the_record() -> None:
+    """Each time the id is in the journal, and the next try resumes its video."""
+    _, _, total, _ = single_until(-1)
+    assert total > 40
+    for stop_at in range(1, total + 1):
+        api, variables, _, where = single_until(stop_at)
+        (order,) = variables.orders()
+        assert order.video_id == api.ids["fox 1."], (stop_at, where[-3:])
+        api.known = VideoTask(order.video_id, "queued")
+        assert single(api, variables, 2) == order.video_id
+        assert api.taken == {"fox 1.": 1}, (stop_at, where[-3:])
+
+
+def test_b6_nothing_else_runs_between_the_answer_and_the_record() -> None:
+    """Neither a metric, nor a log line, nor a callback: nothing but the submitter and the journal."""
+    where = lines_until_written()
+    assert where
+    allowed = ("Submitter.", "Journal.", "Order.", "Pace.", "JournalName.", "shortened", "backoff")
+    assert not [name for name in where if not name.startswith(allowed)]
+
+
+def lines_until_written() -> list[str]:
+    """Order one video, and return where the lines are that run after its answer and before it is in the journal."""
+    api, variables = FakeApi(), Variables()
+    where: list[str] = []
+
+    def trace(frame: FrameType, event: str, arg: Any) -> Any:
+        is_ours = "airflow_provider_starvideos" in frame.f_code.co_filename or "logging" in frame.f_code.co_filename
+        if event == "call" and not is_ours:
+            return None
+        if event == "line" and api.ids and not any("video_" in text for text in variables.texts.values()):
+            where.append(frame.f_code.co_qualname)
+        return trace
+
+    sys.settrace(trace)
+    try:
+        single(api, variables, 1)
+    finally:
+        sys.settrace(None)
+    return where

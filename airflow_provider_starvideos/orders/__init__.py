@@ -1,0 +1,1 @@
+"""The journal of orders: what is written before an order is sent, and what a later try makes of it."""

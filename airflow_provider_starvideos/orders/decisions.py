@@ -1,0 +1,177 @@
+"""What a person decides about orders of unknown outcome, and how it is carried out.
+
+The task's error names an Airflow Variable. Its name comes from the task instance and what it orders, so a decision
+holds also where the journal was lost. Its value is ``resubmit``, a video's id, or a JSON object: row number → one of
+the two.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from airflow_provider_starvideos.api.protocol import check_video_id
+from airflow_provider_starvideos.compat import supervisor
+from airflow_provider_starvideos.exceptions import (
+    StarVideosError,
+    StarVideosNotFoundError,
+    StarVideosRecordError,
+    StarVideosUnconfirmedError,
+    StarVideosValidationError,
+)
+from airflow_provider_starvideos.hooks.starvideos import StarVideosHook
+from airflow_provider_starvideos.orders.journal import Journal
+from airflow_provider_starvideos.orders.record import Order, Row
+from airflow_provider_starvideos.orders.states import OrderState
+
+RESUBMIT = "resubmit"
+UNDECIDED = (OrderState.UNCONFIRMED, OrderState.UNKNOWN)
+
+
+@dataclass(frozen=True)
+class Decision:
+    """One row's decision; no ``video_id``: order it (again)."""
+
+    row: Row
+    video_id: str | None
+
+
+def carry_out_decision(hook: StarVideosHook, journal: Journal, variable: str, rows: Sequence[Row], log: Any) -> None:
+    """Do what a person has decided about rows, if anything, and delete the decision.
+
+    :param hook: the API, to check that videos which are named exist
+    :param journal: loaded; those of the rows that are unresolved are unconfirmed in it
+    :param variable: the Variable of the decision
+    :param rows: all rows, each with the key of its order
+    :param log: a logger
+    :raises StarVideosUnconfirmedError: the decision can't be read, or names a video that isn't there; nothing was sent
+    :raises StarVideosRecordError: it can't be asked for, written or deleted; nothing was sent
+    :raises StarVideosError: the API can't be asked for a video that is named
+    """
+    text = _read(variable)
+    if not text:
+        return
+    decisions = _decided(hook, journal, variable, text, rows)
+    for one in decisions:
+        order = journal.open(one.row.key)
+        order.row = one.row.number
+        order.become(OrderState.ORDERED if one.video_id else OrderState.OPEN)
+        order.video_id = one.video_id
+        journal.touch([order])
+        log.warning("Row %d: decided by the Variable %s: %s.", one.row.number, variable, one.video_id or RESUBMIT)
+    journal.commit_surely()
+    # Before anything is sent: found again, it would decide about an order that nobody has looked at.
+    _delete(variable)
+
+
+def how_to_decide(variable: str, *, is_batch: bool = False) -> str:
+    """Return what a person can do about orders of unknown outcome, as numbered steps.
+
+    :param variable: the Variable of the decision
+    :param is_batch: rows are named by their numbers
+    """
+    rows = f'{{"12": "<video id>", "13": "{RESUBMIT}"}}' if is_batch else f"<video id, or {RESUBMIT}>"
+    which = "for all rows, or a JSON object of row numbers and decisions" if is_batch else "to order it again"
+    return (
+        "\n1. Look for it in the StarVideos account."
+        f"\n2. Set the Airflow Variable {variable}: the video's id, if it is there; or {RESUBMIT}, {which} "
+        f"(billed again, if it was accepted): airflow variables set {variable} '{rows}'"
+        "\n3. Clear the task."
+    )
+
+
+def _decided(hook: StarVideosHook, journal: Journal, variable: str, text: str, rows: Sequence[Row]) -> list[Decision]:
+    asked = {str(row.number): row for row in rows if _is_asked(journal.get(row.key))}
+    undecided = {number: row for number, row in asked.items() if _is_undecided(journal.get(row.key))}
+    decisions = _parse(text, variable, undecided or asked, {str(row.number): row for row in rows}, journal)
+    mine = {row.key for number, row in asked.items() if number in decisions}
+    taken = {order.video_id for order in journal.orders() if order.video_id and order.key not in mine}
+    decided: list[Decision] = []
+    for number, decision in decisions.items():
+        row = asked[number]
+        if decision.lower() == RESUBMIT:
+            decided.append(Decision(row, None))
+            continue
+        video_id = _existing(hook, row, decision, variable)
+        if video_id in taken:
+            raise _unusable(f"the Variable {variable} gives row {row.number} the video of another row")
+        taken.add(video_id)
+        decided.append(Decision(row, video_id))
+    return decided
+
+
+def _is_undecided(order: Order | None) -> bool:
+    return order is not None and order.state in UNDECIDED
+
+
+def _is_asked(order: Order | None) -> bool:
+    """Tell whether a decision can be about an order: its outcome is unknown, or its record was lost."""
+    return order is None or _is_undecided(order)
+
+
+def _parse(
+    text: str, variable: str, subject: Mapping[str, Row], all_rows: Mapping[str, Row], journal: Journal
+) -> dict[str, str]:
+    """Return the decisions by row number; those that were carried out before are left out."""
+    if text.lower() == RESUBMIT:
+        return {
+            number: RESUBMIT
+            for number, row in subject.items()
+            if (order := journal.get(row.key)) is None or order.state is OrderState.UNCONFIRMED
+        }
+    try:
+        decisions = json.loads(text)
+    except ValueError:
+        decisions = {next(iter(all_rows)): text} if len(all_rows) == 1 else None
+    if isinstance(decisions, int | float):  # an id of digits only
+        decisions = {next(iter(all_rows)): text} if len(all_rows) == 1 else None
+    if not isinstance(decisions, dict) or not all(isinstance(one, str) and one.strip() for one in decisions.values()):
+        raise _unusable(
+            f"the Variable {variable} must be {RESUBMIT!r}, a video's id, or a JSON object of row numbers and those"
+        )
+    given = {str(number).strip(): decision.strip() for number, decision in decisions.items()}
+    given = {number: one for number, one in given.items() if not _is_done(all_rows.get(number), one, journal)}
+    strange = [number for number in given if number not in all_rows or not _is_asked(journal.get(all_rows[number].key))]
+    if strange:
+        raise _unusable(f"the Variable {variable} names rows whose outcome isn't unknown: {', '.join(strange)[:200]}")
+    return given
+
+
+def _is_done(row: Row | None, decision: str, journal: Journal) -> bool:
+    order = journal.get(row.key) if row else None
+    if order is None or order.state in UNDECIDED:
+        return False
+    return decision == order.video_id or (decision.lower() == RESUBMIT and order.state is OrderState.OPEN)
+
+
+def _existing(hook: StarVideosHook, row: Row, decision: str, variable: str) -> str:
+    try:
+        return hook.get_video(check_video_id(decision)).id
+    except (StarVideosValidationError, StarVideosNotFoundError) as error:
+        raise _unusable(f"the Variable {variable} names no video for row {row.number}: {error}") from error
+
+
+def _read(variable: str) -> str:
+    try:
+        return (supervisor.read_variable(variable) or "").strip()
+    except Exception as error:
+        raise StarVideosRecordError(
+            f"The Airflow Variable {variable}, a person's decision, can't be read ({type(error).__name__}: {error}). "
+            "Not billed: nothing was sent. A retry of the task reads it again."
+        ) from error
+
+
+def _delete(variable: str) -> None:
+    try:
+        supervisor.delete_variable(variable)
+    except Exception as error:
+        raise StarVideosRecordError(
+            f"The Airflow Variable {variable}, a decision that was carried out, can't be deleted "
+            f"({type(error).__name__}: {error}). Not billed: nothing was sent. A retry of the task goes on."
+        ) from error
+
+
+def _unusable(what: str) -> StarVideosError:
+    return StarVideosUnconfirmedError(f"Not billed: nothing was sent, because {what}.", what=what)

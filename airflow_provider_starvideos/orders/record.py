@@ -1,0 +1,129 @@
+"""What is kept of one order, and how it is written as JSON."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+from airflow_provider_starvideos.api.models import VideoRequest
+from airflow_provider_starvideos.orders.states import UNRESOLVED, OrderState
+
+MAX_ERROR_BYTES = 400  # of JSON; a page of 48 orders with one each stays below 64 KB, which MySQL keeps of a Variable
+MAX_SUMMARY_BYTES = 160  # of JSON
+
+
+@dataclass(frozen=True)
+class Row:
+    """One order that is asked for: a row of a batch, or the only one of a ``create``.
+
+    :param number: from 1, as the rows were given
+    :param request: what to order
+    :param key: equal in two tries if the same is ordered, wherever the row is then
+    :param name: the file's name without ``.mp4``, where the row gives one
+    """
+
+    number: int
+    request: VideoRequest
+    key: str
+    name: str | None = None
+
+
+@dataclass
+class Order:
+    """The record of one order. It is changed in place, and written by the journal.
+
+    :param key: the request's fingerprint, a dot, and a number: equal requests are told apart by it
+    :param state: where it is
+    :param sent_at: epoch seconds just before it was sent
+    :param video_id: the API's id
+    :param error: why it isn't further
+    :param duration: seconds of the completed video
+    :param completed_at: epoch seconds at which it was seen completed, or failed
+    :param leftover: fewer equal rows are asked for than were ordered, and this one isn't used (``batch.matching``)
+    :param uri: and ``size_bytes``, ``sha256``: the saved file
+    :param row: its number in the latest try's requests; None: it isn't among them
+    :param summary: the request in a few words, for people
+    :param named: a video that an answer named which couldn't be understood
+    """
+
+    key: str
+    state: OrderState = OrderState.OPEN
+    sent_at: float | None = None
+    video_id: str | None = None
+    error: str | None = None
+    duration: float | None = None
+    completed_at: float | None = None
+    uri: str | None = None
+    size_bytes: int | None = None
+    sha256: str | None = None
+    row: int | None = None
+    leftover: bool | None = None
+    summary: str | None = None
+    named: str | None = None
+
+    def become(self, state: OrderState, error: str | None = None) -> None:
+        """Go on to another state."""
+        self.state, self.error = state, None if error is None else shortened(error, MAX_ERROR_BYTES)
+
+    @property
+    def is_unresolved(self) -> bool:
+        """Nobody knows whether it was accepted."""
+        return self.state in UNRESOLVED
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the order as a JSON object."""
+        return {name: value for name, value in asdict(self).items() if value is not None}
+
+    @classmethod
+    def from_json(cls, value: Any) -> Order:
+        """Read an order. Fields that a later version added are left out; an order is never taken for none.
+
+        :raises TypeError: it isn't one
+        """
+        if not isinstance(value, dict) or not isinstance(value.get("key"), str):
+            raise TypeError(f"not the record of an order: {value!r}")
+        known = {field.name for field in fields(cls)}
+        order = cls(**{name: one for name, one in value.items() if name in known})
+        try:
+            order.state = OrderState(order.state)
+        except ValueError:  # a later version's
+            order.error = f"its state {order.state!r} is of a later version of this provider"
+            order.state = OrderState.ORDERED if order.video_id else OrderState.UNCONFIRMED
+        return order
+
+    @classmethod
+    def of_first_version(cls, value: Any) -> Order:
+        """Read the record that the first version kept in the Variable of a task instance's only order.
+
+        :raises TypeError: it isn't one
+        """
+        if not isinstance(value, dict) or not isinstance(value.get("fingerprint"), str):
+            raise TypeError(f"not the record of an order: {value!r}")
+        state = OrderState.ORDERED if value.get("video_id") else OrderState.UNCONFIRMED
+        return cls(
+            key_of(value["fingerprint"]),
+            state,
+            value.get("sent_at"),
+            value.get("video_id"),
+            value.get("doubt") if state is OrderState.UNCONFIRMED else None,
+            summary=value.get("summary"),
+        )
+
+
+def key_of(fingerprint: str, number: int = 1) -> str:
+    """Return the key of the order with that number among equal ones."""
+    return f"{fingerprint}.{number}"
+
+
+def fingerprint_of(key: str) -> str:
+    """Return the request's fingerprint out of an order's key."""
+    return key.rpartition(".")[0]
+
+
+def shortened(text: str, most_bytes: int) -> str:
+    """Cut a text to one line whose JSON takes at most so many bytes."""
+    text = " ".join(text.split())
+    while len(json.dumps(text)) > most_bytes:
+        text = text[: len(text) * 3 // 4].rstrip("…") + "…"
+    return text

@@ -1,0 +1,171 @@
+"""The only order of a task: resumed, where an earlier try has submitted it, or else submitted."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from airflow_provider_starvideos.api.calls import unconfirmed
+from airflow_provider_starvideos.api.models import VideoRequest, VideoTask
+from airflow_provider_starvideos.api.protocol import Endpoint
+from airflow_provider_starvideos.exceptions import (
+    StarVideosError,
+    StarVideosNotFoundError,
+    StarVideosRecordError,
+    StarVideosUnconfirmedError,
+)
+from airflow_provider_starvideos.hooks.starvideos import StarVideosHook
+from airflow_provider_starvideos.orders.decisions import carry_out_decision, how_to_decide
+from airflow_provider_starvideos.orders.journal import Journal
+from airflow_provider_starvideos.orders.lease import Lease
+from airflow_provider_starvideos.orders.record import Order, Row, fingerprint_of, key_of
+from airflow_provider_starvideos.orders.states import OrderState
+from airflow_provider_starvideos.orders.submitter import Submitter
+
+ENDED = "the task ended before the answer was in the journal"
+
+
+class _LostOrderError(StarVideosUnconfirmedError):
+    """The outcome is unknown, and the Dag's author rather pays twice than asks a person."""
+
+    permanent = False
+
+
+class SingleOrder:
+    """The order of a task that orders one video.
+
+    :param hook: the API
+    :param journal: of the task instance; not loaded yet
+    :param lease: whether this process may order
+    :param log: a logger
+    :param resubmit: send an order of unknown outcome again
+    :param stopping: tells that no more may be sent
+    :param sleep: how to wait
+    """
+
+    def __init__(
+        self,
+        hook: StarVideosHook,
+        journal: Journal,
+        lease: Lease,
+        log: Any,
+        *,
+        resubmit: bool = False,
+        stopping: Callable[[], bool] = lambda: False,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._hook = hook
+        self._journal = journal
+        self._lease = lease
+        self._log = log
+        self._resubmit = resubmit
+        self._stopping = stopping
+        self._sleep = sleep
+
+    def obtain(self, request: VideoRequest) -> VideoTask:
+        """Return the task's video: the one that an earlier try ordered, or a new one.
+
+        :raises StarVideosUnconfirmedError: it may or may not have been ordered; a person has to decide
+        :raises StarVideosRecordError: the journal can't be read or written, or Airflow has begun another try
+        :raises StarVideosError: it wasn't accepted, for that reason
+        """
+        endpoint = self._hook.get_conn()
+        fingerprint = request.fingerprint(endpoint.base_url)
+        self._journal.load()
+        self._warn_of_others(fingerprint)
+        order = self._journal.furthest(fingerprint)
+        row = Row(1, request, order.key if order else key_of(fingerprint))
+        variable = self._journal.name.decision(fingerprint)
+        if order and order.state is OrderState.SENDING:
+            order.become(OrderState.UNCONFIRMED, ENDED)
+            self._journal.touch([order])
+            self._journal.commit_surely()
+        # An order that is resumed was decided about, or needs no decision.
+        if order is None or not order.video_id or order.state is OrderState.UNKNOWN:
+            if order or self._journal.try_number > 1:
+                carry_out_decision(self._hook, self._journal, variable, [row], self._log)
+            order = self._journal.get(row.key)
+        task = self._resumed(order, row, endpoint, variable) if order else None
+        return task or self._submitted(row, endpoint, variable)
+
+    def _resumed(self, order: Order, row: Row, endpoint: Endpoint, variable: str) -> VideoTask | None:
+        """Return the video that an earlier try ordered, or None if it must be ordered (again)."""
+        if order.state is OrderState.UNCONFIRMED:
+            if not self._resubmit:
+                what, sent_at = order.error or ENDED, order.sent_at or time.time()
+                raise unconfirmed(row.request, endpoint.base_url, sent_at, what, how_to_decide(variable))
+            self._log.warning(
+                "An earlier try's order may have been accepted. It is sent again (on_unconfirmed='resubmit'). "
+                "Billed again: perhaps."
+            )
+            order.become(OrderState.OPEN)
+            return None
+        if not order.video_id or order.state is OrderState.OPEN:
+            return None
+        task = self._asked(order, variable)
+        if task.is_failed:
+            failed = "StarVideos video %s of an earlier try failed (%s). A new one is ordered. Billed again: yes."
+            self._log.warning(failed, task.id, task.error)
+            order.become(OrderState.FAILED, task.error)
+            order.become(OrderState.OPEN)
+            return None
+        self._log.info(
+            "Resuming with StarVideos video %s (%s), which an earlier try ordered. Billed again: no.",
+            task.id,
+            task.status,
+        )
+        return task
+
+    def _asked(self, order: Order, variable: str) -> VideoTask:
+        try:
+            return self._hook.get_video(order.video_id or "")
+        except StarVideosNotFoundError as error:
+            order.become(OrderState.UNKNOWN, str(error))
+            self._journal.touch([order])
+            self._journal.commit_surely()
+            raise StarVideosRecordError(
+                f"{error} An earlier try of this task ordered it, so it was billed. Nothing was sent again. "
+                f"A retry asks for it once more. To go on without it:{how_to_decide(variable)}"
+            ) from error
+
+    def _submitted(self, row: Row, endpoint: Endpoint, variable: str) -> VideoTask:
+        submitter = Submitter(
+            self._hook,
+            endpoint,
+            self._journal,
+            self._lease,
+            self._log,
+            max_attempts=endpoint.max_retries + 1,
+            names_rows=False,
+            stopping=self._stopping,
+            sleep=self._sleep,
+        )
+        halt = submitter.run([row], 1)
+        if row.key in submitter.accepted:
+            return submitter.accepted[row.key]
+        error = submitter.errors.get(row.key)
+        if isinstance(error, StarVideosUnconfirmedError):
+            raise self._unknown(error, variable) from error
+        if error is None or (halt and self._stopping()):
+            raise StarVideosError("The task's process is being ended. Not billed: the order wasn't sent.") from error
+        raise error
+
+    def _unknown(self, error: StarVideosUnconfirmedError, variable: str) -> StarVideosUnconfirmedError:
+        if self._resubmit:
+            return _LostOrderError(
+                f"Order outcome unknown: {error.what}\nBilled: perhaps once.\nThe next try of this task sends it "
+                "again, as on_unconfirmed='resubmit' asks for.",
+                what=error.what,
+            )
+        return StarVideosUnconfirmedError(f"{error}{how_to_decide(variable)}", what=error.what)
+
+    def _warn_of_others(self, fingerprint: str) -> None:
+        for order in self._journal.orders():
+            if fingerprint_of(order.key) != fingerprint and order.state is not OrderState.OPEN:
+                self._log.warning(
+                    "An earlier try of this task ordered something else (%s; video %s). This request is a new order. "
+                    "Billed again: yes. The other one is kept in the journal: ordered again, it is resumed.",
+                    order.summary or "no summary",
+                    order.video_id or "unknown, perhaps not accepted",
+                )

@@ -1,0 +1,385 @@
+"""Submitting orders: several at once, each billed once, as fast as the API accepts them. One order is a batch of one.
+
+One thread, the task's own, decides and speaks with Airflow; the others only send. Two rules must not be relaxed: an
+intent is in the journal, and the lease is checked, before its order is sent; an answer is in the journal before
+anything else happens with it. One write holds the outcomes of some orders and the intents of the next.
+"""
+
+from __future__ import annotations
+
+import queue
+import random
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from typing import Any
+
+from airflow_provider_starvideos import metrics
+from airflow_provider_starvideos.api.models import VideoRequest, VideoTask
+from airflow_provider_starvideos.api.protocol import Endpoint
+from airflow_provider_starvideos.api.retry import LONGEST_INLINE_WAIT, was_not_accepted
+from airflow_provider_starvideos.exceptions import (
+    StarVideosAPIError,
+    StarVideosAuthenticationError,
+    StarVideosConnectionError,
+    StarVideosError,
+    StarVideosNotFoundError,
+    StarVideosQuotaError,
+    StarVideosRateLimitError,
+    StarVideosRecordError,
+    StarVideosServerError,
+    StarVideosUnconfirmedError,
+)
+from airflow_provider_starvideos.hooks.starvideos import StarVideosHook
+from airflow_provider_starvideos.orders.journal import Journal
+from airflow_provider_starvideos.orders.lease import Lease
+from airflow_provider_starvideos.orders.pace import Pace
+from airflow_provider_starvideos.orders.record import MAX_SUMMARY_BYTES, Order, Row, shortened
+from airflow_provider_starvideos.orders.states import OrderState
+
+GATHER_SECONDS = 0.2  # how long outcomes are gathered for one write of the journal
+MAX_LOST_IN_A_ROW = 12  # orders without a readable answer; each may have been billed, so the rest isn't sent
+AFFECTS_ALL = (StarVideosAuthenticationError, StarVideosQuotaError, StarVideosNotFoundError)  # key, account, path
+TRY_LATER = (StarVideosRateLimitError, StarVideosServerError, StarVideosConnectionError)
+
+
+@dataclass(frozen=True)
+class Halt:
+    """Why submitting ended with rows left.
+
+    :param why: for people
+    :param resume_at: epoch seconds at which to go on; None: not in this try
+    :param permanent: a retry can't help
+    """
+
+    why: str
+    resume_at: float | None = None
+    permanent: bool = False
+
+
+@dataclass
+class _Sending:
+    """An order that is in flight, once it was ``handed`` to a thread, which sets ``outcome``, once."""
+
+    row: Row
+    order: Order
+    sent_at: float
+    handed: bool = False
+    outcome: VideoTask | BaseException | None = None
+
+
+class Submitter:
+    """Orders rows, until all are ordered or something stops it.
+
+    :param hook: the API
+    :param endpoint: where it is
+    :param journal: loaded
+    :param lease: whether this process may order
+    :param log: a logger
+    :param concurrency: orders in flight at once, at most
+    :param max_attempts: how often one order may be sent, where it provably wasn't accepted; None: no bound
+    :param names_rows: log lines name the row
+    :param lost_in_a_row: orders without a readable answer, before this
+    :param blocked_since: epoch seconds since when the API accepts no order, before this
+    :param stopping: tells that no more may be sent
+    :param sleep: how to wait
+    """
+
+    def __init__(
+        self,
+        hook: StarVideosHook,
+        endpoint: Endpoint,
+        journal: Journal,
+        lease: Lease,
+        log: Any,
+        *,
+        concurrency: int = 1,
+        max_attempts: int | None = None,
+        names_rows: bool = True,
+        lost_in_a_row: int = 0,
+        blocked_since: float | None = None,
+        stopping: Callable[[], bool] = lambda: False,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._hook = hook
+        self._once = replace(endpoint, max_retries=0)  # whether an order is sent again is decided here
+        self._endpoint = endpoint
+        self._journal = journal
+        self._lease = lease
+        self._log = log
+        self._concurrency = concurrency
+        self._max_attempts = max_attempts
+        self._names_rows = names_rows
+        self._stopping = stopping
+        self._sleep = sleep
+        self._pace = Pace(concurrency, blocked_since)
+        self._waiting: deque[Row] = deque()
+        self._in_flight: dict[str, _Sending] = {}
+        self._answered: queue.SimpleQueue[None] = queue.SimpleQueue()
+        self._attempts: Counter[str] = Counter()
+        self._unreported: list[_Sending] = []
+        self._slots = 0
+        self._halt: Halt | None = None
+        self._last_refusal = ""
+        self._is_settled = False
+        self.lost_in_a_row = lost_in_a_row
+        self.accepted: dict[str, VideoTask] = {}
+        self.errors: dict[str, StarVideosError] = {}
+
+    def run(self, rows: Iterable[Row], slots: int) -> Halt | None:
+        """Order rows. What became of each is in the journal, and in ``accepted`` and ``errors`` by its key.
+
+        :param rows: those to order, in their order
+        :param slots: how many may be accepted now
+        :return: why it ended early; None: all rows are ordered, or no slot is left
+        :raises StarVideosRecordError: the journal can't be written, or this process may not order any more
+        """
+        self._waiting, self._slots = deque(rows), slots
+        pool = ThreadPoolExecutor(self._concurrency, thread_name_prefix="starvideos-order")
+        try:
+            try:
+                while self._goes_on():
+                    self._send(pool, self._choose())
+                    self._gather()
+            finally:
+                self._settle(pool)
+        finally:
+            self._settle(pool)  # once more: a signal may have come between any two lines of the first
+        return self._halt
+
+    def _settle(self, pool: ThreadPoolExecutor) -> None:
+        """Write what is known, wait for what is in flight, and write that, too. Also where a signal ends the task."""
+        if self._is_settled:
+            return
+        all_ended = False
+        try:
+            try:
+                self._take_answers()
+                self._write()
+            finally:
+                pool.shutdown(wait=True)
+                all_ended = True
+        except StarVideosRecordError as error:
+            self._log.error("%s", error)  # once more below, with what was in flight
+        finally:  # a second signal may end the waiting
+            self._take_answers()
+            self._take_back([one for one in self._in_flight.values() if all_ended or not one.handed])
+            self._write_last()
+        self._is_settled = True
+        self._report()
+
+    def _write_last(self) -> None:
+        try:
+            self._write()
+        except StarVideosRecordError:
+            self._is_settled = True  # it was attempted often enough
+            raise
+
+    # -- which order is sent next
+
+    def _goes_on(self) -> bool:
+        if self._in_flight:
+            return True
+        if not self._waiting or self._slots <= 0 or self._is_stopped():
+            return False
+        pause = self._pace.pause_left(time.time())
+        blocked = self._pace.blocked_since
+        if pause and (pause > LONGEST_INLINE_WAIT or (blocked and time.time() - blocked > LONGEST_INLINE_WAIT)):
+            # Too long to hold a worker slot for it.
+            self._halt = Halt(self._last_refusal, resume_at=time.time() + max(pause, LONGEST_INLINE_WAIT))
+            return False
+        return True
+
+    def _is_stopped(self) -> bool:
+        if self._halt is None and self._stopping():
+            # Where Airflow goes on with the task elsewhere (its machine is taken away), ordering goes on at once.
+            self._halt = Halt("the task's process is being ended", resume_at=time.time())
+            self._log.warning("Ordering stops: %s. No order is sent from now on.", self._halt.why)
+        return self._halt is not None
+
+    def _choose(self) -> list[tuple[Row, VideoRequest]]:
+        """Take the next rows that may be sent, with their stored inputs signed."""
+        slots = min(self._slots, self._pace.room(len(self._in_flight), time.time()))
+        chosen: list[tuple[Row, VideoRequest]] = []
+        while self._waiting and len(chosen) < slots and not self._is_stopped():
+            row = self._waiting.popleft()
+            try:
+                chosen.append((row, self._ready(row)))
+            except StarVideosError as error:
+                self._not_ready(row, error)
+        if not chosen and not self._in_flight and self._waiting and not self._halt:
+            self._write()  # first: nothing is in flight while it sleeps, and the journal has to say so
+            self._report()
+            self._sleep(min(self._pace.pause_left(time.time()), LONGEST_INLINE_WAIT))
+        return chosen
+
+    def _ready(self, row: Row) -> VideoRequest:
+        if row.request.inputs and self._unreported:
+            self._write()  # first: to sign and check inputs takes a while, and ids may be unwritten
+        return self._hook.with_signed_inputs(row.request, self._endpoint)
+
+    def _not_ready(self, row: Row, error: StarVideosError) -> None:
+        order = self._order(row)
+        order.become(OrderState.REJECTED if error.permanent else OrderState.NOT_SENT, str(error))
+        self._journal.touch([order])
+        self.errors[row.key] = error
+        self._log.error("%sNot ordered, not billed: %s", self._label(row), error)
+
+    def _order(self, row: Row) -> Order:
+        order = self._journal.open(row.key)
+        order.row = row.number
+        order.summary = shortened(row.request.summary, MAX_SUMMARY_BYTES)
+        return order
+
+    # -- sending
+
+    def _send(self, pool: ThreadPoolExecutor, chosen: Sequence[tuple[Row, VideoRequest]]) -> None:
+        if not chosen:
+            self._write()  # others may be in flight for long
+            self._report()
+            return
+        now = time.time()
+        sendings = [_Sending(row, self._order(row), now) for row, _ in chosen]
+        if self._journal.spreads(sending.order for sending in sendings):
+            # Outcomes first, where one write can't hold both: else a crash in between would add up what is unknown.
+            self._write()
+        # First of all, so that ``_settle`` finds them, whatever happens in between.
+        self._in_flight.update({sending.row.key: sending for sending in sendings})
+        for sending in sendings:
+            sending.order.become(OrderState.SENDING)
+            sending.order.sent_at, sending.order.video_id = now, None
+        self._journal.touch(sending.order for sending in sendings)
+        self._write()
+        self._lease()
+        if self._is_stopped():
+            self._take_back(sendings)
+            return
+        self._slots -= len(sendings)
+        for sending, (_, request) in zip(sendings, chosen, strict=True):
+            sending.handed = True
+            pool.submit(self._post, sending, request)
+        self._report()
+
+    def _take_back(self, sendings: Sequence[_Sending]) -> None:
+        """Note that orders weren't sent after all."""
+        for sending in sendings:
+            sending.order.become(OrderState.OPEN)
+            self._journal.touch([sending.order])
+            del self._in_flight[sending.row.key]
+
+    def _post(self, sending: _Sending, request: VideoRequest) -> None:
+        try:
+            sending.outcome = self._hook.submit(request, self._once)
+        except BaseException as error:  # noqa: BLE001  it is handed over to the deciding thread
+            sending.outcome = error
+        self._answered.put(None)
+
+    # -- outcomes
+
+    def _gather(self) -> None:
+        """Wait for outcomes, and take those that come at about the same time."""
+        if not self._in_flight:
+            return
+        try:
+            # Not longer than a pause that the API asked for: others may be sent then, though these hang.
+            self._answered.get(timeout=self._pace.pause_left(time.time()) or None)
+        except queue.Empty:
+            return
+        until, enough = time.monotonic() + GATHER_SECONDS, max(1, len(self._in_flight) // 2)
+        while sum(sending.outcome is not None for sending in self._in_flight.values()) < enough:
+            try:
+                self._answered.get(timeout=max(0.0, until - time.monotonic()))
+            except queue.Empty:
+                break
+        self._take_answers()
+
+    def _take_answers(self) -> None:
+        again = []
+        for sending in [one for one in self._in_flight.values() if one.outcome is not None]:
+            if self._took(sending):
+                again.append(sending.row)
+            self._unreported.append(sending)
+            del self._in_flight[sending.row.key]
+        self._waiting.extendleft(reversed(again))
+
+    def _took(self, sending: _Sending) -> bool:
+        """Take one outcome; tell whether its order is to be sent again."""
+        order, outcome = sending.order, sending.outcome
+        self._journal.touch([order])
+        if isinstance(outcome, VideoTask):
+            order.become(OrderState.ORDERED)
+            order.video_id = outcome.id
+            self.accepted[sending.row.key] = outcome
+            self.lost_in_a_row = 0
+            self._pace.accepted()
+            return False
+        if isinstance(outcome, StarVideosError) and was_not_accepted(outcome):
+            return self._refused(sending, outcome)
+        self._lost(sending, outcome)
+        return False
+
+    def _lost(self, sending: _Sending, outcome: BaseException | None) -> None:
+        error = outcome
+        if not isinstance(error, StarVideosUnconfirmedError):
+            error = StarVideosUnconfirmedError("", what=f"{type(outcome).__name__}: {outcome}")
+        sending.order.become(OrderState.UNCONFIRMED, error.what)
+        sending.order.named = error.named or None
+        self.errors[sending.row.key] = error
+        self._slots += 1
+        self.lost_in_a_row += 1
+        if self.lost_in_a_row >= MAX_LOST_IN_A_ROW:
+            why = f"{self.lost_in_a_row} orders in a row had no readable answer, the last: {error.what}"
+            self._stop(Halt(why, permanent=True))  # each try would lose as many more: a person looks first
+
+    def _refused(self, sending: _Sending, error: StarVideosError) -> bool:
+        order, key = sending.order, sending.row.key
+        self._slots += 1
+        self._attempts[key] += 1
+        self.errors[key] = error
+        if isinstance(error, TRY_LATER):
+            asked = error.retry_after if isinstance(error, StarVideosAPIError) else None
+            self._last_refusal = str(error)
+            self._pace.refused(sending.sent_at, time.time(), asked, random.random())
+            order.become(OrderState.OPEN)
+            return self._max_attempts is None or self._attempts[key] < self._max_attempts
+        redirected = isinstance(error, StarVideosAPIError) and error.status_code < 400
+        if isinstance(error, AFFECTS_ALL) or redirected:
+            order.become(OrderState.OPEN, str(error))
+            self._stop(Halt(str(error), permanent=True))
+            return False
+        order.become(OrderState.REJECTED, str(error))
+        return False
+
+    def _stop(self, halt: Halt) -> None:
+        if self._halt is None:
+            self._halt = halt
+
+    # -- the journal, and only then everybody else
+
+    def _write(self) -> None:
+        self._journal.commit_surely()
+
+    def _report(self) -> None:
+        """Tell log and metrics of outcomes that are in the journal."""
+        reported, self._unreported = self._unreported, []
+        for sending in reported:
+            row, outcome, mode = sending.row, sending.outcome, sending.row.request.mode
+            which = self._label(row)
+            if isinstance(outcome, VideoTask):
+                self._log.info("%sOrdered StarVideos video %s: %s.", which, outcome.id, row.request.summary)
+                metrics.count("ordered", self._hook.starvideos_conn_id, mode=mode)
+            elif sending.order.state is OrderState.UNCONFIRMED:
+                unknown = "%sOrder outcome unknown: %s Billed: perhaps. It isn't sent again."
+                self._log.error(unknown, which, sending.order.error)
+                metrics.count("unconfirmed", self._hook.starvideos_conn_id, mode=mode)
+            elif row in self._waiting:
+                self._log.warning("%sNot accepted, not billed; it is sent again: %s", which, outcome)
+            else:
+                self._log.error("%sRefused, not billed: %s", which, outcome)
+        if self._halt and self._halt.permanent and reported and self._names_rows:
+            self._log.error("No more rows are ordered: %s", self._halt.why)
+
+    def _label(self, row: Row) -> str:
+        return f"Row {row.number}: " if self._names_rows else ""
