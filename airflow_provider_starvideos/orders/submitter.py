@@ -19,17 +19,14 @@ from typing import Any
 from airflow_provider_starvideos import metrics
 from airflow_provider_starvideos.api.models import VideoRequest, VideoTask
 from airflow_provider_starvideos.api.protocol import Endpoint
-from airflow_provider_starvideos.api.retry import LONGEST_INLINE_WAIT, was_not_accepted
+from airflow_provider_starvideos.api.retry import LONGEST_INLINE_WAIT, order_outcome, was_not_accepted
 from airflow_provider_starvideos.exceptions import (
     StarVideosAPIError,
     StarVideosAuthenticationError,
-    StarVideosConnectionError,
     StarVideosError,
     StarVideosNotFoundError,
     StarVideosQuotaError,
-    StarVideosRateLimitError,
     StarVideosRecordError,
-    StarVideosServerError,
     StarVideosUnconfirmedError,
 )
 from airflow_provider_starvideos.hooks.starvideos import StarVideosHook
@@ -42,7 +39,6 @@ from airflow_provider_starvideos.orders.states import OrderState
 GATHER_SECONDS = 0.2  # how long outcomes are gathered for one write of the journal
 MAX_LOST_IN_A_ROW = 12  # orders without a readable answer; each may have been billed, so the rest isn't sent
 AFFECTS_ALL = (StarVideosAuthenticationError, StarVideosQuotaError, StarVideosNotFoundError)  # key, account, path
-TRY_LATER = (StarVideosRateLimitError, StarVideosServerError, StarVideosConnectionError)
 
 
 @dataclass(frozen=True)
@@ -338,7 +334,7 @@ class Submitter:
         self._slots += 1
         self._attempts[key] += 1
         self.errors[key] = error
-        if isinstance(error, TRY_LATER):
+        if order_outcome(error).sent_again:
             asked = error.retry_after if isinstance(error, StarVideosAPIError) else None
             self._last_refusal = str(error)
             self._pace.refused(sending.sent_at, time.time(), asked, random.random())

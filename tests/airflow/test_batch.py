@@ -7,7 +7,7 @@ import pytest
 
 from airflow_provider_starvideos.emulator import Emulator
 from dev.airflow_stack import AirflowStack
-from tests.airflow.looks import LEG, records
+from tests.airflow.looks import LEG, orders_of
 
 FILE = '{"prompt": "kite", "name": "kite"}\n"lamp"\n'
 CONFS: dict[str, tuple[str, dict[str, Any]]] = {
@@ -60,8 +60,8 @@ def test_a_list_and_what_is_mapped_over_it(airflow: AirflowStack, emulator: Emul
     assert airflow.xcom("batch_list", run_id, "batch", "counts") == {"rows": 2, "completed": 2}
     assert legs(airflow, "batch_list", run_id) == 2
     assert legs(airflow, "batch_list", run_id, "blocking") == 1
-    assert not records(airflow, "batch_list", run_id, "batch"), "the record ends with the success"
-    assert not records(airflow, "batch_list", run_id, "blocking")
+    assert not orders_of(airflow, "batch_list", run_id, "batch"), "the record ends with the success"
+    assert not orders_of(airflow, "batch_list", run_id, "blocking")
 
 
 @pytest.mark.parametrize("count", [10, 200])
@@ -75,7 +75,7 @@ def test_as_many_processes_however_many_rows(
     assert [emulator.order(video_id).prompt for video_id in ids[:3]] == [f"{run_id} fox {n}." for n in range(3)]
     assert len([order for order in emulator.orders if order.prompt.startswith(run_id)]) == count
     assert legs(airflow, "batch_task", run_id) == 2
-    assert not records(airflow, "batch_task", run_id, "batch")
+    assert not orders_of(airflow, "batch_task", run_id, "batch")
 
 
 def test_fewer_places_than_rows(airflow: AirflowStack, emulator: Emulator, runs: dict[str, str]) -> None:
@@ -98,5 +98,5 @@ def test_a_file_and_a_manifest(airflow: AirflowStack, emulator: Emulator, runs: 
     ]
     assert (folder / "batch_file" / "kite.mp4").stat().st_size == told[0]["size_bytes"]
     log = airflow.log("batch_file", run_id, "batch")
-    assert f"row 1 {told[0]['id']}" in log
+    assert f"Row 1: Ordered StarVideos video {told[0]['id']}" in log
     assert emulator.key not in log

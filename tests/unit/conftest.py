@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from airflow_provider_starvideos.emulator import Emulator
+from tests.orders.variables import Variables
 
 KEY = "sk-key-of-the-unit-tests"
 
@@ -31,4 +32,5 @@ def emulator(running_emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> Emu
         "extra": {"timeout": 10, "max_retries": 0},
     }
     monkeypatch.setenv("AIRFLOW_CONN_STARVIDEOS_DEFAULT", json.dumps(connection))
+    Variables().install(monkeypatch)  # an order is kept there; Airflow 3.0 has them only where a supervisor runs
     return running_emulator

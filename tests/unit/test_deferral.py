@@ -33,6 +33,8 @@ class Operator:
 class TaskInstance:
     """As much of a task instance as is used."""
 
+    dag_id, run_id, task_id, map_index, try_number = "dag", "run", "order", -1, 1
+
     def __init__(self) -> None:
         self.xcoms: dict[str, Any] = {}
 

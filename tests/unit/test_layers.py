@@ -36,10 +36,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "storage": CORE | {"locations", "metrics"},
     "failures": {"exceptions", "metrics"},
     "retry_policy": {"exceptions"},
-    "compat": {"exceptions"},
-    "orders": WITH_HOOK | {"compat"},
+    "orders": WITH_HOOK,
     "lineage": CORE | {"storage"},
-    "triggers": WITH_HOOK | {"batch", "compat", "lazy"},
+    "triggers": WITH_HOOK | {"batch", "lazy"},
     "batch": WITH_HOOK | {"orders", "locations", "storage"},
     "deferral": CORE | {"triggers"},
     "operators": WITH_HOOK

@@ -85,10 +85,10 @@ def test_no_key_is_among_the_arguments(emulator: Emulator) -> None:
     """They are plain JSON in the metadata database: the connection's id is there, its content isn't."""
     path, kwargs = trigger("video_1").serialize()
     times = {"end_time", "poll_interval", "timeout"}
-    names = {"video_id", "xcom", "starvideos_conn_id", "starts_task", "end_task", "success_xcom", "silent_fail"}
+    names = {"video_id", "xcom", "starvideos_conn_id", "starts_task", "end_task", "settled", "silent_fail"}
     assert set(kwargs) == names | times
     assert emulator.key not in json.dumps([path, kwargs])
-    assert all(type(value) in (str, float, int, bool, type(None)) for value in kwargs.values())
+    assert all(type(value) in (str, float, int, bool, type(None), list) for value in kwargs.values())
 
 
 async def test_a_completed_video_is_one_event(emulator: Emulator) -> None:

@@ -66,7 +66,10 @@ class Batch(Row):
 
     def entries(self) -> list[dict[str, Any]]:
         """Return what is on record of its rows."""
-        return [entry for record in self.records() for entry in record.get("rows", ())]
+        newest: dict[str, dict[str, Any]] = {}
+        for order in self.records():
+            newest.setdefault(order["key"], order)
+        return list(newest.values())
 
     def outcome(self) -> BatchOutcome:  # type: ignore[override]
         prompts = {order.id: order.prompt for order in self.orders}

@@ -103,7 +103,7 @@ def intent_refused(row: Row) -> Script:
     """Airflow's database refuses the record, until the first try has failed."""
     row.hold("template")
     yield row.held_at("template")
-    _refuse(row, "INSERT", "")
+    _refuse(row, "INSERT")
     row.let_go("template")
     yield lambda: row.state == "up_for_retry" or row.try_number > 1
     _accept(row, "INSERT")
@@ -113,9 +113,9 @@ def id_refused(row: Row) -> Script:
     """Airflow's database takes the intent, but not the id; the process is killed when it has said so."""
     row.hold("template")
     yield row.held_at("template")
-    _refuse(row, "UPDATE", "AND NEW.value LIKE '%video_id%'")
+    _refuse(row, "UPDATE")
     row.let_go("template")
-    yield lambda: "can't be put on record" in row.log(1)
+    yield lambda: "The journal of orders can't be written" in row.log(1)
     _accept(row, "UPDATE")
     row.kill()
     yield row.state_is("failed")
@@ -124,10 +124,10 @@ def id_refused(row: Row) -> Script:
     yield row.try_is(3, "success", "failed")
 
 
-def _refuse(row: Row, operation: str, condition: str) -> None:
+def _refuse(row: Row, operation: str) -> None:
     row.bench.write(
-        f"CREATE TRIGGER refuse_{operation}_{row.index} BEFORE {operation} ON task_state_store "
-        f"WHEN NEW.run_id = '{row.bench.run_id}' AND NEW.map_index = {row.index} {condition} "
+        f"CREATE TRIGGER refuse_{operation}_{row.index} BEFORE {operation} ON variable "
+        f"WHEN NEW.key LIKE '{row.journal.base}%' "
         "BEGIN SELECT RAISE(ABORT, 'no more room'); END"
     )
 

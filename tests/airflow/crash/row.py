@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING, Any
 import psutil
 from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_1_PLUS
 
+from airflow_provider_starvideos.orders.store import JournalName, journal_name
 from dev.airflow_api import AirflowApiError, path
-from tests.airflow.looks import records
+from tests.airflow.looks import orders_of
 
 if TYPE_CHECKING:
     from tests.airflow.crash.bench import Bench
@@ -195,7 +196,12 @@ class Row:
         return found[0] if found else None
 
     def records(self) -> list[dict[str, Any]]:
-        return records(self.bench.airflow, self.bench.dag_id, self.bench.run_id, TASK, self.index)
+        return orders_of(self.bench.airflow, self.bench.dag_id, self.bench.run_id, TASK, self.index)
+
+    @property
+    def journal(self) -> JournalName:
+        """The names of its Variables."""
+        return journal_name(self.bench.dag_id, self.bench.run_id, TASK, self.index)
 
     def log(self, try_number: int | None = None) -> str:
         return self.bench.airflow.log(

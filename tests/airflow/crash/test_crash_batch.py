@@ -14,8 +14,8 @@ from tests.airflow.crash.batches import (
 )
 from tests.airflow.crash.bench import Bench
 
-LISTED = r"\d+ unconfirmed: perhaps ordered and billed"
-FOUND = r"Found of an earlier try: [^.]*ordered[^.]*"
+LISTED = r"\d+ of \d+ rows have no video as asked for: \d+ unconfirmed"
+FOUND = r"Orders of earlier tries: [^.]*ordered[^.]*"
 COUNTS = r"StarVideos batch: \d+ rows, [^.]*"
 LOST = {"kind": "reset", "when": "after", "rate": 0.3}
 RESUMED = r"the task's process is being ended"
