@@ -13,6 +13,7 @@ from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_1_PLUS
 
 from airflow_provider_starvideos.api.models import TaskStatus, VideoTask
 from airflow_provider_starvideos.api.polling import DEFAULT_POLL_INTERVAL, DEFAULT_TIMEOUT, completed_line
+from airflow_provider_starvideos.api.protocol import Endpoint
 from airflow_provider_starvideos.arguments import positive_seconds
 from airflow_provider_starvideos.deferral import push_result
 from airflow_provider_starvideos.hooks.starvideos import StarVideosHook
@@ -98,7 +99,8 @@ def test_what_is_no_positive_time_is_refused_when_the_dag_is_parsed(value: Any) 
 def test_an_order_that_is_answered_as_completed_is_looked_at_for_its_url(monkeypatch: pytest.MonkeyPatch) -> None:
     """The answer to an order has no URL, even where it says "completed": that comes with a query."""
     bare = replace(COMPLETED, video_url=None)
-    monkeypatch.setattr(StarVideosHook, "submit", lambda self, request: bare)
+    monkeypatch.setattr(StarVideosHook, "get_conn", lambda self: Endpoint("http://127.0.0.1/api", "key"))
+    monkeypatch.setattr(StarVideosHook, "submit", lambda self, request, endpoint: bare)
     monkeypatch.setattr(StarVideosHook, "wait_for_video", lambda self, video_id, **options: COMPLETED)
     operator = StarVideosCreateOperator(
         task_id="create", prompt="x", durable=False, wait_for_completion=True, deferrable=False
