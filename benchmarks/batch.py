@@ -27,20 +27,18 @@ PROMPT = "A red kite over the sea, slow pan from left to right, golden hour, no 
 class Store:
     """Keeps JSON text, as Airflow does."""
 
-    texts: dict[str, str]
+    def __init__(self, texts: dict[str, str]) -> None:
+        self._texts = texts
 
-    def __init__(self, texts: dict[str, str], name: str) -> None:
-        self._texts, self._name = texts, name
-
-    def read(self) -> Any:
+    def read(self, name: str) -> Any:
         """Return the object."""
-        return json.loads(self._texts[self._name]) if self._name in self._texts else None
+        return json.loads(self._texts[name]) if name in self._texts else None
 
-    def write(self, value: Any) -> None:
+    def write(self, name: str, value: Any) -> None:
         """Keep the object."""
-        self._texts[self._name] = json.dumps(value)
+        self._texts[name] = json.dumps(value)
 
-    def delete(self) -> None:
+    def delete(self, name: str) -> None:
         """Keep nothing."""
 
 
@@ -51,13 +49,13 @@ def resident() -> float:
 
 def child(count: int) -> dict[str, float]:
     """Do everything for so many rows that doesn't go to the network."""
-    from airflow_provider_starvideos.batch.book import Book
-    from airflow_provider_starvideos.batch.entries import RowState
-
     from airflow_provider_starvideos.batch.manifest import lines
     from airflow_provider_starvideos.batch.plan import Plan
     from airflow_provider_starvideos.batch.rows import digest_of, read_rows
     from airflow_provider_starvideos.batch.sources import read_requests
+    from airflow_provider_starvideos.orders.journal import Journal
+    from airflow_provider_starvideos.orders.states import OrderState
+    from airflow_provider_starvideos.orders.store import journal_name
 
     log, texts = logging.getLogger("benchmark"), dict[str, str]()
     with tempfile.TemporaryDirectory() as folder:
@@ -75,22 +73,23 @@ def child(count: int) -> dict[str, float]:
         given = read_requests(str(file), None)
         lap("read")
         checked = read_rows(given, {}, "https://example.com")
-        digest = digest_of(checked)
+        digest_of(checked)
         lap("check")
-        book = Book(lambda name: Store(texts, name), log)
-        book.load()
-        book.begin(digest)
+        name = journal_name("dag", "run", "task", -1)
+        journal = Journal(Store(texts), name, 1, log)
+        journal.load()
+        journal.rows = count
         for start in range(0, count, 16):  # as they are ordered: intents, then outcomes with the next intents
-            entries = [book.open(row.key) for row in checked[start : start + 16]]
-            for state in (RowState.SENDING, RowState.ORDERED):
-                for entry in entries:
-                    entry.become(state)
-                    entry.video_id = f"video_{start:036d}"
-                    entry.sent_at = time.time()
-                book.touch(entries)
-                book.commit()
+            orders = [journal.open(row.key) for row in checked[start : start + 16]]
+            for state in (OrderState.SENDING, OrderState.ORDERED):
+                for order in orders:
+                    order.become(state)
+                    order.video_id = f"video_{start:036d}"
+                    order.sent_at = time.time()
+                journal.touch(orders)
+                journal.commit()
         lap("record")
-        again = Book(lambda name: Store(texts, name), log)
+        again = Journal(Store(texts), name, 1, log)
         again.load()
         lap("load")
         plan = Plan({f"video_{number:036d}": 1.8e9 + number for number in range(count)}, 30.0)

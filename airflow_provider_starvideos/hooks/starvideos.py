@@ -114,7 +114,6 @@ class StarVideosHook(BaseHook):
         with self._counted(checked):
             return self.submit(self.with_signed_inputs(checked, endpoint), endpoint)
 
-
     def submit(self, request: VideoRequest, endpoint: Endpoint) -> VideoTask:
         """Order a video whose request is ready to be sent. **This costs money**; see ``create_video``.
 

@@ -16,7 +16,6 @@ from airflow_provider_starvideos.api import retry
 from airflow_provider_starvideos.api.models import VideoTask
 from airflow_provider_starvideos.api.polling import BACKSTOP_SECONDS, LAST_POLL_SECONDS
 from airflow_provider_starvideos.batch import poller
-from airflow_provider_starvideos.orders.states import OrderState
 from airflow_provider_starvideos.batch.plan import Outcome, Plan
 from airflow_provider_starvideos.batch.poller import LATE_SPREAD_SECONDS, BatchWait
 from airflow_provider_starvideos.exceptions import (
@@ -208,7 +207,10 @@ async def test_c4_deadlines_that_have_passed_still_get_a_poll() -> None:
     wait = BatchWait(of, with_one.look, LOG)
     wait._due = [(0.0, video_id) for _, video_id in wait._due]  # not spread over half a minute
     outcomes = await wait.run()
-    assert {name: one.state for name, one in outcomes.items()} == {"v0": OrderState.COMPLETED, "v1": OrderState.TIMED_OUT}
+    assert {name: one.state for name, one in outcomes.items()} == {
+        "v0": OrderState.COMPLETED,
+        "v1": OrderState.TIMED_OUT,
+    }
 
 
 async def test_c4_polls_after_the_last_deadline_come_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
