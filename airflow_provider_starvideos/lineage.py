@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
+
+from airflow_provider_starvideos.api.redaction import HIDDEN, hide_url
 
 if TYPE_CHECKING:
-    from airflow_provider_starvideos.api.models import VideoRequest
     from airflow_provider_starvideos.storage.saving import SavedVideo
 
 API_NAMESPACE = "starvideos"
 
 
-def of_order(request: VideoRequest, video_id: str | None) -> Any:
-    """Return the lineage of an order: from its inputs to the video at the API."""
+def of_order(inputs: Iterable[Any], video_id: str | None) -> Any:
+    """Return the lineage of an order: from its inputs to the video at the API.
+
+    :param inputs: the operator's fields of inputs, each a URL or a list of them, as text too
+    """
     from airflow.providers.common.compat.openlineage.facet import Dataset
     from airflow.providers.openlineage.extractors import OperatorLineage
 
-    given = (*request.reference_images, request.first_image, request.last_image, *request.reference_videos)
-    inputs = [Dataset(*name_of(uri)) for uri in dict.fromkeys(given) if uri]
-    return OperatorLineage(inputs=inputs, outputs=[Dataset(API_NAMESPACE, video_id)] if video_id else [])
+    from airflow_provider_starvideos.api.values import as_list
+
+    given = [str(uri).strip() for one in inputs for uri in as_list(one) or () if uri]
+    datasets = [Dataset(*name_of(uri)) for uri in dict.fromkeys(given)]
+    return OperatorLineage(inputs=datasets, outputs=[Dataset(API_NAMESPACE, video_id)] if video_id else [])
 
 
 def of_wait(video_id: str | None) -> Any:
@@ -48,11 +54,11 @@ def of_download(saved: SavedVideo | None) -> Any:
 
 def name_of(uri: str) -> tuple[str, str]:
     """Return namespace and name of a file, as OpenLineage's naming has them; no user, no query: they may be secret."""
-    scheme, _, rest = uri.partition("://")
+    scheme, _, rest = hide_url(uri).partition("://")
     if scheme in ("file", "local"):
         return "file", rest
     if scheme in ("http", "https"):
-        parts = urlsplit(uri)
-        return f"{scheme}://{parts.netloc.rpartition('@')[2]}", parts.path
+        host, slash, path = rest.partition("/")
+        return f"{scheme}://{host}", (slash + path).removesuffix(f"?{HIDDEN}")
     host, _, path = rest.partition("/")
     return f"{scheme}://{host.rpartition('@')[2]}", path

@@ -13,7 +13,8 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 
-from airflow_provider_starvideos.api.urls import unsigned
+from airflow_provider_starvideos.api.redaction import hide_urls
+from airflow_provider_starvideos.api.urls import identity
 
 MODEL = "starvideos_o3"
 REQUEST_FIELDS = (
@@ -27,6 +28,8 @@ REQUEST_FIELDS = (
     "model",
 )
 """What an order is made of, as operators and rows of a batch name it."""
+INPUT_FIELDS = frozenset({"referenceImages", "first_image", "last_image", "referenceVideos"})
+"""Those of the wire that hold URLs."""
 
 
 class TaskStatus(StrEnum):
@@ -120,12 +123,13 @@ class VideoRequest:
     @property
     def summary(self) -> str:
         """The key facts in one line, for the log."""
+        prompt = hide_urls(self.prompt)
         facts = {
             "duration": f"{self.duration} s" if self.duration else "",
             "ratio": self.ratio or "",
             "images": len(self.reference_images) or "",
             "clips": len(self.reference_videos) or "",
-            "prompt": repr(self.prompt if len(self.prompt) <= 60 else self.prompt[:59] + "…"),
+            "prompt": repr(prompt if len(prompt) <= 60 else prompt[:59] + "…"),
         }
         return ", ".join([self.mode.value, *(f"{name} {value}" for name, value in facts.items() if value)])
 
@@ -134,19 +138,12 @@ class VideoRequest:
 
         :param base_url: the API's base URL
         """
-        text = json.dumps([base_url, without_signatures(self.to_wire())], sort_keys=True, ensure_ascii=False)
+        wire = self.to_wire()
+        for name in INPUT_FIELDS & wire.keys():
+            given = wire[name]
+            wire[name] = [identity(url) for url in given] if isinstance(given, list) else identity(given)
+        text = json.dumps([base_url, wire], sort_keys=True, ensure_ascii=False)
         return hashlib.sha256(text.encode()).hexdigest()[:32]
-
-
-def without_signatures(wire: dict[str, Any]) -> dict[str, Any]:
-    """Return a request's JSON with its inputs' URLs bare: a retry may sign them anew, and orders the same."""
-    inputs = {name: wire[name] for name in ("first_image", "last_image") if name in wire}
-    lists = {name: wire[name] for name in ("referenceImages", "referenceVideos") if name in wire}
-    return (
-        wire
-        | {name: unsigned(url) for name, url in inputs.items()}
-        | {name: [unsigned(url) for url in urls] for name, urls in lists.items()}
-    )
 
 
 @dataclass(frozen=True)

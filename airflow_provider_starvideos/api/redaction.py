@@ -1,7 +1,7 @@
-"""Texts from outside, without secrets: everything that decides what is taken out of them stands here.
+"""Texts without secrets: everything that decides what is taken out of what is shown stands here.
 
 A server may echo what it was sent: the key, and the URL of a signed input. So may a library, quoting an answer that it
-can't read.
+can't read. A URL is shown without its whole query, whoever has signed it: a signer that nobody has heard of can't leak.
 """
 
 from __future__ import annotations
@@ -10,24 +10,176 @@ import base64
 import html
 import json
 import re
+from collections.abc import Mapping
 from functools import lru_cache
-from urllib.parse import quote
+from typing import Any
+from urllib.parse import quote, unquote
 
-SIGNED = re.compile(r"(https?:(?:\\?/){2}[^\s?\"'<>]+)\?[^\s\"'<>]*", re.ASCII | re.IGNORECASE)
-"""A URL with a query, which may hold the signature of an input."""
-SIGNED_QUOTED = re.compile(
-    r"(https?(?:%(?:25)*3a)(?:%(?:25)*2f){2}\S+?)%(?:25)*3f[^\s\"'<>]*", re.ASCII | re.IGNORECASE
+from airflow_provider_starvideos.api.urls import BASE64_OF_HTTP, JWT, PATH_TOKENS
+
+HIDDEN = "…"
+NOT_IN_URLS = r"\s\"'<>"
+SLASH = r"(?:\\*/|%(?:25)*2f)"
+URL = re.compile(rf"https?(?::|%(?:25)*3a){SLASH}{{2}}[^{NOT_IN_URLS}]+", re.ASCII | re.IGNORECASE)
+"""A URL in a text: as it is, in JSON with its slashes escaped, or percent-encoded within another URL."""
+QUERY = re.compile(
+    rf"(?<=[^\s?])(?:\?|%(?:25)*3f)(?:[\w-]{{40,}}|[\w.~-]{{1,100}}(?:=|%(?:25)*3d))[^{NOT_IN_URLS}]*",
+    re.ASCII | re.IGNORECASE,
 )
-"""The same within another URL."""
+"""The query of a request's line, which has no host: ``GET /in/cat.png?X-Amz-Signature=…``."""
+EQUALS, AND = r"(?:=|\\+u003d|%(?:25)*3d)", r"(?:&(?:amp;)?|\\+u0026|%(?:25)*26)"
+PAIRS = re.compile(
+    rf"(?<![\w.~=-])[\w.~-]{{1,100}}{EQUALS}[^{NOT_IN_URLS}&]*(?:{AND}[\w.~-]{{1,100}}{EQUALS}[^{NOT_IN_URLS}&]*)+",
+    re.ASCII | re.IGNORECASE,
+)
+"""A query alone: two parameters, at least."""
+TOKENS = re.compile(
+    "|".join(
+        (
+            *(one.removeprefix("^") for one in PATH_TOKENS),
+            r"/[\w-]{43}(?=/)|/[\w-]{27}=(?=/)",  # imgproxy, thumbor: no part of it expires, so it stays in ``urls``
+            r"/bot\d{6,}(?::|%3a)[\w-]{30,}",  # Telegram
+        )
+    ),
+    re.ASCII | re.IGNORECASE,
+)
+"""The segments of a path that grant access."""
+BARE_TOKENS = re.compile(
+    rf"{JWT.pattern}|{BASE64_OF_HTTP.pattern}|bce-auth-v1/[\w/.:;-]+"
+    r"|xox[a-z]-[\w-]{10,}"  # Slack
+    r"|(?:1\d{9}|[0-9a-f]{8})-\w{0,99}-\w{0,99}-[0-9a-f]{32,64}\b"  # type A of CDNs
+    r"|(?<!\w)(?:\w{1,20}=[^\s~\"'<>]{0,500}~){1,9}(?:hmac|md5)=[0-9a-f]+",  # Akamai
+    re.ASCII,
+)
+"""What grants access wherever it stands, or is a URL in base64, which may."""
 BETWEEN = r"(\\?[\"']?\s*(?:[=:>]|%(?:25)*3d)\s*\\?[\"']?)"
 """What stands between a name and its value in a query, a header, JSON or XML."""
+BEFORE = r"(?:(?<![a-z0-9_-])|(?<=%26)|(?<=%2526)|(?<=u0026))"
+"""Where a name begins: not within a word."""
 SIGNATURES = tuple(
-    re.compile(rf"(?<![a-z0-9])({names}){BETWEEN}[a-z0-9+/=_~.%-]{{{least},}}", re.ASCII | re.IGNORECASE)
+    re.compile(rf"{BEFORE}({names}){BETWEEN}[a-z0-9+/=_~.%:,!*-]{{{least},}}", re.ASCII | re.IGNORECASE)
     for names, least in (
-        ("x-(?:amz|goog)-(?:signature|credential|security-token)|awsaccesskeyid|googleaccessid", 1),
-        ("signature(?:provided)?|sig", 16),  # what is shorter is a word of a message
+        (
+            (
+                r"x-[a-z0-9]{2,8}-(?:signature|credential|policy|[a-z0-9-]*token)|q-(?:ak|signature|url-param-list)"
+                r"|(?:aws|oss|kss)accesskeyid|googleaccessid|ucloudpublickey|key-pair-id|auth_key|tempauth|rlkey"
+                r"|wssecret|upsig|ssig|_upt|hdn[a-z]{2}|__[a-z]*(?:token|gda)__|pub_secret"
+            ),
+            1,
+        ),
+        (  # what is shorter is a word of a message
+            (
+                r"(?:[\w-]*[-_])?sig(?:n(?:ature(?:provided)?)?)?|[\w-]*token|auth_info|authorization|credential|policy"
+                r"|verify|hmac|jwt|secure|secret|(?:\w*access_?key_?)id|accesskey"
+            ),
+            16,
+        ),
     )
 )
+STORED = re.compile(r"(?!https?:)\w[\w+.-]*://", re.IGNORECASE)
+"""How the URI of something in a store begins."""
+ONE_URL = re.compile(rf"https?://[^{NOT_IN_URLS}\\%,;|]+", re.IGNORECASE)
+SUSPECT = re.compile(r"[=:%/~-]|eyJ|aHR0c")
+"""What a text must have for anything to be taken out of it."""
+PARAMETER = re.compile(r"(?<![\w-])(?![\w-]*id=)([\w-]{1,40}=)[\w+~%-]{32,}={0,2}", re.ASCII | re.IGNORECASE)
+"""One parameter of any name, with a value that no message has, except an id."""
+VERSIONS = re.compile(r"(?:version_?id|generation)=[\w.-]+", re.ASCII | re.IGNORECASE)
+
+
+MOST_ENCODINGS = 9
+"""How often a URL within another may be percent-encoded until its path is no longer read; its query never is shown."""
+
+
+def hide_url(url: str) -> str:
+    """Return a URL without what may grant access: user, query, fragment, and the tokens of its path.
+
+    Of a store's URI (``s3://conn_id@bucket/key?versionId=3``) the connection and the version stay: no secrets.
+
+    :param url: of any scheme; other texts come back as they are
+    """
+    found = re.fullmatch(r"(\w[\w+.-]*://)(?:([^/?#]*)@)?([^?#]*)(.*)", url, re.DOTALL)
+    if not found:
+        return url
+    scheme, user, path, rest = found.groups()
+    if not scheme.lower().startswith("http"):
+        user = "" if user is None else f"{user}@" if ":" not in user else f"{HIDDEN}@"
+        is_name = "=" not in rest or VERSIONS.fullmatch(rest[1:])  # a key may hold a "?" or a "#"
+        return scheme + user + path + (rest if is_name else f"?{HIDDEN}")
+    host, slash, path = path.partition("/")
+    path, *query = re.split(r"%(?:25)*3f", slash + path, maxsplit=1, flags=re.IGNORECASE)
+    path = re.sub(r"(:/{1,2})[^/@]*@", r"\1", path)  # of a URL within this one
+    path = BARE_TOKENS.sub(HIDDEN, TOKENS.sub(f"/{HIDDEN}", path))
+    return scheme + host + path + (f"?{HIDDEN}" if rest or query else "")
+
+
+def is_hidden(value: Any) -> bool:
+    """Tell whether ``hide`` took something out of a value's URLs: what is left can't be fetched.
+
+    :param value: of any type; a list or mapping is searched
+    """
+    if isinstance(value, Mapping):
+        return any(map(is_hidden, value.values()))
+    if isinstance(value, list | tuple):
+        return any(map(is_hidden, value))
+    return isinstance(value, str) and bool(re.search(rf"://(?:\S*[/?])?{HIDDEN}", value))
+
+
+def restored(shown: Any, again: Any) -> Any:
+    """Return what ``hide`` was given, out of what it returned and of the same value, made again.
+
+    Texts are taken as they were, since they may be made by chance. What was hidden is taken from the new value, also if
+    that isn't the same: whoever compares fingerprints sees it then.
+
+    :param shown: what ``hide`` returned
+    :param again: of the same shape; where it isn't, it counts as it is
+    """
+    if isinstance(shown, Mapping) and isinstance(again, Mapping):
+        return {name: restored(one, again.get(name)) for name, one in shown.items()}
+    if isinstance(shown, list | tuple) and isinstance(again, list | tuple) and len(shown) == len(again):
+        return [restored(one, other) for one, other in zip(shown, again, strict=True)]
+    return again if is_hidden(shown) else shown
+
+
+def hide_urls(text: str) -> str:
+    """Return a text whose URLs are hidden as ``hide_url`` does, and whose signatures have lost their values."""
+    text = URL.sub(_hidden_run, text)
+    text = PAIRS.sub(HIDDEN, QUERY.sub(f"?{HIDDEN}", text))
+    text = BARE_TOKENS.sub(HIDDEN, TOKENS.sub(f"/{HIDDEN}", text))
+    for signature in SIGNATURES:
+        text = signature.sub(rf"\1\2{HIDDEN}", text)
+    return PARAMETER.sub(rf"\1{HIDDEN}", text)
+
+
+def _hidden_run(found: re.Match[str]) -> str:
+    """Return a URL of a text hidden; it is decoded first, so that none of it is missed."""
+    url = found[0]
+    decoded = re.sub(r"\\+u00([0-7][0-9a-f])", lambda one: f"%{one[1]}", url, flags=re.IGNORECASE).replace("\\", "")
+    for _ in range(MOST_ENCODINGS):
+        decoded, before = unquote(html.unescape(decoded)), decoded
+        if decoded == before:
+            break
+    hidden = hide_url(decoded)
+    return url if hidden == decoded else hidden
+
+
+def hide(value: Any) -> Any:
+    """Return a value for XComs, rendered fields, files and the UI: each URL and text in it is hidden.
+
+    :param value: of any type; of other objects than JSON's the text counts, such as a DataFrame's: it is shown of them
+    """
+    if value is None or isinstance(value, int | float):
+        return value
+    if isinstance(value, str):
+        if not SUSPECT.search(value):
+            return value
+        return hide_url(value) if STORED.match(value) or ONE_URL.fullmatch(value) else hide_urls(value)
+    if isinstance(value, Mapping):
+        return {name: hide(one) for name, one in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return (tuple if isinstance(value, tuple) else list)(hide(one) for one in value)
+    text = str(value)
+    hidden = hide(text)
+    return value if hidden == text else hidden
 
 
 @lru_cache(maxsize=16)
@@ -55,18 +207,9 @@ def redacted(text: str, key: str, limit: int) -> str:
         return ""
     # The key before the cut: a part of it would be left where the cut goes through it. URLs after the cut: the
     # search takes the square of a text's length, and of a cut query nothing is left anyway.
-    text = without_signatures(_pattern_of(key).sub("***", text)[: 2 * limit])
+    text = hide_urls(_pattern_of(key).sub("***", text)[: 2 * limit])
     text = "".join(c if c.isprintable() else " " for c in text).strip()
     return text if len(text) <= limit else text[: limit - 1] + "…"
-
-
-def without_signatures(text: str) -> str:
-    """Return a text whose URLs have lost their queries, and its signatures their values."""
-    text = SIGNED.sub(r"\1?…", text)
-    text = SIGNED_QUOTED.sub(r"\1?…", text)
-    for signature in SIGNATURES:
-        text = signature.sub(r"\1\2…", text)
-    return text
 
 
 def is_harmless(text: str, key: str, limit: int) -> bool:

@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 
 from airflow_provider_starvideos.api.fields import field_of, read_fields
 from airflow_provider_starvideos.api.models import MODEL, REQUEST_FIELDS, GenerationMode, VideoRequest
+from airflow_provider_starvideos.api.redaction import hide_urls, is_hidden
 from airflow_provider_starvideos.api.values import (
     LONGEST_URL,
     as_list,
@@ -261,7 +262,7 @@ def broken_prompt_rule(text: str) -> str | None:
 
 
 def is_http_url(value: Any) -> bool:
-    """Tell whether ``value`` is an absolute http(s) URL with a host, and without blanks or control characters."""
+    """Tell whether ``value`` is a whole http(s) URL with a host, and without blanks or control characters."""
     if not isinstance(value, str) or not value.strip().isprintable() or " " in value.strip():
         return False
     try:
@@ -269,7 +270,7 @@ def is_http_url(value: Any) -> bool:
         _ = parts.port  # raises for a port that isn't one
     except ValueError:
         return False
-    return parts.scheme in ("http", "https") and bool(parts.hostname)
+    return parts.scheme in ("http", "https") and bool(parts.hostname) and not is_hidden(value.strip())
 
 
 def is_storage_uri(value: Any) -> bool:
@@ -286,7 +287,7 @@ def shown(value: Any) -> str:
         text = value if isinstance(value, str) else repr(value)
     except Exception:  # noqa: BLE001  an int of thousands of digits, a list in a list in a list …, a broken __repr__
         text = f"a {type(value).__name__} that can't be shown"
-    text = text[:READ_CHARACTERS]
+    text = hide_urls(text[:READ_CHARACTERS])
     # Wherever they stand, in a list too, and also where the scheme is missing: that may be what is wrong.
     text = re.sub(r"([A-Za-z]+://)?[^\s?#]*@", r"\1…@", text)
     text = re.sub(r"[?#].*", "?…", text, flags=re.DOTALL)

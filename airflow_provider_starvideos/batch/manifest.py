@@ -10,7 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from airflow_provider_starvideos.api.models import without_signatures
+from airflow_provider_starvideos.api.redaction import hide
 from airflow_provider_starvideos.exceptions import StarVideosDownloadError
 from airflow_provider_starvideos.orders.record import Order as Entry
 from airflow_provider_starvideos.orders.record import Row
@@ -20,7 +20,8 @@ CONTENT_TYPES = {"jsonl": "application/x-ndjson", "parquet": "application/vnd.ap
 
 
 def lines(rows: Sequence[tuple[Row, Entry]]) -> list[dict[str, Any]]:
-    """Return the manifest's rows: one flat object each, but for ``request``, the JSON that the API got.
+    """Return the manifest's rows: one flat object each, except ``request``: the JSON that the API got, without
+    what may grant access to its inputs.
 
     :param rows: with their entries, in their order
     """
@@ -28,7 +29,7 @@ def lines(rows: Sequence[tuple[Row, Entry]]) -> list[dict[str, Any]]:
         {
             "row": row.number,
             "name": row.name,
-            "request": without_signatures(row.request.to_wire()),
+            "request": hide(row.request.to_wire()),
             **told_of(entry),
         }
         for row, entry in rows

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 from airflow_provider_starvideos.api.answers import read_video
 from airflow_provider_starvideos.api.models import VideoTask
 from airflow_provider_starvideos.api.protocol import Endpoint, HttpRequest, HttpResponse, lost
-from airflow_provider_starvideos.api.redaction import forms_of, without_signatures
+from airflow_provider_starvideos.api.redaction import forms_of, hide_urls
 from airflow_provider_starvideos.api.retry import was_not_accepted
 from airflow_provider_starvideos.exceptions import (
     StarVideosConnectionError,
@@ -56,7 +56,7 @@ class Redactor:
         # Cut only then: a part of a key would be left where the cut goes through it.
         for secret in self._secrets:
             text = text.replace(secret, "***")
-        text = without_signatures(URL.sub(r"\1\2/…", text))
+        text = hide_urls(URL.sub(r"\1\2/…", text))
         text = "".join(c if c.isprintable() else " " for c in text).strip()
         return text if len(text) <= limit else text[: limit - 1] + "…"
 

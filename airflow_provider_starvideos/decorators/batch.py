@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from airflow.providers.common.compat.sdk import DecoratedOperator, task_decorator_factory
 
 from airflow_provider_starvideos.api.models import REQUEST_FIELDS
-from airflow_provider_starvideos.decorators.function import FromFunction, bare
+from airflow_provider_starvideos.api.redaction import hide, is_hidden, restored
+from airflow_provider_starvideos.decorators.function import FromFunction
 from airflow_provider_starvideos.failures import operator_failures
 from airflow_provider_starvideos.operators.batch import StarVideosBatchOperator
 
@@ -21,7 +22,9 @@ REQUESTS_KEY = "requests"
 class StarVideosBatchDecoratedOperator(FromFunction, StarVideosBatchOperator):
     """Orders what a function returns: the requests, or the URI of a file of them.
 
-    The function is called once a try, and its result kept as the XCom ``requests`` while the task waits.
+    What the function returns is kept as the XCom ``requests`` while the task waits, so it is called once per try. The
+    XCom holds no query of a URL, which may be a signature. If there is one, the function is called again after each
+    wait: the URLs are taken from there, and may be signed again; the prompts and the rest are those of the XCom.
     """
 
     custom_operator_name = "@task.starvideos_batch"
@@ -39,23 +42,25 @@ class StarVideosBatchDecoratedOperator(FromFunction, StarVideosBatchOperator):
 
         :return: the manifest's URI, or the ids
         """
-        returned = self.call(context)
-        if not isinstance(returned, str):
-            returned = self._checked(returned)
-        context["ti"].xcom_push(key=REQUESTS_KEY, value=returned)
-        self.requests = returned
-        return self._bared(super().execute, context)
+        self.requests = self._ask(context)
+        context["ti"].xcom_push(key=REQUESTS_KEY, value=hide(self.requests))
+        return self._hidden(super().execute, context)
 
     def execute_complete(self, context: Context, event: Any = None) -> Any:
-        """Take the trigger's event, and go on with the requests that this try began with.
+        """Take the trigger's event, and continue with the requests that this try began with.
 
         :param event: as ``triggers.batch`` writes it
         :return: the manifest's URI, or the ids
         """
         ti = context["ti"]
         index = ti.map_index if ti.map_index is not None else -1
-        self.requests = ti.xcom_pull(task_ids=ti.task_id, key=REQUESTS_KEY, map_indexes=index)
-        return self._bared(super().execute_complete, context, event)
+        shown = ti.xcom_pull(task_ids=ti.task_id, key=REQUESTS_KEY, map_indexes=index)
+        self.requests = restored(shown, self._ask(context)) if is_hidden(shown) else shown
+        return self._hidden(super().execute_complete, context, event)
+
+    def _ask(self, context: Context) -> Any:
+        returned = self.call(context)
+        return returned if isinstance(returned, str) else self._checked(returned)
 
     def _checked(self, returned: Any) -> list[Any]:
         """Return the rows as an XCom can hold them; what can't be ordered is refused before it is kept."""
@@ -64,14 +69,14 @@ class StarVideosBatchDecoratedOperator(FromFunction, StarVideosBatchOperator):
 
         with operator_failures():
             rows = read_requests(returned, self.storage_conn_id)
-            read_rows(rows, {name: getattr(self, name) for name in REQUEST_FIELDS}, "")
+            read_rows(rows, {name: self.rendered(name) for name in REQUEST_FIELDS}, "")
         return list(rows)
 
-    def _bared(self, run: Callable[..., Any], *args: Any) -> Any:
+    def _hidden(self, run: Callable[..., Any], *args: Any) -> Any:
         try:
             return run(*args)
         finally:  # Airflow keeps the fields as they are then
-            self.requests = bare(self.requests)
+            self.requests = hide(self.requests)
 
 
 def starvideos_batch_task(python_callable: Callable[..., Any] | None = None, **kwargs: Any) -> TaskDecorator:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from airflow.providers.common.compat.sdk import DecoratedOperator, task_decorator_factory
 
 from airflow_provider_starvideos.api.models import REQUEST_FIELDS
-from airflow_provider_starvideos.decorators.function import FromFunction, bare
+from airflow_provider_starvideos.api.redaction import hide
+from airflow_provider_starvideos.decorators.function import FromFunction
 from airflow_provider_starvideos.failures import operator_failures
 from airflow_provider_starvideos.operators.create import StarVideosCreateOperator
 
@@ -45,12 +46,12 @@ class StarVideosCreateDecoratedOperator(FromFunction, StarVideosCreateOperator):
             self._take(self.call(context))
         if self.wait_for_completion and self.deferrable:
             # The process that goes on after the wait doesn't call the function, and what was ordered is to be seen.
-            context["ti"].xcom_push(key=REQUEST_KEY, value={name: bare(getattr(self, name)) for name in REQUEST_FIELDS})
+            context["ti"].xcom_push(key=REQUEST_KEY, value={name: hide(self.rendered(name)) for name in REQUEST_FIELDS})
         try:
             return StarVideosCreateOperator.execute(self, context)
         finally:  # Airflow keeps the fields as they are then
             for name in REQUEST_FIELDS:
-                setattr(self, name, bare(getattr(self, name)))
+                setattr(self, name, hide(self.rendered(name)))
 
     def _complete(self, context: Context, event: Any) -> str:
         ti = context["ti"]

@@ -7,19 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import DecoratedOperator, context_merge, determine_kwargs
 
-from airflow_provider_starvideos.api.urls import unsigned
-
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
-
-
-def bare(value: Any) -> Any:
-    """Return what a function has ordered for XComs and the UI: the URL of an input may be signed, that is a secret."""
-    if isinstance(value, str):
-        return unsigned(value) if "://" in value else value
-    if isinstance(value, Mapping):
-        return {name: bare(one) for name, one in value.items()}
-    return [bare(one) for one in value] if isinstance(value, list | tuple) else value
 
 
 class FromFunction(DecoratedOperator):
@@ -31,6 +20,11 @@ class FromFunction(DecoratedOperator):
     :param op_args: its arguments (templated)
     :param op_kwargs: its keyword arguments (templated)
     """
+
+    if TYPE_CHECKING:  # the operator that is decorated has it
+
+        def rendered(self, name: str) -> Any:
+            """Return a field's value for the task's own use."""
 
     # What was ordered is to be seen in the UI, as with the operators.
     overwrite_rtif_after_execution = True
@@ -54,6 +48,7 @@ class FromFunction(DecoratedOperator):
         :param context: the task's context
         :return: what the function returns
         """
-        context_merge(context, self.op_kwargs)
-        kwargs = determine_kwargs(self.python_callable, self.op_args, context)
-        return self.python_callable(*self.op_args, **kwargs)
+        args = self.rendered("op_args")
+        context_merge(context, self.rendered("op_kwargs"))
+        kwargs = determine_kwargs(self.python_callable, args, context)
+        return self.python_callable(*args, **kwargs)

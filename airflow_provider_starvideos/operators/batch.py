@@ -12,6 +12,7 @@ from airflow_provider_starvideos.api.models import REQUEST_FIELDS
 from airflow_provider_starvideos.api.polling import DEFAULT_POLL_INTERVAL, DEFAULT_TIMEOUT
 from airflow_provider_starvideos.arguments import choice, failures_allowed, positive_seconds, whole
 from airflow_provider_starvideos.compat.rendering import KeepsText
+from airflow_provider_starvideos.compat.shown_fields import HidesRenderedUrls
 from airflow_provider_starvideos.deferral import backstop, deferrable_or_default
 from airflow_provider_starvideos.exceptions import StarVideosBatchError, StarVideosError
 from airflow_provider_starvideos.failures import operator_failures
@@ -31,7 +32,7 @@ IF_EXISTS = ("overwrite", "skip", "error")
 MAX_AT_ONCE = 64
 
 
-class StarVideosBatchOperator(KeepsText):
+class StarVideosBatchOperator(HidesRenderedUrls, KeepsText):
     """Orders a video for each of many requests, waits for all of them, and saves them. **Each order costs money.**
 
     All requests are checked before the first is ordered. Each is paid for once: a retry finds what earlier tries have
@@ -252,8 +253,8 @@ class StarVideosBatchOperator(KeepsText):
         from airflow_provider_starvideos.orders.task_journal import forget_after_success, open_journal
 
         hook = self._fixed = FixedHook(self.starvideos_conn_id, self._hook().get_conn())
-        defaults = {name: getattr(self, name) for name in REQUEST_FIELDS}
-        given = read_requests(self.requests, self.storage_conn_id)
+        defaults = {name: self.rendered(name) for name in REQUEST_FIELDS}
+        given = read_requests(self.rendered("requests"), self.storage_conn_id)
         rows = read_rows(given, defaults, hook.get_conn().base_url)
         journal = open_journal(context, self.log)
         journal.load()

@@ -11,6 +11,7 @@ from airflow_provider_starvideos.api.models import MODEL, REQUEST_FIELDS
 from airflow_provider_starvideos.api.polling import DEFAULT_POLL_INTERVAL, DEFAULT_TIMEOUT
 from airflow_provider_starvideos.arguments import choice, positive_seconds
 from airflow_provider_starvideos.compat.rendering import KeepsText
+from airflow_provider_starvideos.compat.shown_fields import HidesRenderedUrls
 from airflow_provider_starvideos.deferral import announce, defer, deferrable_or_default, of_an_earlier_try, push_result
 from airflow_provider_starvideos.failures import operator_failures
 
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 ON_UNCONFIRMED = ("fail", "resubmit")
 
 
-class StarVideosCreateOperator(KeepsText):
+class StarVideosCreateOperator(HidesRenderedUrls, KeepsText):
     """Orders a video at StarVideos O3, and waits for it if asked to. **Every accepted order costs money.**
 
     The inputs make the mode: none (text to video), images, first and last frame, a clip, or a clip with images. All
@@ -129,9 +130,12 @@ class StarVideosCreateOperator(KeepsText):
         return self._complete(context, event)
 
     def dry_run(self) -> None:
-        """Log the JSON that would be sent; send nothing."""
+        """Log the JSON that would be sent, without what may grant access to its inputs; send nothing."""
+        from airflow_provider_starvideos.api.redaction import hide
+
         with operator_failures():
-            self.log.info("Would send: %s", json.dumps(self._request().to_wire(), indent=2, ensure_ascii=False))
+            wire = hide(self._request().to_wire())
+            self.log.info("Would send: %s", json.dumps(wire, indent=2, ensure_ascii=False))
 
     def on_kill(self) -> None:
         """Order nothing more, and say that an ordered video goes on."""
@@ -143,12 +147,13 @@ class StarVideosCreateOperator(KeepsText):
         """Tell OpenLineage: from the inputs to the video at the API."""
         from airflow_provider_starvideos import lineage
 
-        return lineage.of_order(self._request(), self._video_id)
+        inputs = (self.reference_images, self.first_image, self.last_image, self.reference_videos)
+        return lineage.of_order(inputs, self._video_id)
 
     def _request(self) -> VideoRequest:
         from airflow_provider_starvideos.api.validation import build_request
 
-        return build_request(**{name: getattr(self, name) for name in REQUEST_FIELDS})
+        return build_request(**{name: self.rendered(name) for name in REQUEST_FIELDS})
 
     def _order(self, context: Context) -> VideoTask:
         from airflow_provider_starvideos.hooks.starvideos import StarVideosHook

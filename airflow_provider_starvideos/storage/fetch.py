@@ -22,7 +22,7 @@ from urllib3.exceptions import HTTPError
 
 from airflow_provider_starvideos.api.mp4 import Mp4Check
 from airflow_provider_starvideos.api.protocol import USER_AGENT
-from airflow_provider_starvideos.api.redaction import redacted, without_signatures
+from airflow_provider_starvideos.api.redaction import hide_urls, redacted
 from airflow_provider_starvideos.api.retry import backoff
 from airflow_provider_starvideos.exceptions import StarVideosDownloadError, StarVideosTooLargeError
 from airflow_provider_starvideos.storage.digest import Digest
@@ -166,7 +166,7 @@ class Fetch:
     def _shown(self, given: str | bytes) -> str:
         """Return what came from outside for a message: quoted, short, without the key and signatures."""
         text = given if isinstance(given, str) else given.decode("utf-8", "backslashreplace")
-        text = redacted(text, self._key, SHOWN_CHARACTERS) if self._key else without_signatures(text)
+        text = redacted(text, self._key, SHOWN_CHARACTERS) if self._key else hide_urls(text)
         return repr(text[:SHOWN_CHARACTERS])
 
     def _start_over(self) -> None:

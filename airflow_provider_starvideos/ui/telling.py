@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
-from airflow_provider_starvideos.api.urls import unsigned
+from airflow_provider_starvideos.api.redaction import hide
 from airflow_provider_starvideos.api.validation import derive_mode, is_http_url
 from airflow_provider_starvideos.api.values import as_list
 from airflow_provider_starvideos.ui.asking import Answer
@@ -126,7 +126,7 @@ def _given(video: Video) -> Mapping[str, Any]:
 
 
 def inputs_of(video: Video) -> list[tuple[str, str]]:
-    """Return the pictures and clips of an order: what each is, and where, without signatures."""
+    """Return the pictures and clips of an order: what each is, and where, without what may grant access."""
     given = _given(video)
     found = [
         *(("reference image", one) for one in as_list(given.get("reference_images")) or ()),
@@ -134,7 +134,7 @@ def inputs_of(video: Video) -> list[tuple[str, str]]:
         ("last frame", given.get("last_image")),
         *(("reference video", one) for one in as_list(given.get("reference_videos")) or ()),
     ]
-    return [(kind, unsigned(value.strip())) for kind, value in found if isinstance(value, str) and value.strip()]
+    return [(kind, hide(value.strip())) for kind, value in found if isinstance(value, str) and value.strip()]
 
 
 def _input(video: Video, kind: str, uri: str) -> dict[str, Any]:

@@ -38,6 +38,8 @@ KEY = f"key/of+tests&{secrets.token_hex(6)}=shows-up-nowhere"
 """With characters that are written in other ways in URLs, HTML and base64; another one in each run."""
 FERNET_KEY = base64.urlsafe_b64encode(secrets.token_bytes(32)).decode()
 MADE_BY_A_FUNCTION, WRITTEN_INTO_A_DAG = "made-by-made-by", "signature-that-a-user-wrote-into-a-dag"
+RENDERED = ("rendered-by-rendered-by", "0badc0de0badc0de")
+"""What several vendors' signatures are made of, in the query and in the path."""
 SIGNING = {
     f"{name}{equals}{USER}" for name in ("awsaccesskeyid", "x-amz-credential") for equals in ("=", "%3d", "%253d")
 }
@@ -58,15 +60,13 @@ ALLOWED: dict[str, set[str]] = {
     "signing": set(),
     "signature": set(),
     "function": set(),
+    "rendered": set(),
     # The Dag's own text, and what Airflow keeps of it.
     "literal": AIRFLOWS_OWN_LOG
     | {
         "dag_code.source_code",
         "serialized_dag.data",
         "serialized_dag.data_compressed",
-        "rendered_task_instance_fields.rendered_fields",
-        "api rendered_fields",
-        "openlineage",
     },
     # A result's URL: the XCom, and the event that brings it from the triggerer to the worker.
     "result": AIRFLOWS_OWN_LOG
@@ -187,6 +187,7 @@ def scene(emulator: Emulator, s3: S3, metrics: Any, tmp_path_factory: pytest.Tem
             "store": forms(SECRET),
             "signing": SIGNING,
             "function": [MADE_BY_A_FUNCTION],
+            "rendered": RENDERED,
             "literal": [WRITTEN_INTO_A_DAG],
         }
         with AirflowStack(tmp_path_factory.mktemp("airflow"), dags, env, config) as airflow:
@@ -251,6 +252,9 @@ def test_everything_took_part(searched: Scene) -> None:
     assert killed["blocking"] == "success" or not AIRFLOW_V_3_1_PLUS, "3.0 doesn't try a killed task again"
     rows = [json.loads(line) for line in (searched.folder / "batch" / "manifest.jsonl").read_text().splitlines()]
     assert [row["status"] for row in rows] == ["saved", "saved", "failed", "unconfirmed"]
+    sent = [url for order in searched.emulator.orders for url in order.request.get("referenceImages", ())]
+    whole = [url for url in sent if any(part in url for part in RENDERED)]
+    assert len(whole) == 6 + 2 + 6 + 1 + 2, "signed, signed_mapped, signed_batch, signed_argument, signed_rows"
     log = searched.airflow.log(BADLY, searched.runs[BADLY], "header")
     assert "Refused: Authorization: Bearer ***" in log or "Refused: Authorization: ***" in log
     assert searched.airflow.api.get("/importErrors")["import_errors"]

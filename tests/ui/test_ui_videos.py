@@ -146,7 +146,7 @@ def test_a_batch_with_a_manifest_tells_each_row(manifest: Path) -> None:
         (1, Status.COMPLETED), (2, Status.FAILED), (3, Status.MAKING), (4, Status.PENDING),
     ]  # fmt: skip
     first = telling.details(found[0], None)
-    picture = {"kind": "reference image", "url": "https://x/c.png", "is_web": True, "is_stored": False}
+    picture = {"kind": "reference image", "url": "https://x/c.png?…", "is_web": False, "is_stored": False}
     assert first["inputs"] == [picture]
     assert (first["name"], first["mode"], first["preview"]) == ("a", "image reference", True)
     assert telling.details(found[1], None)["error"] == "<b>no</b>"
@@ -232,7 +232,7 @@ def test_inputs_are_shown_without_signatures() -> None:
     """Signed URLs are secrets; what a template made of a list is a list."""
     rendered = {"prompt": "x", "first_image": "https://h/a.png?X-Amz-Signature=s", "last_image": "s3://b/c.png"}
     told = telling.details(Video(created(), tasks=[a_task("create", Kind.ORDER, "success", rendered=rendered)]), None)
-    assert [one["url"] for one in told["inputs"]] == ["https://h/a.png", "s3://b/c.png"]
+    assert [one["url"] for one in told["inputs"]] == ["https://h/a.png?…", "s3://b/c.png"]
     assert told["mode"] == "first/last frame"
     rendered = {"prompt": "x", "reference_images": "['https://h/a.png', 'https://h/b.png']"}
     told = telling.details(Video(created(), tasks=[a_task("create", Kind.ORDER, "success", rendered=rendered)]), None)

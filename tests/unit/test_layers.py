@@ -26,7 +26,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "": set(),  # the package itself: __version__, for all
     "exceptions": set(),
     "api": {"exceptions"},
-    "compat": {"exceptions"},
+    "compat": {"exceptions", "api"},
     "clients": CORE,
     "lazy": set(),
     "arguments": set(),

@@ -1,6 +1,7 @@
 """Dags of test_nothing_secret.py: all that the provider has, well and badly; and tasks that leak on purpose."""
 
 import os
+import time
 from pathlib import Path
 
 from airflow.sdk import DAG, BaseOperator, Variable, task
@@ -18,6 +19,17 @@ WAITS = {"wait_for_completion": True, "poll_interval": 5, "timeout": 300}
 POKES = {"poke_interval": 5, "timeout": 300}
 TELLS_ALL = {"starvideos_conn_id": "starvideos_indiscreet"}
 LITERAL = "https://pictures.example/cat.png?X-Amz-Signature=signature-that-a-user-wrote-into-a-dag"
+# Put together when rendered, so that it isn't in the Dag's own text.
+OPAQUE, MD5 = "rendered-by-" * 4, "0badc0de" * 4
+SIGNERS = {
+    "oss": f"https://b.aliyuncs.example/cat.png?OSSAccessKeyId=LTAI&Expires=1760000000&Signature={OPAQUE}",
+    "cos": f"https://b.myqcloud.example/cat.png?imageMogr2/thumbnail/300x&q-sign-algorithm=sha1&q-signature={OPAQUE}",
+    "azure": f"https://a.blob.example/c/cat.png?sv=2024-11-04&se=2026-11-29T08%3A00%3A00Z&sr=b&sp=r&sig={OPAQUE}%3D",
+    "cdn": f"https://cdn.example/202611290801/{MD5}/4/cat.png",
+    "edge": f"https://cdn.example/exp=1760000000~acl=%2F%2A~hmac={MD5}/cat.png",
+    "own": f"https://team:{OPAQUE}@pictures.example/cat.png?x={OPAQUE}#{OPAQUE}",
+}
+ECHOES = ("url", "quoted", "target", "query", "header", "request", "doomed")
 SENSORS = {
     "started": {},
     "on_worker": {"start_from_trigger": False},
@@ -27,7 +39,12 @@ SENSORS = {
 SINGLY = ("header", "url", "query", "page", "redirect", "gateway", "broken", "odd")
 TOGETHER = ("doomed", "request", "quoted", "target", "query", "page", "gateway", "welcome", "broken")
 
-with DAG("nothing_secret_well", max_active_tasks=64, default_args={"retries": 3, "retry_delay": 1}):
+with DAG(
+    "nothing_secret_well",
+    max_active_tasks=64,
+    default_args={"retries": 3, "retry_delay": 1},
+    user_defined_macros={"signed": SIGNERS.get},
+):
     create = StarVideosCreateOperator(task_id="create", prompt="create", **SIGNED)
     StarVideosCreateOperator(task_id="deferred", prompt="deferred", **SIGNED, **WAITS)
     StarVideosCreateOperator(task_id="fleeting", prompt="fleeting", durable=False, **SIGNED, **WAITS)
@@ -62,10 +79,40 @@ with DAG("nothing_secret_well", max_active_tasks=64, default_args={"retries": 3,
     def decorated_batch():
         yield "decorated row"
 
+    signed = {name: "{{ signed('" + name + "') }}" for name in SIGNERS}
+    StarVideosCreateOperator(
+        task_id="signed", prompt="signed, as {{ signed('oss') }}", reference_images=[*signed.values()], **WAITS
+    )
+    StarVideosCreateOperator.partial(task_id="signed_mapped", prompt="signed").expand(
+        reference_images=[[signed["oss"]], [signed["edge"]]]
+    )
+    StarVideosBatchOperator(
+        task_id="signed_batch",
+        requests=[{"prompt": f"signed by {name}", "reference_images": url} for name, url in signed.items()],
+        destination=FOLDER + "/signed/",
+        poll_interval=5,
+    )
+
+    @task.starvideos_create(wait_for_completion=True, poll_interval=5)
+    def signed_argument(url: str) -> dict:
+        return {"prompt": "signed, by a function", "reference_images": [url]}
+
+    @task.starvideos_batch(poll_interval=5, max_in_flight=1, destination=FOLDER + "/signed_rows/")
+    def signed_rows(urls: list[str]):
+        for url in urls:  # each but the first is ordered after a wait
+            yield {"prompt": f"signed again at {time.time()}", "reference_images": [f"{url}"]}
+
     decorated()
     decorated_batch()
+    signed_argument(signed["azure"])
+    signed_rows([signed["cos"], signed["cdn"]])
 
-with DAG("nothing_secret_badly", max_active_tasks=64, default_args={"retries": 0}):
+with DAG(
+    "nothing_secret_badly",
+    max_active_tasks=64,
+    default_args={"retries": 0},
+    user_defined_macros={"signed": SIGNERS.get},
+):
     for word in SINGLY:
         StarVideosCreateOperator(task_id=word, prompt=f"{word}.", **SIGNED, **TELLS_ALL)
     for name, options in {"deferred": {}, "blocking": {"deferrable": False}, "fleeting": {"durable": False}}.items():
@@ -81,6 +128,18 @@ with DAG("nothing_secret_badly", max_active_tasks=64, default_args={"retries": 0
         task_id="batch",
         requests=[{"prompt": f"{word}.", **SIGNED} for word in TOGETHER],
         destination=FOLDER + "/badly/",
+        poll_interval=5,
+        **TELLS_ALL,
+    )
+
+    StarVideosBatchOperator(
+        task_id="signed_batch",
+        requests=[
+            {"prompt": f"{word}.", "reference_images": ["{{ signed('" + name + "') }}"]}
+            for word in ECHOES
+            for name in SIGNERS
+        ],
+        destination=FOLDER + "/signed_badly/",
         poll_interval=5,
         **TELLS_ALL,
     )
