@@ -5,23 +5,18 @@ from __future__ import annotations
 import asyncio
 import inspect
 import logging
-import os
-import threading
 from collections.abc import Awaitable, Callable
 from functools import lru_cache
 from types import TracebackType
 from typing import Any, Self
 
 import aiohttp
-from multidict import CIMultiDict
 from yarl import URL
 
 from airflow_provider_starvideos.api.calls import Call
 from airflow_provider_starvideos.api.flow import Sleep, adrive
 from airflow_provider_starvideos.api.models import VideoTask
 from airflow_provider_starvideos.api.protocol import (
-    BODY_HEADERS,
-    HEADERS,
     MAX_ANSWER_BYTES,
     Endpoint,
     HttpRequest,
@@ -30,8 +25,8 @@ from airflow_provider_starvideos.api.protocol import (
     lost,
     received,
 )
-from airflow_provider_starvideos.api.proxies import proxy_for
-from airflow_provider_starvideos.clients.trust import trusted
+from airflow_provider_starvideos.clients.gate import Gate
+from airflow_provider_starvideos.clients.route import Route
 
 MAX_CONNECTIONS = 20  # kept alive at once; further queries wait for a free one
 MAX_PARSED_URLS = 2048  # parsing a URL costs a tenth of a poll, and each wait asks for the same one over and over
@@ -45,32 +40,6 @@ log = logging.getLogger(__name__)
 _parsed = lru_cache(MAX_PARSED_URLS)(URL)
 _known = inspect.signature(aiohttp.ClientSession).parameters  # older versions don't bound the number of headers
 _bounds: dict[str, Any] = {name: bound for name, bound in HEADER_BOUNDS.items() if name in _known}
-
-
-class Gate:
-    """What two threads know of one request: whether it may have left, whether it still may leave, and its answer."""
-
-    def __init__(self) -> None:
-        self.connected = False
-        self.answer: HttpResponse | None = None
-        self._given_up = False
-        self._lock = threading.Lock()
-
-    async def open(self, *_: object) -> None:
-        """Note that a connection stands: from here on bytes may leave.
-
-        :raises TimeoutError: the request was given up before
-        """
-        with self._lock:
-            if self._given_up:
-                raise TimeoutError("the connection came too late")
-            self.connected = True
-
-    def give_up(self) -> HttpResponse | None:
-        """Let nothing be sent from here on; return the answer, if it has come."""
-        with self._lock:
-            self._given_up = True
-        return self.answer
 
 
 class AioClient:
@@ -92,7 +61,7 @@ class AioClient:
         self._notify = notify or (lambda notice: None)
         self._warn = warn or self._notify
         self._session: aiohttp.ClientSession | None = None
-        self._route: _Route | None = None
+        self._routes: dict[Endpoint, Route] = {}
 
     async def __aenter__(self) -> Self:
         return self
@@ -145,9 +114,9 @@ class AioClient:
         # A triggerer sends thousands of these, so whatever is alike in all of them was made before.
         endpoint = request.endpoint
         try:
-            if self._route is None or (self._route.endpoint is not endpoint and self._route.endpoint != endpoint):
-                self._route = _Route(endpoint)
-            route = self._route
+            route = self._routes.get(endpoint)
+            if route is None:
+                route = self._routes[endpoint] = Route(endpoint)
             response = await session.request(
                 request.method,
                 _parsed(request.url),
@@ -162,7 +131,7 @@ class AioClient:
             finally:
                 _release(response)
         except Exception as error:  # noqa: BLE001  whatever it is: an order must not end as an unknown error
-            self._route = None  # what it was made of, such as a file of certificates, may be put right meanwhile
+            self._routes.clear()  # what they were made of, such as a file of certificates, may be put right meanwhile
             sent = gate.connected if request.is_order else not isinstance(error, (*NEVER_CONNECTED, ValueError))
             what = f"{type(error).__name__}: {error}"
             if isinstance(error, TimeoutError):
@@ -172,30 +141,6 @@ class AioClient:
                 )
             failure, cause = lost(request, what, sent=sent), cause_of(request, error)
         raise failure from cause  # aiohttp's own error may show the request's headers, and so the key
-
-
-class _Route:
-    """What all requests to an endpoint have alike.
-
-    :param endpoint: where to, with which key
-    :raises ValueError: the environment's proxy or certificates can't be used
-    """
-
-    def __init__(self, endpoint: Endpoint) -> None:
-        self.endpoint = endpoint
-        self.headers = CIMultiDict({**HEADERS, "Authorization": f"Bearer {endpoint.key}"})
-        self.options: dict[str, Any] = {
-            "ssl": trusted(os.environ),
-            "timeout": aiohttp.ClientTimeout(total=endpoint.timeout, sock_connect=endpoint.connect_timeout),
-        }
-        if proxy := proxy_for(endpoint.base_url, os.environ):
-            self.options["proxy"] = proxy.url
-            # Not as ``proxy_auth``: aiohttp's errors would show it.
-            credentials = {"Proxy-Authorization": proxy.authorization} if proxy.authorization else {}
-            self.options["proxy_headers"] = {**credentials, "User-Agent": HEADERS["User-Agent"]}
-            if endpoint.base_url.startswith("http://"):  # no tunnel: the proxy reads the request itself
-                self.headers.update(credentials)
-        self.headers_with_body = CIMultiDict({**self.headers, **BODY_HEADERS})
 
 
 async def _read(response: aiohttp.ClientResponse) -> bytes:

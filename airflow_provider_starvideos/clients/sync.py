@@ -14,7 +14,8 @@ from airflow_provider_starvideos.api.calls import Call
 from airflow_provider_starvideos.api.flow import Sleep, drive
 from airflow_provider_starvideos.api.models import VideoTask
 from airflow_provider_starvideos.api.protocol import HttpRequest, HttpResponse, lost
-from airflow_provider_starvideos.clients.aio import AioClient, Gate
+from airflow_provider_starvideos.clients.aio import AioClient
+from airflow_provider_starvideos.clients.gate import Gate
 from airflow_provider_starvideos.exceptions import StarVideosError
 
 BACKSTOP_SECONDS = 2.0  # ``aio`` keeps the timeouts; this long after them its thread is taken for stuck
