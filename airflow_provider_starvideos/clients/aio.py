@@ -163,17 +163,31 @@ def _release(response: aiohttp.ClientResponse) -> None:
         log.warning("A connection couldn't be closed.", exc_info=True)
 
 
+class _GatedConnector(aiohttp.TCPConnector):
+    """Asks a gate between connecting, with tunnel and handshake, and sending."""
+
+    gate: Gate | None = None
+
+    async def connect(self, *args: Any, **kwargs: Any) -> Any:
+        connection = await super().connect(*args, **kwargs)
+        try:
+            if self.gate:
+                self.gate.open()
+        except TimeoutError:
+            connection.close()
+            raise
+        return connection
+
+
 def _new_session(*, force_close: bool, gate: Gate | None = None) -> aiohttp.ClientSession:
-    trace = aiohttp.TraceConfig()
-    if gate:
-        trace.on_connection_create_end.append(gate.open)  # behind a tunnel's handshake
+    connector = _GatedConnector(
+        limit=MAX_CONNECTIONS,
+        force_close=force_close,
+        resolver=aiohttp.ThreadedResolver(),  # as the system does, also where aiodns is installed
+    )
+    connector.gate = gate
     return aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(
-            limit=MAX_CONNECTIONS,
-            force_close=force_close,
-            resolver=aiohttp.ThreadedResolver(),  # as the system does, also where aiodns is installed
-        ),
-        trace_configs=[trace] if gate else None,
+        connector=connector,
         cookie_jar=aiohttp.DummyCookieJar(),
         auto_decompress=False,  # older versions unpack without a bound; ``received`` has one
         **_bounds,

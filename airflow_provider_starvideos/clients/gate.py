@@ -16,7 +16,7 @@ class Gate:
         self._given_up = False
         self._lock = threading.Lock()
 
-    async def open(self, *_: object) -> None:
+    def open(self) -> None:
         """Note that a connection stands: from here on bytes may leave.
 
         :raises TimeoutError: the request was given up before

@@ -18,6 +18,7 @@ from airflow_provider_starvideos.clients.aio import AioClient
 from airflow_provider_starvideos.clients.gate import Gate
 from airflow_provider_starvideos.exceptions import StarVideosError
 
+GOODBYE_SECONDS = 0.1  # for the end of TLS connections, which older versions of aiohttp don't wait for; nobody waits
 BACKSTOP_SECONDS = 2.0  # ``aio`` keeps the timeouts; this long after them its thread is taken for stuck
 
 
@@ -140,3 +141,4 @@ class _Loop:
     async def _serve(self) -> None:
         async with self._client:
             await self._over.wait()
+        await asyncio.sleep(GOODBYE_SECONDS)
