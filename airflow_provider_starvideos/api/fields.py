@@ -6,6 +6,7 @@ import dataclasses
 import re
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from functools import lru_cache
 from typing import Any
 
 from airflow_provider_starvideos.api.models import REQUEST_FIELDS
@@ -22,11 +23,16 @@ LOOKS = {
 }
 
 
-def _squeezed(name: Any) -> str:
-    return re.sub(r"[\s\ufeff\u200b_.-]+", "", name).casefold() if isinstance(name, str) else ""
+def _squeezed(name: str) -> str:
+    return re.sub(r"[\s\ufeff\u200b_.-]+", "", name).casefold()
 
 
 _BY_SQUEEZED = {_squeezed(name): name for name in (*REQUEST_FIELDS, "name")}
+
+
+@lru_cache(maxsize=1024)
+def _field_of_text(name: str) -> str | None:
+    return _BY_SQUEEZED.get(_squeezed(name))
 
 
 def field_of(name: Any) -> str | None:
@@ -35,7 +41,7 @@ def field_of(name: Any) -> str | None:
     :param name: of a column or a key
     :return: the field's name, or None
     """
-    return _BY_SQUEEZED.get(_squeezed(name))
+    return _field_of_text(str(name)) if isinstance(name, str) else None
 
 
 def read_fields(

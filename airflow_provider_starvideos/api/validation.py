@@ -45,9 +45,13 @@ MOST_TOLD = 10
 MISSING_PROMPT = (
     "must be given and not blank; the value is missing: perhaps a template, an XCom or a join found nothing"
 )
+LONGEST_ODD = 20_000  # characters
 NOT_PROMPTS = (
-    (re.compile("true|false", re.IGNORECASE), "a truth value"),
-    (re.compile(r"<.* at 0x[0-9a-f]+>|<class .*>|\[object \w+\]", re.IGNORECASE), "what a program prints of an object"),
+    (r"true|false", "a truth value"),
+    (r"<.* at 0x[0-9a-f]+>|<class .*>|\[object \w+\]", "what a program prints of an object"),
+    (r"[\w.]+\(.*\bprompt['\"]?\s*[=,:].*\)|prompt(?:\s*=|\s{2,}).*", "what a program prints of a whole request"),
+    (r"[{\[(]\s*&(?:quot|apos|#3[49]);.*", "JSON with the escapes of HTML"),
+    (r".*\bdtype: \w+", "a printed table"),
 )
 """What nobody wants to see, and that templates make: pattern, and what it is."""
 
@@ -244,8 +248,8 @@ def broken_prompt_rule(text: str) -> str | None:
     :param text: the prompt
     :return: the rule that it breaks; None: it is a prompt
     """
-    for pattern, what in NOT_PROMPTS:
-        if pattern.fullmatch(text.strip()):
+    for pattern, what in NOT_PROMPTS if len(text) <= LONGEST_ODD else ():
+        if re.fullmatch(pattern, text.strip(), re.IGNORECASE | re.DOTALL):
             return f"must say what to show; this is {what}"
     if not any(unicodedata.category(one)[0] in "LNM" or unicodedata.category(one) == "So" for one in text):
         return "must say what to show; this has no letter"

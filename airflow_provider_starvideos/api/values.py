@@ -26,6 +26,7 @@ LONGEST_TEXT = 100_000  # characters, of what is looked at for several URLs
 LONGEST_URL = 20_000  # characters
 NAMESPACED = re.compile(r"(?:np|numpy|pd|pandas|math|decimal|float\d*)[.(]['\"]?(?:float\d*\(|datetime64\(['\"]?)?")
 INVISIBLE = " \t\r\n\v\f\u00a0\u3000\ufeff\u200b\u200c\u200d\u2060"
+WORD = re.compile(r"[^\s,;|]+")
 AROUND = "\"'`’‘”“()[]{}<>.,;:!?"
 EMPTY = re.compile(r"|[\[({<]\s*[\])}>]|(['\"`’‘”“])\s*['\"`’‘”“]")
 NO_INK = ("Pd", "Cf", "Cc", "Zs")  # Unicode's categories: dashes, and what isn't seen
@@ -87,8 +88,13 @@ def _is_missing_text(text: str) -> bool:
     if text[0] == text[-1] == '"' and "\\" in text:  # JSON's escapes
         with suppress(ValueError):
             return is_missing(json.loads(text))
-    cores = {NAMESPACED.sub("", word.strip(AROUND)).strip(AROUND) for word in re.split(r"[\s,;|]+", text.casefold())}
-    return any(cores) and all(map(_is_missing_word, cores - {""}))
+    found = False
+    for word in WORD.finditer(text.casefold()):
+        core = NAMESPACED.sub("", word[0].strip(AROUND)).strip(AROUND)
+        if core and not _is_missing_word(core):
+            return False
+        found = found or bool(core)
+    return found
 
 
 def _is_missing_word(core: str) -> bool:

@@ -187,6 +187,13 @@ ROWS: dict[str, Kind] = {
         [{"prompt": '{"scene": "A kite"}'}], [{"prompt": '{"scene": "A kite"}'}]
     ),
     "prompt that is the text of a list": Kind([{"prompt": "['A kite']"}], "the text of a list"),
+    "row of JSON text with the escapes of HTML": Kind(["{&quot;prompt&quot;: &quot;A kite&quot;}"], "escapes of HTML"),
+    "row that is a printed dataclass": Kind([repr(Request("A kite", 5))], "a whole request"),
+    "row that is a printed OrderedDict": Kind(["OrderedDict([('prompt', 'A kite')])"], "a whole request"),
+    "row of a form": Kind(["prompt=A+kite&duration=5"], "a whole request"),
+    "row that is a printed Series": Kind(["prompt      A kite\nName: 0, dtype: object"], "a whole request"),
+    "prompt that is a printed column": Kind([{"prompt": "0    A kite\n1    A dog\ndtype: object"}], "a printed table"),
+    "prompt that a person has labelled": Kind(["Prompt: A kite"], [{"prompt": "Prompt: A kite"}]),
     # A3
     "blank rows beside a default": Kind(
         [KITE, {}, {"prompt": None, "duration": ""}, None, "", "  ", float("nan"), {"prompt": "NaN"}], [KITE], DEFAULT

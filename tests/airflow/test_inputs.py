@@ -1,0 +1,24 @@
+"""Templates on a real Airflow: text stays text, and what found nothing is no prompt (CASES.md A7, A8)."""
+
+import pytest
+
+from airflow_provider_starvideos.emulator import Emulator
+from dev.airflow_stack import AirflowStack
+
+
+@pytest.mark.parametrize("dag_id", ["inputs_native", "inputs_text"])
+def test_what_templates_give_is_ordered_as_written_or_refused(
+    airflow: AirflowStack, emulator: Emulator, dag_id: str
+) -> None:
+    """Nothing is ordered for a prompt that found nothing, and no retry is spent on it."""
+    before = len(emulator.orders)
+    airflow.wait_for_dag(dag_id)
+    run_id = airflow.trigger(dag_id)
+    assert airflow.wait_for_run(dag_id, run_id, timeout=180) == "failed", airflow.summary(dag_id, run_id)
+    for task_id in ("missing",) if dag_id == "inputs_native" else ("missing", "gone"):
+        assert airflow.task(dag_id, run_id, task_id)["try_number"] == 1
+        assert "prompt: must be given and not blank" in airflow.log(dag_id, run_id, task_id)
+    model = {"model": "starvideos_o3"}
+    right = [model | {"prompt": "1_000", "duration": 4}, model | {"prompt": "2024", "duration": 5}]
+    sent = sorted((order.request for order in emulator.orders[before:]), key=lambda order: order["prompt"])
+    assert sent == (right if dag_id == "inputs_native" else [])
