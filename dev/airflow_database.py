@@ -8,6 +8,7 @@ in the environment, which are in no list of dependencies: most who run the tests
 import contextlib
 import os
 import secrets
+import shutil
 import sqlite3
 from collections.abc import Iterator, Sequence
 from importlib import import_module
@@ -50,6 +51,17 @@ class Sqlite:
         with self.open() as db:
             return [row[0] for row in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
 
+    def keep(self, file: Path) -> Path | None:
+        """Keep a copy for others, while nobody writes; return where it is. A migration takes some seconds of CPU."""
+        return Path(shutil.copy(self._file, file))
+
+    def copy(self, kept: Path | None) -> bool:
+        """Begin with a copy that another one has kept; tell whether it was there."""
+        if kept is None or not kept.exists():
+            return False
+        shutil.copy(kept, self._file)
+        return True
+
     def drop(self) -> None:
         """Leave the file: it goes with its folder."""
 
@@ -83,6 +95,13 @@ class Postgres:
         with self.open() as db:
             query = "SELECT table_name FROM information_schema.tables WHERE table_schema = 'public'"
             return [row[0] for row in db.execute(query)]
+
+    def keep(self, file: Path) -> Path | None:
+        """Nothing is kept: each is migrated by itself."""
+
+    def copy(self, kept: Path | None) -> bool:
+        """Nothing is copied."""
+        return False
 
     def drop(self) -> None:
         """Delete it; the processes that used it were killed, and the server may not have noticed yet."""

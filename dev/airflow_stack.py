@@ -16,7 +16,7 @@ import uuid
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import psutil
 
@@ -50,6 +50,8 @@ class AirflowStack(AirflowRuns):
     :param python: the interpreter of the environment whose Airflow is to run
     :param timeout: how many seconds it may take to get ready
     """
+
+    _migrated: ClassVar[dict[Path, Path | None]] = {}  # by interpreter: an empty database of this process, to copy
 
     def __init__(
         self,
@@ -189,11 +191,14 @@ class AirflowStack(AirflowRuns):
     def _migrate(self) -> None:
         if self._is_migrated():
             return
+        if self.database.copy(self._migrated.get(self._python)):
+            return
         argv = [str(self._python), "-m", "airflow", "db", "migrate"]
         process = self.processes.start("db-migrate", argv, self._environment, cwd=self.home)
         process.wait(self._timeout)
         if not self._is_migrated():
             raise RuntimeError(f"airflow db migrate failed:\n{self.processes.tail('db-migrate')}")
+        self._migrated[self._python] = self.database.keep(self.home / "migrated.db")
 
     def _is_migrated(self) -> bool:
         if "alembic_version" not in self.database.tables():
