@@ -49,7 +49,7 @@ def test_the_lowest_are_what_the_project_allows() -> None:
     text = (ROOT / "pyproject.toml").read_text()
     bounds = dict(re.findall(r'"([a-z0-9-]+)>=([\d.]+)', text.partition("dependencies = [")[2].partition("]")[0]))
     pins = pins_of("lowest")
-    assert len(bounds) == 6
+    assert {"apache-airflow", "aiohttp"} <= bounds.keys()
 
     def numbers(one: str) -> list[int]:
         return [int(part) for part in one.split(".")]
