@@ -116,11 +116,6 @@ class VideoRequest:
         return tuple(one for one in given if one)
 
     @property
-    def has_stored_inputs(self) -> bool:
-        """An input lies in a store, and is to be presigned before the order is sent."""
-        return any(not one.startswith(("http://", "https://")) for one in self.inputs)
-
-    @property
     def summary(self) -> str:
         """The key facts in one line, for the log."""
         prompt = hide_urls(self.prompt)

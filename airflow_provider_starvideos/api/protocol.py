@@ -51,6 +51,7 @@ class Endpoint:
     :param max_retries: how often a call is sent again, where that is safe
     :param presign_seconds: how long a presigned input of an order stays readable
     :param allow_private_downloads: fetch results from private addresses too
+    :param skip_input_checks: order without a look whether inputs can be read
     """
 
     base_url: str
@@ -60,6 +61,7 @@ class Endpoint:
     max_retries: int = 3
     presign_seconds: int = 3600
     allow_private_downloads: bool = False
+    skip_input_checks: bool = False
 
     @property
     def host(self) -> str:

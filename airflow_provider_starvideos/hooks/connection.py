@@ -77,8 +77,9 @@ def endpoint_of(connection: AirflowConnection, extras: Mapping[str, Any]) -> End
         extras = {}
     key = _key(connection.password, problems)
     numbers = {name: _number(name, rule, extras.get(name), problems) for name, rule in NUMBER_EXTRAS.items()}
-    allow_http, allow_private = (
-        _truth(name, extras.get(name), problems) for name in ("allow_http", "allow_private_downloads")
+    allow_http, allow_private, skip_input_checks = (
+        _truth(name, extras.get(name), problems)
+        for name in ("allow_http", "allow_private_downloads", "skip_input_checks")
     )
     base_url = _base_url(connection, allow_http=allow_http, problems=problems)
     if problems:
@@ -92,6 +93,7 @@ def endpoint_of(connection: AirflowConnection, extras: Mapping[str, Any]) -> End
         max_retries=int(numbers["max_retries"]),
         presign_seconds=int(numbers["presign_seconds"]),
         allow_private_downloads=allow_private,
+        skip_input_checks=skip_input_checks,
     )
 
 

@@ -40,6 +40,14 @@ CONN_FIELDS: dict[str, dict[str, Any]] = {
         "description": "Fetch results from addresses inside of your network too. The API's own host is always allowed.",
         "schema": {"type": ["boolean", "null"], "default": False},
     },
+    "skip_input_checks": {
+        "label": "Skip input checks",
+        "description": (
+            "Order without a look whether the inputs are at public addresses, and those in a bucket readable. What the "
+            "API can't read may be billed."
+        ),
+        "schema": {"type": ["boolean", "null"], "default": False},
+    },
 }
 HIDDEN_FIELDS = ["schema", "login", "port", "extra"]
 RELABELING = {"host": "Base URL", "password": "API key"}

@@ -50,8 +50,9 @@ class StarVideosHook(BaseHook):
 
     :param starvideos_conn_id: Airflow connection of type ``starvideos``: its password is the API key, its host the
         base URL (empty: the vendor's), its extras ``timeout`` (seconds a request, 1 to 600), ``connect_timeout``
-        (seconds, 0.1 to 120), ``max_retries`` (0 to 20), ``presign_seconds`` (60 to 604800), ``allow_http`` and
-        ``allow_private_downloads``
+        (seconds, 0.1 to 120), ``max_retries`` (0 to 20), ``presign_seconds`` (60 to 604800), ``allow_http``,
+        ``allow_private_downloads``, and ``skip_input_checks``: don't look before an order whether its inputs are at
+        public addresses, and those in a bucket readable
     """
 
     conn_name_attr = "starvideos_conn_id"
@@ -134,12 +135,16 @@ class StarVideosHook(BaseHook):
 
     @staticmethod
     def with_signed_inputs(request: VideoRequest, endpoint: Endpoint) -> VideoRequest:
-        """Return an order whose inputs can be read by the API: those in a store get presigned URLs."""
-        if not request.has_stored_inputs:
-            return request
-        from airflow_provider_starvideos.storage.inputs import presigned
+        """Return an order whose inputs the API can read: those in a store get presigned URLs.
 
-        return presigned(request, endpoint.presign_seconds)
+        :raises StarVideosValidationError: one can't be read by the API
+        :raises StarVideosStorageError: a store can't be asked now
+        """
+        if not request.inputs:
+            return request
+        from airflow_provider_starvideos.storage.inputs import readable
+
+        return readable(request, endpoint)
 
     def get_video(self, video_id: str) -> VideoTask:
         """Ask for a video; again on connection errors, 429, 5xx and the like.

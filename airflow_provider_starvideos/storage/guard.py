@@ -57,9 +57,9 @@ class Guard:
             raise StarVideosUnsafeURLError(f"{_origin(came_from)} redirects from https down to {_origin(url)}")
 
         # Behind a proxy, names are looked up there, out of reach; an address in the URL itself can be judged here.
-        literal = _literal(host)
-        if literal and not self._may_connect(host, port, literal):
-            raise _private(host, literal)
+        address = literal(host)
+        if address and not self._may_connect(host, port, address):
+            raise _private(host, address)
 
     def connect(self, host: str, port: int, timeout: float | None) -> socket.socket:
         """Look a host up and connect to its first address that may be connected to and answers.
@@ -112,7 +112,7 @@ def _wrapped(address: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
     return address.ipv4_mapped or address.sixtofour
 
 
-def _literal(host: str) -> str | None:
+def literal(host: str) -> str | None:
     """Return the address that a host's name is, also where it is written as ``127.1`` or ``0x7f000001``."""
     try:
         return str(ipaddress.ip_address(host.partition("%")[0]))

@@ -1,74 +1,163 @@
-"""Inputs of an order that lie in a bucket: checked, and presigned just before the order is sent.
+"""Inputs of an order: those in a bucket are presigned and read once, just before the order is sent.
 
-The signed URLs live in the request's body and nowhere else: no log, no record, no rendered field.
+An order whose inputs the API can't read may be billed, so they are checked here. The signed URLs live in the request's
+body and nowhere else: no log, no record, no rendered field.
 """
 
 from __future__ import annotations
 
 import mimetypes
+import re
+from contextlib import closing
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import requests
+from urllib3.exceptions import HTTPError
 
 from airflow_provider_starvideos.api.models import VideoRequest
+from airflow_provider_starvideos.api.protocol import USER_AGENT, Endpoint
 from airflow_provider_starvideos.api.validation import is_http_url, is_storage_uri, shown
-from airflow_provider_starvideos.exceptions import Problem, StarVideosStorageError, StarVideosValidationError
-from airflow_provider_starvideos.storage.uris import object_path
-
-if TYPE_CHECKING:
-    from airflow.providers.common.compat.sdk import ObjectStoragePath
+from airflow_provider_starvideos.exceptions import (
+    Problem,
+    StarVideosDownloadError,
+    StarVideosStorageError,
+    StarVideosValidationError,
+)
+from airflow_provider_starvideos.storage.addresses import why_unreachable
+from airflow_provider_starvideos.storage.guard import Guard
+from airflow_provider_starvideos.storage.uris import names_version, package_of, sign
+from airflow_provider_starvideos.storage.web import Web
 
 KINDS = {"reference_images": "image", "first_image": "image", "last_image": "image", "reference_videos": "video"}
+STALL_SECONDS, TOTAL_SECONDS = 10.0, 30.0  # of reading one byte
+LATER = (408, 425, 429)  # statuses of a store that may answer otherwise later, besides 5xx
+ERROR_BYTES = 4096  # of a store's answer that are read for what it says
+CODE = re.compile(r"<Code>([A-Za-z0-9]{1,60})</Code>")
+REGION = re.compile(r"<Region>([a-z0-9-]{1,40})</Region>")
+OFF = "The extra skip_input_checks of the StarVideos connection turns this check off"
 
 
-def presigned(request: VideoRequest, seconds: int) -> VideoRequest:
-    """Return the order with presigned URLs in place of storage URIs; itself, if it has none.
+class _UnreadableError(Exception):
+    """An input can't be read: what must hold, and the bucket's region where its store has told it."""
 
-    :param seconds: how long the URLs stay readable
-    :raises StarVideosValidationError: an input isn't there, isn't of its kind, or its store can't sign
-    :raises StarVideosStorageError: a store can't be asked
+    def __init__(self, rule: str, region: str | None = None) -> None:
+        super().__init__(rule)
+        self.rule, self.region = rule, region
+
+
+def readable(request: VideoRequest, endpoint: Endpoint) -> VideoRequest:
+    """Return the order with presigned URLs in place of storage URIs.
+
+    :param endpoint: the API, and how the connection wants inputs to be signed and checked
+    :raises StarVideosValidationError: an input can't be read, isn't of its kind, or its store can't sign
+    :raises StarVideosStorageError: a store can't be asked now
     """
     problems: list[Problem] = []
     changed: dict[str, Any] = {}
+
+    def url(field: str, uri: str, kind: str) -> str:
+        try:
+            return _signed(field, uri, kind, endpoint) if is_storage_uri(uri) else _reachable(uri, endpoint)
+        except _UnreadableError as error:
+            problems.append(Problem(field, error.rule, shown(uri)))
+            return uri
+
     for field, kind in KINDS.items():
         value = getattr(request, field)
         if isinstance(value, tuple):
-            changed[field] = tuple(
-                _url(f"{field}[{position}]", one, kind, seconds, problems) for position, one in enumerate(value)
-            )
+            changed[field] = tuple(url(f"{field}[{position}]", one, kind) for position, one in enumerate(value))
         elif value is not None:
-            changed[field] = _url(field, value, kind, seconds, problems)
+            changed[field] = url(field, value, kind)
     if problems:
         raise StarVideosValidationError(problems)
     return replace(request, **changed)
 
 
-def _url(field: str, uri: str, kind: str, seconds: int, problems: list[Problem]) -> str:
-    if not is_storage_uri(uri):
-        return uri
-    try:
-        path = object_path(uri)
-        path.fs.invalidate_cache()  # what it was like earlier in this process is of no use
-        rule = _broken_rule(path, kind)
-        url = "" if rule else str(path.sign(expiration=seconds))
-    except NotImplementedError:
-        url, rule = "", "must be on a store that can presign (s3, gs, abfs); copy it there, or give an http(s) URL"
-    except (ImportError, ValueError) as error:
-        url, rule = "", f"must be on a store that this Airflow has the provider of ({error})"
-    except Exception as error:
-        raise StarVideosStorageError(f"{field}: can't read {shown(uri)}: {type(error).__name__}: {error}") from error
-    if not rule and not is_http_url(url):
-        rule = "must be on a store whose presigned URLs are http(s)"
-    if rule:
-        problems.append(Problem(field, rule, shown(uri)))
+def _reachable(url: str, endpoint: Endpoint) -> str:
+    why = "" if endpoint.skip_input_checks else why_unreachable(url, endpoint.base_url)
+    if why:
+        raise _UnreadableError(f"must be at an address that the API can read, but {why}. {OFF}")
     return url
 
 
-def _broken_rule(path: ObjectStoragePath, kind: str) -> str:
-    if not path.exists():
-        return "must exist"
-    if path.is_dir():
+def _signed(field: str, uri: str, kind: str, endpoint: Endpoint) -> str:
+    if rule := _broken_rule(uri, kind):
+        raise _UnreadableError(rule)
+    region = None
+    while True:
+        url = _reachable(_sign(field, uri, endpoint.presign_seconds, region), endpoint)
+        if endpoint.skip_input_checks:
+            return url
+        try:
+            _read_a_byte(field, uri, url)
+        except _UnreadableError as error:
+            if error.region is None or region is not None:
+                raise
+            region = error.region  # the bucket isn't in the connection's region
+        else:
+            return url
+
+
+def _broken_rule(uri: str, kind: str) -> str:
+    if names_version(uri):
+        return "must name no version or snapshot: URLs of a version are signed for S3 only (s3://…?versionId=…)"
+    name = re.split(r"[?#]", uri)[0]
+    if name.endswith("/"):
         return "must be a file, not a folder"
-    guessed = mimetypes.guess_type(path.name)[0]
+    guessed = mimetypes.guess_type(name)[0]
     if guessed and not guessed.startswith(f"{kind}/"):
         return f"must be {'an image' if kind == 'image' else 'a video'}, by its name"
     return ""
+
+
+def _sign(field: str, uri: str, seconds: int, region: str | None) -> str:
+    try:
+        url = sign(uri, seconds, region=region)
+    except NotImplementedError as error:
+        raise _UnreadableError(
+            "must be on a store that can presign (s3, gs, abfs); copy it there, or give an http(s) URL"
+        ) from error
+    except (ImportError, ValueError) as error:
+        raise _UnreadableError(
+            f"must be on a store that this Airflow has the provider of{package_of(uri)} ({error})"
+        ) from error
+    except Exception as error:
+        raise StarVideosStorageError(
+            f"{field}: {shown(uri)} can't be signed: {type(error).__name__}: {error} Nothing was sent."
+        ) from error
+    if not is_http_url(url):
+        raise _UnreadableError("must be on a store whose presigned URLs are http(s)")
+    return url
+
+
+def _read_a_byte(field: str, uri: str, url: str) -> None:
+    """Read one byte as the API will: with the URL alone. Errors of libraries quote the URL, so none is passed on."""
+    headers = {"User-Agent": USER_AGENT, "Range": "bytes=0-0", "Accept-Encoding": "identity"}
+    guard = Guard("", allow_private=True)  # where it may lead was checked
+    try:
+        with (
+            Web(guard, stall_seconds=STALL_SECONDS, total_seconds=TOTAL_SECONDS) as web,
+            closing(web.get(url, headers, follow=False)) as response,
+        ):
+            status, region = response.status_code, response.headers.get("x-amz-bucket-region")
+            body = response.raw.read(1 if status < 300 else ERROR_BYTES, decode_content=False)
+    except (requests.RequestException, HTTPError, OSError, StarVideosDownloadError) as error:
+        raise StarVideosStorageError(
+            f"{field}: {shown(uri)} can't be read before the order ({type(error).__name__}). Nothing was sent. {OFF}."
+        ) from None
+    if status in LATER or status >= 500:
+        raise StarVideosStorageError(
+            f"{field}: {shown(uri)} can't be read now: its store answered {status}. Nothing was sent."
+        )
+    if status == 416 or (status < 300 and not body):
+        raise _UnreadableError("must not be empty")
+    if status < 300:
+        return
+    text = body.decode("latin-1")
+    code, told = CODE.search(text), REGION.search(text)
+    said = f"{status} {code[1]}" if code else str(status)
+    if status == 404:
+        raise _UnreadableError(f"must exist (its store answered {said})")
+    rule = f"must exist and be readable with the rights of its connection (its store answered {said})"
+    raise _UnreadableError(rule, told[1] if told else region)

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from contextlib import suppress
-from importlib.metadata import version
+from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 from urllib.parse import urlsplit
 
-from airflow.providers.common.compat.sdk import ObjectStoragePath
+from airflow.providers.common.compat.sdk import BaseHook, ObjectStoragePath
 
+S3 = ("s3", "s3a", "s3n")
 PACKAGES: Mapping[str, str] = {
-    **dict.fromkeys(("s3", "s3a", "s3n"), "apache-airflow-providers-amazon[s3fs]"),
+    **dict.fromkeys(S3, "apache-airflow-providers-amazon[s3fs]"),
     **dict.fromkeys(("gs", "gcs"), "apache-airflow-providers-google"),
     **dict.fromkeys(("abfs", "abfss", "adl", "az", "wasb", "wasbs"), "apache-airflow-providers-microsoft-azure"),
     "oss": "apache-airflow-providers-alibaba",
@@ -19,9 +22,8 @@ PACKAGES: Mapping[str, str] = {
     "hdfs": "apache-airflow-providers-apache-hdfs",
 }
 """Scheme -> what to install for it."""
-FORGETFUL_S3FS = ("2025.10", "2026.6")
-"""From this version on until that one, s3fs drops what Airflow's connection says at its second signature, if nothing
-was asked of the store before."""
+S3_VERSION = re.compile(r"\?versionid=([^?&#/]*)$", re.IGNORECASE)
+ANY_VERSION = re.compile(r"[?&](versionid|generation|snapshot)=|#[0-9]{6,}$", re.IGNORECASE)
 
 
 def object_path(uri: str, conn_id: Any = None) -> ObjectStoragePath:
@@ -43,22 +45,74 @@ def package_of(uri: str) -> str:
     return f": pip install '{package}'" if package else ""
 
 
-def sign(path: ObjectStoragePath, seconds: int) -> str:
-    """Return a URL that reads a file for a time; whether it exists isn't asked.
+def names_version(uri: str) -> bool:
+    """Tell whether a URI names one version of an object in a way that no URL can be signed for here."""
+    version = S3_VERSION.search(uri) if _is_s3(uri) else None
+    return bool(ANY_VERSION.search(uri[: version.start()] if version and version[1] else uri))
 
+
+def sign(uri: str, seconds: int, conn_id: Any = None, region: str | None = None) -> str:
+    """Return a URL that reads a file for a time; its store isn't asked whether it exists.
+
+    :param uri: and ``conn_id`` as for ``object_path``; in S3 it may name a version (``?versionId=…``)
     :param seconds: how long
+    :param region: of a bucket in S3; None: the connection's
     :raises NotImplementedError: the store can't do it
+    :raises ValueError: no installed provider knows such URIs
+    :raises ImportError: the library that it needs isn't installed
     """
-    if _forgets(path):
-        with suppress(Exception):
-            path.exists()
-    return str(path.sign(expiration=seconds))
+    if not _is_s3(uri):
+        return str(object_path(uri, conn_id).sign(expiration=seconds))
+    found = _S3Object.of(uri, conn_id)
+    params = {"Bucket": found.bucket, "Key": found.key} | ({"VersionId": found.version} if found.version else {})
+    client = _s3_client(found.conn_id, _connection_of(found.conn_id), region)
+    return str(client.generate_presigned_url("get_object", Params=params, ExpiresIn=seconds))
 
 
-def _forgets(path: ObjectStoragePath) -> bool:
-    from packaging.version import Version
+def _is_s3(uri: str) -> bool:
+    return uri.partition("://")[0].lower() in S3
 
-    if not type(path.fs).__module__.startswith("s3fs"):
-        return False
-    first, mended = map(Version, FORGETFUL_S3FS)
-    return first <= Version(version("s3fs")) < mended
+
+@dataclass(frozen=True)
+class _S3Object:
+    """What a URI of S3 names."""
+
+    conn_id: str | None
+    bucket: str
+    key: str
+    version: str | None
+
+    @classmethod
+    def of(cls, uri: str, conn_id: Any) -> _S3Object:
+        version = S3_VERSION.search(uri)
+        place, _, key = (uri[: version.start()] if version else uri).partition("://")[2].partition("/")
+        given, _, bucket = place.rpartition("@")
+        return cls(given or conn_id or None, bucket, key, version[1] if version else None)
+
+
+def _connection_of(conn_id: str | None) -> str:
+    """Return what a connection says, as a part of a cache's key."""
+    with suppress(Exception):  # S3Hook, which looks it up again, says what is wrong
+        return str(BaseHook.get_connection(conn_id).get_uri()) if conn_id else ""
+    return ""
+
+
+@lru_cache(maxsize=8)  # making one takes half a second
+def _s3_client(conn_id: str | None, connection: str, region: str | None) -> Any:
+    """Return a client that signs with V4, for the bucket's own region.
+
+    Left alone, it would sign with V2 in most regions, which objects under a key of KMS refuse; and name a host whose
+    redirect breaks the signature. What the connection says itself goes first.
+    """
+    from airflow.providers.amazon.aws.hooks.s3 import S3Hook
+    from botocore import UNSIGNED
+    from botocore.config import Config
+
+    hook = S3Hook(aws_conn_id=conn_id)
+    config = Config(signature_version="s3v4")
+    if not hook.conn_config.get_service_endpoint_url(service_name="s3"):
+        config = config.merge(Config(s3={"addressing_style": "virtual"}))
+    if hook.get_session().get_credentials() is None:  # a public bucket
+        config = config.merge(Config(signature_version=UNSIGNED))
+    given = hook.conn_config.botocore_config
+    return S3Hook(aws_conn_id=conn_id, region_name=region, config=config.merge(given) if given else config).get_conn()

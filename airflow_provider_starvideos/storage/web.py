@@ -59,9 +59,10 @@ class Web:
         """Until the deadline; 0 when it has passed."""
         return self._watch.seconds_left
 
-    def get(self, url: str, headers: dict[str, str]) -> requests.Response:
+    def get(self, url: str, headers: dict[str, str], *, follow: bool = True) -> requests.Response:
         """Return the answer of a URL, or of where it redirects to; its body isn't read yet.
 
+        :param follow: False: a redirect is an answer, too
         :raises StarVideosUnsafeURLError: it leads where it must not
         :raises StarVideosDownloadError: it redirects too often
         :raises requests.RequestException: there is no answer
@@ -74,7 +75,7 @@ class Web:
                 url, headers=headers, auth=_no_auth, stream=True, allow_redirects=False, timeout=self._timeout
             )
             self._session.cookies.clear()
-            if response.status_code not in REDIRECTS:
+            if response.status_code not in REDIRECTS or not follow:
                 return response
             response.close()
             url, came_from = _target(url, response), url

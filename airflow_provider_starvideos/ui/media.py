@@ -136,11 +136,11 @@ def _signed(uri: str, conn_id: Any) -> str:
         made, url = _urls.get(key, (0.0, ""))
     if url and time.monotonic() - made < SIGNED_KEPT_SECONDS:
         return url
-    from airflow_provider_starvideos.storage.uris import object_path, sign
+    from airflow_provider_starvideos.storage.uris import sign
 
     try:
         with STORES.place():
-            url = sign(object_path(*key), SIGNED_SECONDS)
+            url = sign(key[0], SIGNED_SECONDS, key[1])
     except BusyError as error:
         raise UnavailableError("Too many are asking the store at the same time; try again.") from error
     except NotImplementedError as error:

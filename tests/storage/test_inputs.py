@@ -97,7 +97,7 @@ def test_what_can_not_be_an_input(emulator: Emulator, hook: StarVideosHook, s3: 
     with pytest.raises(StarVideosValidationError) as caught:
         hook.create_video(
             prompt="a cat",
-            reference_images=["s3://aws_default@inputs/missing.png", "s3://aws_default@inputs/shop", notes, clip],
+            reference_images=["s3://aws_default@inputs/missing.png", "s3://aws_default@inputs/shop/", notes, clip],
             reference_videos=[f"file://{local}"],
         )
     said = str(caught.value)

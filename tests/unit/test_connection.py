@@ -271,6 +271,7 @@ def test_retries_are_whole() -> None:
 def test_truths(value: Any) -> None:
     """What a form, JSON and a URI write for true."""
     assert given(extra=json.dumps({"allow_private_downloads": value})).allow_private_downloads
+    assert given(extra=json.dumps({"skip_input_checks": value})).skip_input_checks
     assert given(host="http://api.example", extra=json.dumps({"allow_http": value}))
 
 
@@ -278,6 +279,7 @@ def test_truths(value: Any) -> None:
 def test_untruths(value: Any) -> None:
     """What they write for false: then the key doesn't go over http."""
     assert not given(extra=json.dumps({"allow_private_downloads": value})).allow_private_downloads
+    assert not given(extra=json.dumps({"skip_input_checks": value})).skip_input_checks
     assert "host: must be https" in refusal(host="http://api.example", extra=json.dumps({"allow_http": value}))
 
 

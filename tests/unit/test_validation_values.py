@@ -235,7 +235,7 @@ def test_a_storage_uri_is_taken_as_it_is(uri: str) -> None:
     for spelled in (uri, f" {uri}\n"):
         request = build_request(prompt="x", reference_images=[spelled])
         assert request.reference_images == (uri,)
-        assert request.has_stored_inputs
+        assert request.inputs
 
 
 @pytest.mark.parametrize("uri", ["s3://", "s3:///", "ftp://host/b.png", "s3:/bucket/b.png", "s3://b\x00x/y.png"])

@@ -1,0 +1,62 @@
+"""Can the API read a URL, by its host's name and addresses? The API is outside of this network."""
+
+from __future__ import annotations
+
+import re
+import socket
+import unicodedata
+from functools import lru_cache
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
+
+from airflow_provider_starvideos.storage.guard import is_public, literal
+
+LOCAL_NAMES = re.compile(
+    r"(.*\.)?(localhost|local|localdomain|internal|intranet|corp|home|lan|private|home\.arpa|svc|test|invalid)"
+    r"|[^.]*"  # a name without a dot: a container, a service, a machine of this network
+    r"|.*-internal\.aliyuncs\.com|.*\.vpce\.amazonaws\.com|.*\.cos-internal\..*|.*\.privatelink\..*"
+)
+"""Names that mean something inside of one network only. Of Kubernetes, Docker, clouds; endpoints inside of a cloud."""
+PUBLIC_STORES = re.compile(
+    r".*\.(amazonaws\.com(\.cn)?|googleapis\.com|core\.windows\.net|core\.chinacloudapi\.cn|aliyuncs\.com|myqcloud\.com"
+    r"|r2\.cloudflarestorage\.com|cloudfront\.net)"
+)
+"""Names that lead to private addresses inside of the store's own cloud, and to public ones from everywhere else."""
+
+
+def why_unreachable(url: str, api_base_url: str) -> str:
+    """Return why the API can't read a URL; an empty text if nothing says so.
+
+    :param url: of an input
+    :param api_base_url: where the API is; one in this network reads what is in this network
+    """
+    reason = _why_local(_host(url), bool(_proxy(url)))
+    return reason if reason and not _why_local(_host(api_base_url), False) else ""
+
+
+def _host(url: str) -> str:
+    return unicodedata.normalize("NFKC", urlsplit(url).hostname or "").lower().rstrip(".")
+
+
+def _proxy(url: str) -> str | None:
+    """Return the proxy of a URL: names are looked up there then, and may be unknown here."""
+    parts = urlsplit(url)
+    return None if proxy_bypass(parts.hostname or "") else getproxies().get(parts.scheme)
+
+
+@lru_cache(maxsize=1000)
+def _why_local(host: str, by_proxy: bool) -> str:
+    address = literal(host)
+    if address:
+        return "" if is_public(address) else f"{host} is an address of a private network"
+    if LOCAL_NAMES.fullmatch(host):
+        return f"{host} is a name of a private network"
+    if by_proxy or PUBLIC_STORES.fullmatch(host):
+        return ""
+    try:
+        found = {str(info[4][0]) for info in socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)}
+    except (OSError, UnicodeError):
+        return ""  # not known here: the API may know it
+    if not found or any(map(is_public, found)):
+        return ""
+    return f"{host} leads to {min(found)}, an address of a private network"
