@@ -51,5 +51,5 @@ def test_what_isnt_a_request_is_told(airflow: AirflowStack, emulator: Emulator) 
     assert "number: must return the prompt, or a mapping of request arguments (got 7)" in airflow.log(
         "decorated_wrongly", run_id, "number"
     )
-    assert "'lenght': isn't a request argument" in airflow.log("decorated_wrongly", run_id, "unknown")
+    assert "lenght: isn't a field of a request" in airflow.log("decorated_wrongly", run_id, "unknown")
     assert emulator.billed.videos == before
