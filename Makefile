@@ -75,6 +75,7 @@ format: $(READY) ## Format the code and repair what the linter can
 
 docs: $(READY) ## Build the documentation into build/html; a warning is an error
 	@$(RUN) dev.layers
+	@$(RUN) dev.states
 	@$(RUN) dev.pages
 	@$(RUN) sphinx -W --keep-going -q -b html -c docs . build/html
 	@echo "build/html/docs/index.html"

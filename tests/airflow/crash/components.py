@@ -99,6 +99,49 @@ def worker_given_up(row: Row) -> Script:
     supervisor.resume()
 
 
+def frozen_before_its_order(row: Row) -> Script:
+    """The process and its supervisor sleep after they have read the journal, until another try has ordered."""
+    row.hold("sign")
+    yield row.held_at("sign")
+    asleep = [row.supervisor, *row.processes()]
+    for process in asleep:
+        process.suspend()
+    row.let_go("sign")
+    yield lambda: row.try_number > 1 and row.state == "success"
+    for process in asleep:
+        process.resume()
+    yield lambda: not any(process.is_running() for process in asleep)
+
+
+def marked_before_its_order(row: Row) -> Script:
+    """The same; a user marks the task as failed meanwhile."""
+    row.hold("sign")
+    yield row.held_at("sign")
+    asleep = [row.supervisor, *row.processes()]
+    for process in asleep:
+        process.suspend()
+    row.mark_failed()
+    row.let_go("sign")
+    for process in reversed(asleep):  # the task's own process first: its supervisor would end it
+        process.resume()
+    yield lambda: not any(process.is_running() for process in asleep)
+
+
+def cleared_before_its_order(row: Row) -> Script:
+    """The same; a user clears the task, and the next try orders."""
+    row.hold("sign")
+    yield row.held_at("sign")
+    asleep = [row.supervisor, *row.processes()]
+    for process in asleep:
+        process.suspend()
+    row.clear()
+    row.let_go("sign")
+    for process in reversed(asleep):
+        process.resume()
+    yield lambda: not any(process.is_running() for process in asleep)
+    yield row.try_is(2, "success", "failed")
+
+
 def intent_refused(row: Row) -> Script:
     """Airflow's database refuses the record, until the first try has failed."""
     row.hold("template")

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import psutil
-from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_1_PLUS
+from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_1_PLUS, AIRFLOW_V_3_3_PLUS
 
 from airflow_provider_starvideos.orders.store import JournalName, journal_name
 from dev.airflow_api import AirflowApiError, path
@@ -148,6 +148,12 @@ class Row:
         """Have the template give another prompt from now on."""
         self.prompt = prompt
         (self.bench.folder / f"{self.name}.prompt").write_text(prompt)
+
+    def discard_state(self) -> None:
+        """Delete what Airflow keeps of the task instance's state, as a coming version does at a clear."""
+        if AIRFLOW_V_3_3_PLUS:
+            whose = f"run_id = '{self.bench.run_id}' AND map_index = {self.index}"
+            self.bench.write(f"DELETE FROM task_state_store WHERE {whose}")
 
     def mark_failed(self) -> None:
         """Mark the task as failed, as a user does."""

@@ -31,6 +31,13 @@ def timed_out(row: Row) -> Script:
     yield row.try_is(2, "success", "failed")
 
 
+def held_video(row: Row) -> Script:
+    """The video isn't there when the wait ends, and later it is."""
+    row.holds_video = True
+    yield row.state_is("failed")
+    row.holds_video = False
+
+
 def killed_at(place: str) -> Callable[[Row], Script]:
     """SIGKILL while the user's code runs: a macro (``template``) before, ``post_execute`` after ``execute``."""
 
@@ -194,3 +201,28 @@ def killed_while_backing_off(row: Row) -> Script:
     answered = row.happened("answered", status=429)
     yield lambda: answered() and row.record() is None
     row.kill()
+
+
+def ended_while_backing_off(row: Row) -> Script:
+    """SIGTERM (``on_kill``) while the process sleeps, after the API has refused the order for now."""
+    row.fault("rate_limit", retry_after=6)
+    answered = row.happened("answered", status=429)
+    yield lambda: answered() and row.record() is None
+    for process in row.processes():
+        process.terminate()
+
+
+def state_discarded(script: Callable[[Row], Script], decision: str = "") -> Callable[[Row], Script]:
+    """After that the task fails, and is cleared by an Airflow that discards the state of a task that is cleared."""
+
+    def cleared(row: Row) -> Script:
+        yield from script(row)
+        yield row.state_is("failed")
+        if decision:
+            row.decide(row.orders[0].id if decision == "ID" else decision)
+        row.discard_state()
+        tries = row.try_number
+        row.clear()
+        yield lambda: row.try_number > tries
+
+    return cleared

@@ -3,7 +3,7 @@
 import pytest
 from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_3_PLUS
 
-from tests.airflow.crash import scripts, told
+from tests.airflow.crash import components, scripts, told
 from tests.airflow.crash.bench import Bench
 from tests.airflow.crash.row import Row
 
@@ -82,12 +82,45 @@ def rows() -> list[Row]:
             tries=2,
         ),
         Row("another prompt at the next try", scripts.prompt_changed, told.CHANGED, billed=2, tries=2),
+        Row("frozen before its order, another try orders", components.frozen_before_its_order, told.ORDERED, tries=2),
+        Row("marked failed, frozen before its order", components.marked_before_its_order, ".", 0, False, tries=1),
+        Row("cleared, frozen before its order", components.cleared_before_its_order, told.ORDERED, tries=2),
+        Row("SIGTERM while it backs off from a 429", scripts.ended_while_backing_off, told.ORDERED, tries=2),
     ]
 
 
 def test_paid_once(bench: Bench, rows: list[Row]) -> None:
     """No row bills more videos than wanted, loses one that was known, or fails without a word."""
     bench.run(rows)
+
+
+def test_the_state_is_discarded_by_a_clear(bench: Bench) -> None:
+    """As a coming Airflow does: what is known of an order holds, and what a person has decided."""
+    rows = [
+        Row(
+            "accepted, then reset; state discarded by a clear",
+            scripts.state_discarded(scripts.spoiled("reset", when="after")),
+            told.UNCONFIRMED,
+            1,
+            False,
+            tries=2,
+        ),
+        Row(
+            "the same, then a person decides: the video's id",
+            scripts.state_discarded(scripts.spoiled("reset", when="after"), "ID"),
+            told.FOUND,
+            tries=2,
+        ),
+        Row(
+            "the wait timed out; state discarded by a clear",
+            scripts.state_discarded(scripts.held_video),
+            told.FOUND,
+            tries=2,
+            wait="deferred",
+            kwargs={"timeout": 4},
+        ),
+    ]
+    bench.run(rows, dag_id="crash_once")
 
 
 @pytest.mark.skipif(AIRFLOW_V_3_3_PLUS, reason="since Airflow 3.3 there are retry policies; test_retry_policy")

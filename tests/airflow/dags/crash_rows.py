@@ -13,6 +13,7 @@ from typing import Any
 from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_3_PLUS
 from airflow.sdk import DAG, task
 
+from airflow_provider_starvideos.hooks.starvideos import StarVideosHook
 from airflow_provider_starvideos.operators.create import StarVideosCreateOperator
 
 
@@ -38,9 +39,16 @@ class HeldOrder(StarVideosCreateOperator):
     """As a user might extend it: more is done before it is deferred, and after ``execute``."""
 
     def pre_execute(self, context: Any) -> None:
-        """Keep where the test's files are."""
+        """Keep where the test's files are. Signing the inputs takes as long as the test says."""
         conf = context["dag_run"].conf
         self.place = (conf["folder"], conf["rows"][context["ti"].map_index]["name"])
+        sign = StarVideosHook.with_signed_inputs
+
+        def slow(request: Any, endpoint: Any) -> Any:
+            hold(*self.place, "sign")
+            return sign(request, endpoint)
+
+        StarVideosHook.with_signed_inputs = staticmethod(slow)
 
     def defer(self, **kwargs: Any) -> None:
         """Wait while the test says so, then go to the triggerer."""
