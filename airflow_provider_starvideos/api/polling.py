@@ -202,7 +202,7 @@ class Wait:
 
     def memory(self) -> str:
         """Return what a later process of this wait must know; empty: nothing. Letters, digits, ``-`` and ``_`` only."""
-        facts = [f"{kind}-{one.times}-{one.since:.0f}" for kind, one in self._failures.items()]
+        facts = [f"{kind}-{one.times}-{int(one.since)}" for kind, one in self._failures.items()]
         facts += [f"url-{self._without_url}-0"] if self._without_url else []
         return "_".join([*facts, *(["warned-1-0"] if self._warned else [])])
 

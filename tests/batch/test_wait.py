@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import time
 from collections import Counter
 from collections.abc import Callable
+from datetime import timedelta
 from itertools import pairwise
 from typing import Any
 
 import pytest
+from airflow.providers.common.compat.sdk import TaskDeferred
 
 from airflow_provider_starvideos.api import retry
 from airflow_provider_starvideos.api.models import VideoTask
@@ -357,3 +360,36 @@ def test_an_event_of_an_unknown_status_is_no_success(desk: Desk) -> None:
     event = desk.event_of(desk.first_leg(prompts(2))) | {"status": "fine"}
     with pytest.raises(StarVideosError):
         desk.make().execute_complete(desk.context, event)
+
+
+def test_c4_a_deferral_has_time_ahead_after_a_long_saving(desk: Desk) -> None:
+    """The deadline of what isn't ready yet passes while the rest is saved."""
+    batch = desk.begin(prompts(1))
+    desk.emulator.update(seconds="hold")
+    batch.order()
+    batch._ends = {name: time.time() - 5000 for name in batch._ends}
+    assert desk.operator is not None
+    plan = batch.plan()
+    assert plan is not None
+    with pytest.raises(TaskDeferred) as caught:
+        desk.operator._defer(desk.context, plan, batch)
+    assert caught.value.timeout is not None
+    assert timedelta(seconds=BACKSTOP_SECONDS) <= caught.value.timeout < timedelta(seconds=BACKSTOP_SECONDS + 10)
+
+
+def test_c3_a_blocking_batch_reads_its_connection_again(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In its waits, and for the orders and the saving after them."""
+    connection = json.loads(os.environ["AIRFLOW_CONN_STARVIDEOS_DEFAULT"])
+    wait = BatchWait.run
+
+    async def edited(batch_wait: BatchWait) -> Any:
+        outcomes = await wait(batch_wait)
+        connection["extra"]["timeout"] = 7
+        monkeypatch.setenv("AIRFLOW_CONN_STARVIDEOS_DEFAULT", json.dumps(connection))
+        return outcomes
+
+    monkeypatch.setattr(BatchWait, "run", edited)
+    assert len(set(desk.run(prompts(4), deferrable=False, max_in_flight=2))) == 4
+    assert desk.billed == 4
+    assert desk.operator is not None
+    assert desk.operator._fixed.get_conn().timeout == 7

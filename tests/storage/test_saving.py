@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import os
 import stat
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from airflow_provider_starvideos.api.models import VideoTask
 from airflow_provider_starvideos.emulator import Emulator
 from airflow_provider_starvideos.exceptions import (
     StarVideosDownloadError,
+    StarVideosNotFoundError,
     StarVideosNotReadyError,
     StarVideosValidationError,
     StarVideosVideoFailedError,
 )
 from airflow_provider_starvideos.hooks.starvideos import StarVideosHook
+from airflow_provider_starvideos.storage import saving
 from tests.storage.hosts import KEY, left_in
 
 PADDING = 3_000_000
@@ -174,3 +179,52 @@ def test_the_url_is_always_fresh(
     emulator.update(url_ttl=60.0)
     hook.download_video(video_id, tmp_path / "video.mp4")
     assert left_in(tmp_path) == ["video.mp4"]
+
+
+def without_url(monkeypatch: pytest.MonkeyPatch, times: int) -> list[str]:
+    """Let the API give no URL for a completed video so many times; return the polls."""
+    get_video, polls = StarVideosHook.get_video, []
+
+    def spoiled(hook: StarVideosHook, video_id: str) -> VideoTask:
+        polls.append(video_id)
+        task = get_video(hook, video_id)
+        return replace(task, video_url=None) if len(polls) <= times else task
+
+    monkeypatch.setattr(StarVideosHook, "get_video", spoiled)
+    monkeypatch.setattr(saving, "URL_SECONDS", 0.01)
+    return polls
+
+
+def test_a_url_that_comes_later_is_asked_for_a_few_times_more(
+    hook: StarVideosHook, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The video is completed: nobody has to wait for it first."""
+    video_id = hook.create_video(prompt="a red fox").id
+    polls = without_url(monkeypatch, 3)
+    assert hook.download_video(video_id, tmp_path / "a.mp4").size_bytes > 0
+    assert len(polls) == 4
+
+
+def test_a_completed_video_that_gets_no_url_is_told_as_what_it_is(
+    hook: StarVideosHook, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Paid for, and not to be waited for: the message says what to do instead."""
+    video_id = hook.create_video(prompt="a red fox").id
+    polls = without_url(monkeypatch, 99)
+    with pytest.raises(
+        StarVideosNotReadyError, match=r"(?s)is completed.*no URL.*Billed: once.*1\. Clear this"
+    ) as caught:
+        hook.download_video(video_id, tmp_path / "a.mp4")
+    assert "Wait for it first" not in str(caught.value)
+    assert len(polls) == 4
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_awaited_download_saves_the_same(hook: StarVideosHook, tmp_path: Path) -> None:
+    """Off the event loop, with the connection read by it."""
+    video_id = hook.create_video(prompt="a red fox").id
+    there = hook.download_video(video_id, tmp_path / "a.mp4")
+    here = asyncio.run(hook.adownload_video(video_id, tmp_path / "b.mp4"))
+    assert (here.sha256, here.path) == (there.sha256, tmp_path / "b.mp4")
+    with pytest.raises(StarVideosNotFoundError):
+        asyncio.run(hook.adownload_video("video_nobody_has", tmp_path / "c.mp4"))

@@ -4,20 +4,30 @@ from __future__ import annotations
 
 import logging
 import math
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import pytest
 from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_1_PLUS
 
 from airflow_provider_starvideos.api.models import TaskStatus, VideoTask
-from airflow_provider_starvideos.api.polling import DEFAULT_POLL_INTERVAL, DEFAULT_TIMEOUT, completed_line
+from airflow_provider_starvideos.api.polling import (
+    BACKSTOP_SECONDS,
+    DEFAULT_POLL_INTERVAL,
+    DEFAULT_TIMEOUT,
+    completed_line,
+)
 from airflow_provider_starvideos.api.protocol import Endpoint
 from airflow_provider_starvideos.arguments import positive_seconds
-from airflow_provider_starvideos.deferral import push_result
+from airflow_provider_starvideos.deferral import backstop, push_result
 from airflow_provider_starvideos.hooks.starvideos import StarVideosHook
+from airflow_provider_starvideos.operators.batch import StarVideosBatchOperator
 from airflow_provider_starvideos.operators.create import StarVideosCreateOperator
+from airflow_provider_starvideos.operators.download import StarVideosDownloadOperator
+from airflow_provider_starvideos.sensors.task import StarVideosTaskSensor
 
 NOW = 1_700_000_000
 URL = "https://files.example/v.mp4?signature=SECRET"
@@ -108,3 +118,33 @@ def test_an_order_that_is_answered_as_completed_is_looked_at_for_its_url(monkeyp
     ti: Any = TaskInstance()
     assert operator.execute({"ti": ti}) == "video_1"
     assert ti.xcoms["video_url"] == URL
+
+
+@pytest.mark.parametrize("seconds", [-10_000.0, -0.5, 0.0, 3600.0])
+def test_c4_a_deferral_always_has_time_ahead(seconds: float) -> None:
+    """Also where saving took longer than the last deadline."""
+    assert backstop(seconds) == timedelta(seconds=max(0.0, seconds) + BACKSTOP_SECONDS)
+
+
+OPERATORS: dict[str, Callable[..., Any]] = {
+    "create": partial(StarVideosCreateOperator, prompt="x"),
+    "download": partial(StarVideosDownloadOperator, video_id="video_1", destination="/tmp/"),
+    "batch": partial(StarVideosBatchOperator, requests=["x"]),
+    "sensor": partial(StarVideosTaskSensor, video_id="video_1"),
+}
+VARIABLE = "AIRFLOW__OPERATORS__DEFAULT_DEFERRABLE"
+
+
+@pytest.mark.parametrize("make", OPERATORS.values(), ids=OPERATORS)
+@pytest.mark.parametrize(("configured", "expected"), [(None, True), ("True", True), ("False", False), ("0", False)])
+def test_c17_default_deferrable_decides_where_nothing_is_given(
+    make: Callable[..., Any], configured: str | None, expected: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """True where nothing is set, although Airflow ships False. A Dag's author has the last word."""
+    monkeypatch.delenv(VARIABLE, raising=False)
+    if configured is not None:
+        monkeypatch.setenv(VARIABLE, configured)
+    assert make(task_id="task").deferrable is expected
+    assert make(task_id="task", deferrable=None).deferrable is expected
+    assert make(task_id="task", deferrable=True).deferrable is True
+    assert make(task_id="task", deferrable=False).deferrable is False
