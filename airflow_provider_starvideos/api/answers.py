@@ -71,6 +71,9 @@ ERRORS: Mapping[int, tuple[type[StarVideosAPIError], str]] = {
 }
 """What isn't here is judged by its range. A server error below 500 needs no change of the request."""
 
+UNDER_WAY = (TaskStatus.QUEUED, TaskStatus.PROCESSING)
+DOCUMENTED_NAMES = frozenset({"id", "object", "created", "model", "status", "error", "video_url", "actualDuration"})
+
 
 def read_video(request: HttpRequest, response: HttpResponse) -> VideoTask:
     """Return the video that an answer is about, wherever in the answer it is.
@@ -79,7 +82,10 @@ def read_video(request: HttpRequest, response: HttpResponse) -> VideoTask:
     :param response: the answer to it
     :raises StarVideosAPIError: the subclass that fits the status, or the error inside a 200
     """
-    answer = _Answer(request, response)
+    payload = None if response.too_large else _json(response.body)
+    if response.status == 200 and (task := _under_way(request, payload)):
+        return task
+    answer = _Answer(request, response, payload)
     if not 200 <= response.status < 300:
         raise answer.refused(response.status)
     video = the_video(answer.nodes, request.video_id) if isinstance(answer.payload, dict) else None
@@ -91,13 +97,37 @@ def read_video(request: HttpRequest, response: HttpResponse) -> VideoTask:
     return answer.video(video)
 
 
-class _Answer:
-    """One answer, read as far as it can be, for the video in it or for the message of an error."""
+def _under_way(request: HttpRequest, payload: Any) -> VideoTask | None:
+    """Return the video of a poll's most common answer, word by word as documented; None for any other.
 
-    def __init__(self, request: HttpRequest, response: HttpResponse) -> None:
+    It says what the long way would, which costs ten times as much: a thousand waits read little else.
+    """
+    if not (request.video_id and isinstance(payload, dict) and payload.keys() <= DOCUMENTED_NAMES):
+        return None
+    status, created = payload.get("status"), payload.get("created")
+    if status not in UNDER_WAY or payload.get("id") != request.video_id or payload.get("model") != MODEL:
+        return None
+    if payload.get("object") not in (None, "video"):
+        return None
+    if type(created) is not int or not 1 <= created < LATEST_CREATED:
+        return None
+    if any(payload.get(name) is not None for name in ("error", "video_url", "actualDuration")):
+        return None
+    return VideoTask(request.video_id, TaskStatus(status), created=created, model=MODEL)
+
+
+class _Answer:
+    """One answer, read as far as it can be, for the video in it or for the message of an error.
+
+    :param request: what was asked
+    :param response: the answer to it
+    :param payload: its JSON; None where it isn't JSON
+    """
+
+    def __init__(self, request: HttpRequest, response: HttpResponse, payload: Any) -> None:
         self.request = request
         self.response = response
-        self.payload = None if response.too_large else _json(response.body)
+        self.payload = payload
         self.nodes = nodes_of(self.payload)
 
     def refused(self, status: int) -> StarVideosAPIError:

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any
 
 from airflow_provider_starvideos.api.redaction import hide_urls
@@ -43,7 +44,15 @@ class TaskStatus(StrEnum):
 
 def plain(name: str) -> str:
     """Return a wire name or a status word as it is compared: lower case, without blanks, ``_`` and ``-``."""
+    return _plain_word(name) if len(name) <= LONGEST_WORD else _plain(name)
+
+
+def _plain(name: str) -> str:
     return "".join(name.split()).lower().replace("_", "").replace("-", "")
+
+
+LONGEST_WORD = 40  # characters of what is remembered: a server may say anything
+_plain_word = lru_cache(512)(_plain)  # each poll's answer has the same dozen of names
 
 
 STATUS_WORDS: Mapping[str, TaskStatus] = {

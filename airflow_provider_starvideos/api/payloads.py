@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from airflow_provider_starvideos.api.models import MODEL, STATUS_WORDS, TaskStatus, plain
@@ -54,13 +55,13 @@ class Node:
         """Return the first of its texts that have one of these names and aren't blank."""
         return next((v.strip() for v in map(self.fields.get, names) if isinstance(v, str) and v.strip()), "")
 
-    @property
+    @cached_property
     def status(self) -> TaskStatus | None:
         """What its status word means; None for an unknown word, or none."""
         words = (self.fields.get(name) for name in STATUS_NAMES)
         return next((STATUS_WORDS[plain(w)] for w in words if isinstance(w, str) and plain(w) in STATUS_WORDS), None)
 
-    @property
+    @cached_property
     def says_video(self) -> bool:
         """It has what only a video has: ``object``, the model, or a status word that isn't one of a call."""
         if self.fields.get("object") == "video" or self.fields.get("model") == MODEL:
@@ -71,13 +72,13 @@ class Node:
     def _is_call_word(self) -> bool:
         return plain(self.text(STATUS_NAMES)) in CALL_WORDS
 
-    @property
+    @cached_property
     def video_id(self) -> str:
         """Its id, as text; empty without one. A request's id is one only beside a video's status."""
         names = (*ID_NAMES, *REQUEST_ID_NAMES) if self.says_video else ID_NAMES
         return next((found for found in map(_id_of, map(self.fields.get, names)) if found), "")
 
-    @property
+    @cached_property
     def weight(self) -> int:
         """How much speaks for its being the video."""
         video_id = self.video_id

@@ -55,7 +55,9 @@ def _of_object(value: Mapping[str, Any], names: tuple[str, ...], depth: int) -> 
         fields.setdefault(plain(str(name)), inner)
     bare = ""
     for name in names:
-        found = _of(fields.get(name), depth + 1)
+        if (inner := fields.get(name)) is None:
+            continue
+        found = _of(inner, depth + 1)
         if found and not A_STATUS_NAME.fullmatch(found):
             return found
         bare = bare or found  # "Bad Request": better than nothing, and anything else is better

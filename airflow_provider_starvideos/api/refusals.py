@@ -74,7 +74,7 @@ def refusal_in(nodes: Sequence[Node], video: Node | None) -> Refusal | None:
     :param video: the one that would be the video
     """
     words = next(filter(None, (reason_of(node.fields) for node in nodes)), "")
-    by_words = _status_by_words(words)
+    by_words = _status_by_words(words) if words else None
     codes = [code for node in nodes for code in _codes_of(node, has_failed=node is video and _has_failed(node))]
     for code in codes:
         if (status := http_status_of(code)) is not None:

@@ -1,19 +1,17 @@
 """Polls over an Airflow connection that may change meanwhile: an exchanged key is picked up within a minute.
 
-One flow for all waits. The worker's and the triggerer's shells read the connection, and send.
+For all waits, on a worker and in the triggerer.
 """
 
 from __future__ import annotations
 
 import random
 import time
-from collections.abc import Awaitable, Callable, Generator
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeAlias
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any
 
 from airflow_provider_starvideos.api import calls
-from airflow_provider_starvideos.api.flow import Sleep, adrive, drive
-from airflow_provider_starvideos.api.protocol import Endpoint, HttpRequest
+from airflow_provider_starvideos.api.protocol import Endpoint
 from airflow_provider_starvideos.exceptions import (
     StarVideosAuthenticationError,
     StarVideosConnectionError,
@@ -26,14 +24,6 @@ if TYPE_CHECKING:
     from airflow_provider_starvideos.clients.sync import SyncClient
 
 ENDPOINT_SECONDS = 45.0  # how long a connection that was read is good for
-
-
-@dataclass(frozen=True)
-class ReadConnection:
-    """Read the Airflow connection."""
-
-
-Step: TypeAlias = ReadConnection | HttpRequest | Sleep
 
 
 class Renewal:
@@ -84,10 +74,15 @@ class Renewal:
         :param get_conn: reads the connection
         :raises StarVideosError: it can't be told, for that reason
         """
-        return drive(
-            self.flow(video_id),
-            lambda step: self.read(get_conn) if isinstance(step, ReadConnection) else client.perform(step),
-        )
+        endpoint = self.fresh() or self.read(get_conn)
+        try:
+            return client.run(calls.poll(endpoint, video_id))
+        except StarVideosAuthenticationError:
+            self._good_until = 0.0
+            renewed = self.read(get_conn)
+            if renewed == endpoint:
+                raise
+        return client.run(calls.poll(renewed, video_id))
 
     async def apoll(self, client: AioClient, video_id: str, read: Callable[[], Awaitable[Endpoint]]) -> VideoTask:
         """Ask once how a video is, as ``poll`` does, without blocking the loop.
@@ -97,23 +92,15 @@ class Renewal:
         :param read: returns the endpoint, as ``aread`` does
         :raises StarVideosError: it can't be told, for that reason
         """
-
-        async def perform(step: Step) -> Any:
-            return await (read() if isinstance(step, ReadConnection) else client.perform(step))
-
-        return await adrive(self.flow(video_id), perform)
-
-    def flow(self, video_id: str) -> Generator[Step, Any, VideoTask]:
-        """Ask once how a video is, as a flow (see ``api.flow``)."""
-        endpoint: Endpoint = self.fresh() or (yield ReadConnection())
+        endpoint = self.fresh() or await read()
         try:
-            return (yield from calls.poll(endpoint, video_id))
+            return await client.run(calls.poll(endpoint, video_id))
         except StarVideosAuthenticationError:
             self._good_until = 0.0
-            renewed: Endpoint = yield ReadConnection()
+            renewed = await read()
             if renewed == endpoint:
                 raise
-        return (yield from calls.poll(renewed, video_id))
+        return await client.run(calls.poll(renewed, video_id))
 
     def _keep(self, endpoint: Endpoint) -> Endpoint:
         self._endpoint = endpoint

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException, AirflowSensorTimeout
+from airflow_provider_starvideos.batch.entries import RowState
 
 from airflow_provider_starvideos.api import polling
-from airflow_provider_starvideos.batch.entries import RowState
 from airflow_provider_starvideos.batch.plan import Plan
 from airflow_provider_starvideos.batch.poller import wait_here
 from airflow_provider_starvideos.exceptions import (
