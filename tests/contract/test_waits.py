@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException, AirflowSensorTimeout
-from airflow_provider_starvideos.batch.entries import RowState
 
 from airflow_provider_starvideos.api import polling
 from airflow_provider_starvideos.batch.plan import Plan
@@ -21,6 +20,7 @@ from airflow_provider_starvideos.exceptions import (
     StarVideosNotFoundError,
 )
 from airflow_provider_starvideos.hooks.starvideos import StarVideosHook
+from airflow_provider_starvideos.orders.states import OrderState
 from airflow_provider_starvideos.sensors.task import StarVideosTaskSensor
 from airflow_provider_starvideos.triggers import batch as batch_trigger
 from airflow_provider_starvideos.triggers import events
@@ -186,9 +186,9 @@ def end_of_batch(outcomes: Any, error: StarVideosError | None) -> None:
     if error:
         raise error
     (outcome,) = outcomes.values()
-    if outcome.state == RowState.UNKNOWN:
+    if outcome.state == OrderState.UNKNOWN:
         raise StarVideosNotFoundError(outcome.error, status_code=404)
-    assert outcome.state == RowState.COMPLETED
+    assert outcome.state == OrderState.COMPLETED
 
 
 WAITS = [
