@@ -196,7 +196,7 @@ class StarVideosCreateOperator(HidesRenderedUrls, KeepsText):
                 poll_interval=self.poll_interval,
                 timeout=self.timeout,
                 end_task=True,
-                settled=self._journal.settled_names() if self._journal else (),
+                settled=self._journal.settled_names() if self.durable and self._journal else (),
             )
         from airflow_provider_starvideos.hooks.starvideos import StarVideosHook
 
