@@ -13,7 +13,8 @@ answer                                                           ``from_api``  w
 ``{"message": "No handler found for GET /…"}``                   no            the server has no routes: a restart
 ``timestamp`` + ``path``, ``statusCode``, ``fault``, …           no            Spring, Azure, Apigee (FOREIGN_FIELDS)
 an ``error`` that only names the status ("Not Found")            no            any framework's default
-words such as upstream, gateway, timed out                       no            the API has no upstream to speak of
+503 whose ``message`` only names the status                      no            any gateway's default
+words such as upstream, deadline, reset by peer                  no            the API has no upstream to speak of
 3xx, 407, 421, 444, 460, 494 to 499, 502, 504, 520 to 599        no            statuses of gateways, proxies, CDNs
 HTML, plain text, XML, a list, an empty or a too large body      no            not the API's form
 a success without a video and without an error                   no            it says nothing that is known
@@ -42,9 +43,12 @@ FOREIGN_FIELDS = (
 FOREIGN_WORDS = re.compile(
     r"\b(upstream|gateway|(reverse |http )?proxy|proxying|back-?end|load.?balancer|ring-balancer|no healthy"
     r"|circuit.?break\w*|timed? ?-?out|connection (refused|reset|error|closed)|no handler found|cannot (get|post)"
-    r"|no (static )?(route|resource)|route not found|missing authentication token|sentinel|envoy|nginx|istio)\b",
+    r"|no (static )?(route|resource)|route not found|missing authentication token|sentinel|envoy|nginx|istio"
+    r"|deadline.?exceeded|context (deadline|cancell?ed)|reset by peer|stream (reset|error|closed|terminated|idle)\w*"
+    r"|broken pipe|unexpected eof|disconnect\w*|serviceunavailable\w*)\b",
     re.IGNORECASE,
 )
+GRPC_CODES = frozenset(range(1, 17))  # of a gateway that translates gRPC; the API's codes are HTTP statuses
 OF_A_VIDEO = re.compile(r"\b(video|task|job|project|generation)s?\b|视频|任务", re.IGNORECASE)
 A_PATH = re.compile(r"\S*/\S*")
 A_STATUS_NAME = re.compile(
@@ -66,8 +70,10 @@ def is_from_api(status: int, payload: Any) -> bool:
     if any(fields <= payload.keys() for fields in FOREIGN_FIELDS):
         return False
     words = _words(payload)
-    if FOREIGN_WORDS.search(words):
+    if FOREIGN_WORDS.search(words) or payload.get("code") in GRPC_CODES:
         return False
+    if status == 503 and _only_names_the_status(payload):
+        return False  # for an order it is the proof that it wasn't accepted: any gateway says so
     error = payload.get("error")
     if isinstance(error, str) and error.strip():
         return not A_STATUS_NAME.fullmatch(error.strip()) or payload.get("code") is not None
@@ -78,6 +84,14 @@ def is_from_api(status: int, payload: Any) -> bool:
     if payload.get("code") is not None:
         return any(name in payload for name in ("message", "msg", "data"))
     return status == 404 and OF_A_VIDEO.search(A_PATH.sub("", words)) is not None
+
+
+def _only_names_the_status(payload: dict[str, Any]) -> bool:
+    error = payload.get("error")
+    holders = [payload, error] if isinstance(error, dict) else [payload, {"message": error}]
+    said = [holder.get(name) for holder in holders for name in ("message", "msg")]
+    texts = [text.strip() for text in said if isinstance(text, str) and text.strip()]
+    return bool(texts) and all(A_STATUS_NAME.fullmatch(text) for text in texts)
 
 
 def _words(payload: dict[str, Any]) -> str:

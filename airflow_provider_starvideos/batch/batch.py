@@ -18,7 +18,7 @@ from airflow_provider_starvideos.batch.matching import match, warn_of_others
 from airflow_provider_starvideos.batch.plan import Outcome, Plan
 from airflow_provider_starvideos.batch.report import Ending
 from airflow_provider_starvideos.batch.rows import digest_of
-from airflow_provider_starvideos.exceptions import StarVideosRequestsChangedError
+from airflow_provider_starvideos.exceptions import StarVideosRecordError, StarVideosRequestsChangedError
 from airflow_provider_starvideos.orders.decisions import UNDECIDED, carry_out_decision
 from airflow_provider_starvideos.orders.journal import Journal
 from airflow_provider_starvideos.orders.lease import Lease
@@ -125,7 +125,8 @@ class Batch:
     @property
     def decision_variable(self) -> str:
         """The Airflow Variable of a person's decision about rows of unknown outcome."""
-        return self.journal.name.decision(digest_of(self.rows))
+        # Rows are named by their numbers there, which other rows may have when some come or go.
+        return self.journal.name.decision(" ".join(f"{row.number}:{row.key}" for row in self.rows))
 
     @property
     def _is_retry(self) -> bool:
@@ -179,6 +180,12 @@ class Batch:
                 "The batch's requests aren't the same as when this try began (a template with the time or with chance "
                 "in it, or a file that was changed?), so nothing more was ordered. What was ordered stays on record. "
                 "Make the requests the same in each rendering, and clear the task: it goes on from there."
+            )
+        known = {order.video_id for order in self.journal.orders()}
+        if missing := [video_id for video_id in (*outcomes, *ends) if video_id not in known]:
+            raise StarVideosRecordError(
+                f"The journal of this task's orders lacks {len(missing)} videos that it held when the wait began, such "
+                f"as {missing[0]} (was a Variable deleted?). Billed: yes, once. Nothing more is sent."
             )
         self.journal.rows = len(self.rows)
         self._ends = dict(ends)

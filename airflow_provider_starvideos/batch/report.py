@@ -9,7 +9,7 @@ from itertools import islice
 from typing import Any
 
 from airflow_provider_starvideos.exceptions import StarVideosBatchError, StarVideosBatchFinalError
-from airflow_provider_starvideos.orders.decisions import UNDECIDED, how_to_decide
+from airflow_provider_starvideos.orders.decisions import UNDECIDED, discard_earlier_decision, how_to_decide
 from airflow_provider_starvideos.orders.record import Order, Row
 from airflow_provider_starvideos.orders.states import STATES, OrderState
 from airflow_provider_starvideos.orders.submitter import Halt
@@ -71,6 +71,8 @@ def check(results: Sequence[tuple[Row, Order]], ending: Ending, variable: str, w
     if not ending.allows(len(bad), len(results)):
         limit = f"At most {ending.max_failures} may be without (max_failures)."
         is_asked = any(order.state in UNDECIDED for _, order in bad) and not ending.resubmit
+        if is_asked:
+            discard_earlier_decision(variable, log)
         raise ending.kind(bad)(f"{text}\n{limit}{how_to_decide(variable, is_batch=True) if is_asked else ''}")
     # The journal ends with the task's success, so nobody must be told to clear it for some rows.
     allowed = "At most %s may be without (max_failures), so the task succeeds. Cleared, it orders all rows again."

@@ -1,8 +1,8 @@
 """Ask the supervisor: the process that speaks to Airflow's api-server for a task on a worker, or for a triggerer.
 
 Airflow's own ``Variable.get`` and ``get_connection`` say "not found" also where the api-server failed (3.1 and later),
-ask every secrets backend first, and may answer from a cache. What money depends on is asked here: the answer comes from
-Airflow's database, or is an error.
+ask every secrets backend first, and may answer from a cache. What money depends on is asked here. One gap is left: an
+api-server whose database doesn't answer says "not found" of a Variable, too; ``list_variables`` (3.3) doesn't.
 
 Relies on ``airflow.sdk.execution_time.task_runner.SUPERVISOR_COMMS`` (``send`` in a task, ``asend`` in a trigger; 3.0.3
 and later) and on the messages of ``airflow.sdk.execution_time.comms``. Without it, as in a test that calls ``execute``
@@ -33,6 +33,26 @@ def read_variable(key: str) -> str | None:
     if not has_supervisor():
         return _text(Variable.get(key, None))
     return _variable(_send(_message("GetVariable", key=key)))
+
+
+def list_variables(prefix: str) -> list[str] | None:
+    """Return the keys of all Airflow Variables that begin with a text. Unlike a read, it proves that there is none.
+
+    Relies on ``GetVariableKeys`` (3.3 and later). If it is gone, nothing can be told.
+
+    :param prefix: what they begin with
+    :return: None: this Airflow can't list them
+    :raises Exception: Airflow can't be asked now
+    """
+    keys: list[str] = []
+    while True:
+        try:
+            answer = _done(_send(_message("GetVariableKeys", prefix=prefix, offset=len(keys))))
+        except (NotImplementedError, AttributeError):  # the supervisor, or its module of messages, doesn't know it
+            return None
+        keys += answer.keys
+        if not answer.keys or len(keys) >= answer.total_entries:
+            return keys
 
 
 def write_variable(key: str, value: str, description: str) -> None:

@@ -37,6 +37,25 @@ def task_state(context: Context) -> str | None:
     return None if state is None else str(getattr(state, "value", state))
 
 
+async def atask_state(ti: Any) -> str | None:
+    """Return the state of a trigger's task instance as Airflow's database has it now.
+
+    Relies on ``GetTaskStates``, which the triggerer's supervisor knows (3.0 and later).
+
+    :param ti: the task instance, as the trigger has it
+    :return: None: it has no state (it was cleared)
+    :raises Exception: Airflow can't be asked now
+    """
+    from airflow.sdk.execution_time.comms import GetTaskStates
+
+    index = ti.map_index if ti.map_index is not None and ti.map_index >= 0 else None
+    asked = GetTaskStates(dag_id=ti.dag_id, map_index=index, task_ids=[ti.task_id], run_ids=[ti.run_id])
+    answer = await supervisor.asend(asked)
+    states = answer.task_states.get(ti.run_id, {})
+    state = states.get(ti.task_id if index is None else f"{ti.task_id}_{index}")
+    return None if state is None else str(getattr(state, "value", state))
+
+
 def is_current(context: Context) -> bool | None:
     """Tell whether Airflow takes this very process for the one that runs the task instance. Two calls to Airflow.
 

@@ -58,12 +58,28 @@ def carry_out_decision(hook: StarVideosHook, journal: Journal, variable: str, ro
         order = journal.open(one.row.key)
         order.row = one.row.number
         order.become(OrderState.ORDERED if one.video_id else OrderState.OPEN)
-        order.video_id = one.video_id
+        order.video_id, order.sent_at = one.video_id, order.sent_at if one.video_id else None
         journal.touch([order])
         log.warning("Row %d: decided by the Variable %s: %s.", one.row.number, variable, one.video_id or RESUBMIT)
     journal.commit_surely()
     # Before anything is sent: found again, it would decide about an order that nobody has looked at.
     _delete(variable)
+
+
+def discard_earlier_decision(variable: str, log: Any) -> None:
+    """Delete a decision that was set before its question is asked: it may be about another one.
+
+    :param variable: the Variable of the decision
+    :param log: a logger
+    """
+    try:
+        if text := supervisor.read_variable(variable):
+            supervisor.delete_variable(variable)
+            log.warning("The Variable %s was set before this question, so it is deleted: %s.", variable, text[:100])
+    except Exception as error:  # noqa: BLE001  the question is what a person must see
+        log.warning(
+            "Is the Variable %s set? Delete it before you decide: %s: %s", variable, type(error).__name__, error
+        )
 
 
 def how_to_decide(variable: str, *, is_batch: bool = False) -> str:
@@ -106,6 +122,10 @@ def _is_undecided(order: Order | None) -> bool:
     return order is not None and order.state in UNDECIDED
 
 
+def _is_unknown(order: Order | None) -> bool:
+    return order is not None and order.state is OrderState.UNKNOWN
+
+
 def _is_asked(order: Order | None) -> bool:
     """Tell whether a decision can be about an order: its outcome is unknown, or its record was lost."""
     return order is None or _is_undecided(order)
@@ -116,11 +136,9 @@ def _parse(
 ) -> dict[str, str]:
     """Return the decisions by row number; those that were carried out before are left out."""
     if text.lower() == RESUBMIT:
-        return {
-            number: RESUBMIT
-            for number, row in subject.items()
-            if (order := journal.get(row.key)) is None or order.state is OrderState.UNCONFIRMED
-        }
+        unknown = {number for number, row in subject.items() if _is_unknown(journal.get(row.key))}
+        meant = subject.keys() - unknown or unknown  # orders whose answers were lost first
+        return {number: RESUBMIT for number in subject if number in meant}
     try:
         decisions = json.loads(text)
     except ValueError:

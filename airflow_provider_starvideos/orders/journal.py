@@ -16,7 +16,7 @@ from typing import Any
 from airflow_provider_starvideos.exceptions import StarVideosRecordError
 from airflow_provider_starvideos.orders.record import Order, fingerprint_of
 from airflow_provider_starvideos.orders.states import FURTHEST_FIRST, OrderState
-from airflow_provider_starvideos.orders.store import JournalName, Store
+from airflow_provider_starvideos.orders.store import JournalName, Store, try_of
 
 PART_ORDERS = 48
 WRITE_ATTEMPTS = 5
@@ -57,10 +57,12 @@ class Journal:
 
         :raises StarVideosRecordError: one can't be read
         """
-        for number in range(self.try_number, 0, -1):
-            for order in self._read_page(number):
+        names = self._names()
+        tries = range(1, self.try_number + 1) if names is None else {number for one in names if (number := try_of(one))}
+        for number in sorted(tries, reverse=True):
+            for order in self._read_page(number, names):
                 self._merge(order)
-        if not self._orders and self.try_number > 1:
+        if self.name.base in names if names is not None else self.try_number > 1:
             self._load_first_version()
 
     def get(self, key: str) -> Order | None:
@@ -141,13 +143,27 @@ class Journal:
 
     # -- pages
 
-    def _read_page(self, number: int) -> list[Order]:
+    def _names(self) -> list[str] | None:
+        """Return the Variables that there are; None: this Airflow can't list them, and they are read one by one.
+
+        A read isn't proof that there is none: an api-server whose database doesn't answer says so, too.
+        """
+        try:
+            return self._store.names(self.name.base)
+        except Exception as error:
+            raise _unreadable(self.name.base, error) from error
+
+    def _read_page(self, number: int, names: list[str] | None) -> list[Order]:
         orders: list[Order] = []
         for part in range(MOST_PARTS):
             name = self.name.page(number, part)
-            page = self._read(name)
-            if page is None:
+            if names is not None and name not in names:
                 break
+            page = self._read(name)
+            if page is None and names is None:
+                break
+            if page is None:
+                raise _unreadable(name, KeyError("it is listed, and isn't there"))
             try:
                 found = [Order.from_json(value) for value in page["orders"]]
                 is_last = len(found) < int(page["size"])
@@ -185,7 +201,7 @@ class Journal:
             raise _unreadable(name, error) from error
         self._found[name] = [order.key]
         self._older.add(order.key)
-        self._orders[order.key] = order
+        self._merge(order)
 
     def _write_part(self, part: int) -> None:
         own = [self._orders[key] for key in self._own]

@@ -16,7 +16,11 @@ from airflow_provider_starvideos.exceptions import (
     StarVideosUnconfirmedError,
 )
 from airflow_provider_starvideos.hooks.starvideos import StarVideosHook
-from airflow_provider_starvideos.orders.decisions import carry_out_decision, how_to_decide
+from airflow_provider_starvideos.orders.decisions import (
+    carry_out_decision,
+    discard_earlier_decision,
+    how_to_decide,
+)
 from airflow_provider_starvideos.orders.journal import Journal
 from airflow_provider_starvideos.orders.lease import Lease
 from airflow_provider_starvideos.orders.record import Order, Row, fingerprint_of, key_of
@@ -94,6 +98,7 @@ class SingleOrder:
         if order.state is OrderState.UNCONFIRMED:
             if not self._resubmit:
                 what, sent_at = order.error or ENDED, order.sent_at or time.time()
+                discard_earlier_decision(variable, self._log)
                 raise unconfirmed(row.request, endpoint.base_url, sent_at, what, how_to_decide(variable))
             self._log.warning(
                 "An earlier try's order may have been accepted. It is sent again (on_unconfirmed='resubmit'). "
@@ -124,6 +129,7 @@ class SingleOrder:
             order.become(OrderState.UNKNOWN, str(error))
             self._journal.touch([order])
             self._journal.commit_surely()
+            discard_earlier_decision(variable, self._log)
             raise StarVideosRecordError(
                 f"{error} An earlier try of this task ordered it, so it was billed. Nothing was sent again. "
                 f"A retry asks for it once more. To go on without it:{how_to_decide(variable)}"
@@ -158,6 +164,7 @@ class SingleOrder:
                 "again, as on_unconfirmed='resubmit' asks for.",
                 what=error.what,
             )
+        discard_earlier_decision(variable, self._log)
         return StarVideosUnconfirmedError(f"{error}{how_to_decide(variable)}", what=error.what)
 
     def _warn_of_others(self, fingerprint: str) -> None:

@@ -23,8 +23,11 @@ DECISION_PREFIX = "starvideos_decision_"
 class Store(Protocol):
     """Keeps JSON objects by name. Every method may raise whatever Airflow raises."""
 
+    def names(self, base: str) -> list[str] | None:
+        """Return the names that begin with a text; None: this can't be told here."""
+
     def read(self, name: str) -> Any | None:
-        """Return an object, or None if there provably is none."""
+        """Return an object, or None if there is none."""
 
     def write(self, name: str, value: dict[str, Any]) -> None:
         """Keep an object in place of the one before."""
@@ -42,10 +45,14 @@ class VariableStore:
     def __init__(self, what: str) -> None:
         self._what = what
 
+    def names(self, base: str) -> list[str] | None:
+        """Return the names that begin with a text; None: this Airflow can't tell (before 3.3)."""
+        return supervisor.list_variables(base)
+
     def read(self, name: str) -> Any | None:
-        """Return an object, or None if there provably is none."""
+        """Return an object, or None if there is none."""
         text = supervisor.read_variable(name)
-        return json.loads(text) if text else None
+        return None if text is None else json.loads(text)
 
     def write(self, name: str, value: dict[str, Any]) -> None:
         """Keep an object in place of the one before."""
@@ -89,11 +96,17 @@ def journal_name(dag_id: str, run_id: str, task_id: str, map_index: int | None) 
     return JournalName(ORDER_PREFIX + hashlib.sha256(subject.encode()).hexdigest()[:32], subject)
 
 
+def try_of(name: str) -> int | None:
+    """Return the try whose page a Variable belongs to; None: it isn't one of a page."""
+    parts = name.removeprefix(ORDER_PREFIX).split("_")
+    return int(parts[1]) if len(parts) > 1 and parts[1].isdecimal() else None
+
+
 def latest_page(names: Iterable[str]) -> tuple[JournalName, int]:
     """Return the name of the journal that pages belong to, and the latest try that has one.
 
     :param names: Variables of one journal, one at least
     """
-    parts = [name.removeprefix(ORDER_PREFIX).split("_") for name in names]
-    tries = [int(part[1]) for part in parts if len(part) > 1 and part[1].isdecimal()]
-    return JournalName(ORDER_PREFIX + parts[0][0], ""), max(tries, default=1)
+    tries = {name: try_of(name) or 1 for name in names}
+    base = next(iter(tries)).removeprefix(ORDER_PREFIX).partition("_")[0]
+    return JournalName(ORDER_PREFIX + base, ""), max(tries.values())

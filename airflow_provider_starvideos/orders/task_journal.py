@@ -15,6 +15,10 @@ if TYPE_CHECKING:
 class NoStore:
     """Keeps nothing: for orders without a journal (``durable=False``)."""
 
+    def names(self, base: str) -> list[str]:
+        """Return none."""
+        return []
+
     def read(self, name: str) -> None:
         """Return nothing."""
 

@@ -23,6 +23,7 @@ from airflow_provider_starvideos.api.polling import (
 )
 from airflow_provider_starvideos.api.protocol import check_video_id
 from airflow_provider_starvideos.compat.supervisor import adelete_variable
+from airflow_provider_starvideos.compat.task_instance import SUCCESS, atask_state
 from airflow_provider_starvideos.exceptions import (
     StarVideosConnectionError,
     StarVideosError,
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 
 VIDEO_OR_WAIT_IS_OVER = (StarVideosVideoFailedError, StarVideosWaitTimeoutError)
 NOT_ON_A_WORKER = " in the triggerer (start_from_trigger=False has it rendered on a worker)"
+SETTLE_ATTEMPTS = 60  # a second each
 RENDER_SECONDS = 60.0  # how long rendering may take: a triggerer gets no answer at all to some of Airflow's questions
 
 
@@ -55,7 +57,7 @@ class StarVideosTaskTrigger(BaseTrigger):
     :param starvideos_conn_id: Airflow connection of type ``starvideos``
     :param poll_interval: seconds between two polls, more than 0; the vendor recommends 30 to 60 (page "Query Task")
     :param end_task: end the task here when the video is completed, where this Airflow loses nothing by it
-    :param settled: Airflow Variables of the task's orders, which are deleted before the task ends here
+    :param settled: Airflow Variables of the task's orders, which are deleted once it has succeeded here
     :param timeout: seconds that the wait may last, where there is no ``end_time``
     :param silent_fail: wait on however many polls fail in a row
     :param starts_task: the task starts here, without a worker. Its deadline is then ``api.polling.BACKSTOP_SECONDS``
@@ -130,6 +132,32 @@ class StarVideosTaskTrigger(BaseTrigger):
             if not ended:
                 await self._forget_earlier_tries()
             yield TaskSuccessEvent() if ended else events.WaitEvent(payload=events.of_video(task))
+            if ended and self.settled:
+                await self._settle()
+
+    async def _settle(self) -> None:
+        """Delete the journal of the task's orders once Airflow has recorded its success, and not sooner.
+
+        Airflow handles the event within a second or two, and then cancels this trigger.
+        """
+        try:
+            for _ in range(SETTLE_ATTEMPTS):
+                await asyncio.sleep(1.0)
+                if await self._has_settled():
+                    return
+        except asyncio.CancelledError:
+            await self._has_settled()
+            raise
+
+    async def _has_settled(self) -> bool:
+        try:
+            if await atask_state(self.task_instance) != SUCCESS:
+                return False
+            for name in self.settled:
+                await adelete_variable(name)
+        except Exception as error:  # noqa: BLE001  the task has succeeded
+            log.warning("The orders stay in the journal, so this task, run again, resumes their videos: %s", error)
+        return True
 
     async def on_kill(self) -> None:
         """Say that the video goes on: a user cleared or marked the task while it waited (Airflow 3.3+).
@@ -221,10 +249,6 @@ class StarVideosTaskTrigger(BaseTrigger):
             return False
         try:
             await ending.push_result(self.task_instance, task)
-            # Before the success: nothing runs after it. Should this triggerer die in between, the wait is run again,
-            # and knows its video.
-            for name in self.settled:
-                await adelete_variable(name)
         except Exception as error:  # noqa: BLE001  a worker can do it instead
             log.warning("Can't end the task in the triggerer, a worker will: %s", error)
             return False

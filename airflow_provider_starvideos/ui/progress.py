@@ -26,6 +26,10 @@ class ReadOnly:
     def __init__(self, texts: Mapping[str, str]) -> None:
         self._texts = texts
 
+    def names(self, base: str) -> list[str]:
+        """Return those that begin with a text."""
+        return [name for name in self._texts if name.startswith(base)]
+
     def read(self, name: str) -> Any | None:
         """Return an object, or None if there is none."""
         return json.loads(self._texts[name]) if name in self._texts else None

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException, TaskDeferred
 
-from airflow_provider_starvideos.exceptions import StarVideosBatchError
+from airflow_provider_starvideos.exceptions import StarVideosBatchError, StarVideosRecordError
 from tests.batch.desk import Desk, prompts
 
 
@@ -101,6 +101,17 @@ def test_requests_that_change_within_a_try(desk: Desk) -> None:
     desk.next_try()
     assert len(set(desk.run(desk.kwargs["requests"]))) == 5
     assert desk.billed == 5
+
+
+@pytest.mark.parametrize("step", ["all", "one"])
+def test_a_journal_that_lacks_ordered_videos_after_the_wait(desk: Desk, step: str) -> None:
+    """A person has deleted a Variable, or it can't be found for a moment: nothing is ordered again."""
+    deferred = desk.first_leg(prompts(60))
+    for name in sorted(desk.variables.journals)[-1 if step == "one" else 0 :]:
+        del desk.variables.texts[name]
+    with pytest.raises(StarVideosRecordError, match=r"lacks \d+ videos"):
+        desk.resume(deferred)
+    assert desk.billed == 60
 
 
 def test_a_leg_that_was_killed_while_it_ordered(desk: Desk) -> None:
@@ -214,6 +225,30 @@ def test_a_decision_about_other_rows_is_void(desk: Desk) -> None:
     assert desk.billed_prompts() == {"fox 1.": 1, "fox 2.": 1, "fox 3.": 1, "new": 1}
 
 
+def test_a_decision_hits_no_other_row_when_blank_ones_come(desk: Desk) -> None:
+    """Rows are named by their numbers, which others have then."""
+    lose(desk, 1, 2)
+    error = fails(desk, prompts(2))
+    decide(desk, error, '{"2": "resubmit"}')
+    assert "2 unconfirmed" in str(fails(desk, [{}, *prompts(2)]))
+    assert desk.billed == 2
+
+
+def test_a_decision_is_about_the_rows_that_its_question_named(desk: Desk) -> None:
+    """It was set while the next try ran; that try loses other answers: a person looks at those first."""
+    lose(desk, 1)
+    error = fails(desk, prompts(1))
+    lose(desk, 2)
+    key = re.search(r"Variable (starvideos_decision_\w+)", str(error))
+    assert key
+    desk.variables.watches = lambda step, name, value: (
+        desk.variables.texts.update({key[1]: "resubmit"}) if step == "written" else None
+    )
+    fails(desk, prompts(1))
+    desk.variables.watches = lambda step, name, value: None
+    assert desk.variables.decisions == {}
+
+
 def test_on_unconfirmed_resubmit(desk: Desk) -> None:
     """Decided in advance: the next try of the task's retries orders them again, and only them."""
     lose(desk, 2)
@@ -240,9 +275,6 @@ def test_a_video_that_the_api_forgot(desk: Desk) -> None:
     error = fails(desk, prompts(3))
     assert "Row 2: ordered, but the API doesn't know the video. Billed: yes." in str(error)
     decide(desk, error, "resubmit")
-    error = fails(desk, prompts(3))
-    assert desk.billed == 3, "only an order whose answer was lost is meant by it"
-    decide(desk, error, '{"2": "resubmit"}')
     assert missing not in desk.run(prompts(3))
     assert desk.billed_prompts()["fox 2."] == 2
 

@@ -180,7 +180,7 @@ def test_a_kill_at_any_write_orders_nothing_twice() -> None:
         second.order()
         assert set(api.taken.values()) == {1}, (number, taken)
         assert set(api.taken) >= {f"fox {one}." for one in range(1, ROWS + 1)} - set(doubt), number
-    assert number > 20
+    assert number > 10, "there were so many writes"
 
 
 def _killed_at_write(api: FakeApi, variables: Variables, number: int) -> bool:

@@ -29,14 +29,15 @@ def test_write_ahead(task: Task) -> None:
     billed: list[tuple[str, int]] = []
     task.variables.watches = lambda step, key, value: billed.append((step, task.billed))
     video_id = task.order()
-    assert billed == [("read", 0), ("write", 0), ("written", 0), ("write", 1), ("written", 1)]
+    assert billed == [("list", 0), ("write", 0), ("written", 0), ("write", 1), ("written", 1)]
     (order,) = task.variables.orders()
     assert (order.state, order.video_id) == ("ordered", video_id)
 
 
-@pytest.mark.parametrize("step", ["read", "write"])
+@pytest.mark.parametrize("step", ["list", "read", "write"])
 def test_no_journal_no_order(task: Task, step: str) -> None:
     """Where the journal can't be read or written, nothing is sent, and the error says so."""
+    task.variables.can_list = step != "read"
     task.variables.refuses = lambda name, key, value: name == step
     with pytest.raises(StarVideosRecordError, match=r"no more room.*nothing (was|more is) sent"):
         task.order()
@@ -144,7 +145,7 @@ def test_withdrawn_while_it_waits_to_send_again(task: Task, status: int) -> None
     task.order()
     assert task.slept
     assert not any(task.slept)
-    assert steps(task) == [*["read"], *["write", "delete"] * 2, "write", "write"]
+    assert steps(task) == [*["list"], *["write", "delete"] * 2, "write", "write"]
     assert task.billed == 1
 
 
@@ -297,3 +298,38 @@ def test_b12_the_record_of_the_first_version_is_found(task: Task, known: bool) -
         task.decide(message, video_id)
         assert task.order() == video_id
     assert task.billed == 1
+
+
+def test_a_read_that_finds_nothing_is_no_proof(task: Task) -> None:
+    """An api-server whose database doesn't answer says "not found" too: the list of Variables says otherwise."""
+    video_id = task.order()
+    texts = dict(task.variables.texts)
+    task.variables.watches = lambda step, key, value: task.variables.texts.clear() if step == "read" else None
+    with pytest.raises(StarVideosRecordError, match="can't be read"):
+        task.order()
+    task.variables.watches = lambda step, key, value: None
+    task.variables.texts.update(texts)
+    assert task.order() == video_id
+    assert task.billed == 1
+
+
+@pytest.mark.parametrize("can_list", [True, False])
+def test_b12_the_record_of_the_first_version_stays_beside_others(task: Task, can_list: bool) -> None:
+    """Another order goes between, accepted or refused: with the old request its video is found."""
+    task.variables.can_list = can_list
+    video_id = task.order("A")
+    key = task.variables.orders()[0].key
+    record = {"fingerprint": key.rpartition(".")[0], "sent_at": 1.5, "summary": "text to video", "video_id": video_id}
+    task.variables.texts = {NAME.base: json.dumps(record)}
+    task.order("B")
+    assert task.order("A") == video_id
+    assert task.billed == 2
+
+
+def test_an_empty_page_is_not_taken_for_none(task: Task) -> None:
+    """Somebody has edited the Variable."""
+    for text in ("null", ""):
+        task.variables.texts[NAME.page(1)] = text
+        with pytest.raises(StarVideosRecordError, match="can't be read"):
+            task.order()
+    assert task.billed == 0

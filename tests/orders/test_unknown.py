@@ -149,3 +149,33 @@ def test_an_answer_that_comes_too_late_is_found(task: Task) -> None:
     task.variables.write(NAME.page(1), page | {"orders": [late]})
     assert task.order() == task.emulator.orders[0].id
     assert task.billed == 1
+
+
+def test_a_decision_that_was_set_before_its_question_decides_nothing(task: Task) -> None:
+    """Set again while the next try runs, or left over: it was about another order, which nobody has looked at."""
+    message = task.lose_the_answer()
+    task.decide(message, task.emulator.orders[0].id)
+    video_id = task.order()
+    task.decide(message, "resubmit")  # late
+    task.emulator.finish(video_id, "failed")
+    assert "resubmit" in task.lose_the_answer()
+    assert task.variables.decisions == {}
+    task.stop()
+    assert task.billed == 2
+
+
+def test_resubmit_of_a_video_that_the_api_has_forgotten(task: Task) -> None:
+    """As the message says. It holds when the process dies right after it."""
+    task.order()
+    task.emulator.reset()
+    with pytest.raises(StarVideosRecordError) as caught:
+        task.order()
+    task.decide(str(caught.value), "resubmit")
+    task.variables.watches = lambda step, key, value: (
+        (_ for _ in ()).throw(KeyboardInterrupt) if step == "delete" else None
+    )
+    with pytest.raises(KeyboardInterrupt):
+        task.order()
+    task.variables.watches = lambda step, key, value: None
+    task.order()
+    assert task.billed == 1

@@ -33,12 +33,14 @@ class Variables:
         self.steps: list[tuple[str, str]] = []
         self.writes: list[tuple[str, Any]] = []
         self.largest = 0
+        self.can_list = True  # Airflow 3.3 and later
         self.refuses: Callable[[str, str, Any], bool] = lambda step, key, value: False
         self.watches: Callable[[str, str, Any], None] = lambda step, key, value: None
 
     def install(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Be the Variables of this process."""
         monkeypatch.setattr(supervisor, "read_variable", self.read_variable)
+        monkeypatch.setattr(supervisor, "list_variables", self.names)
         monkeypatch.setattr(supervisor, "write_variable", self.write_variable)
         monkeypatch.setattr(supervisor, "delete_variable", self.delete_variable)
 
@@ -57,6 +59,13 @@ class Variables:
     def delete_variable(self, key: str) -> None:
         self._note("delete", key)
         self.texts.pop(key, None)
+
+    def names(self, base: str) -> list[str] | None:
+        """As a ``Store``."""
+        if not self.can_list:
+            return None
+        self._note("list", base)
+        return [key for key in self.texts if key.startswith(base)]
 
     def read(self, name: str) -> Any:
         """As a ``Store``."""

@@ -26,6 +26,7 @@ from airflow_provider_starvideos.exceptions import (
 from airflow_provider_starvideos.hooks.starvideos import StarVideosHook
 from airflow_provider_starvideos.sensors.task import StarVideosTaskSensor
 from airflow_provider_starvideos.triggers import engine, events
+from airflow_provider_starvideos.triggers import task as module
 from airflow_provider_starvideos.triggers.task import StarVideosTaskTrigger
 from tests.versions import deserialize, serialize
 
@@ -267,3 +268,45 @@ async def test_what_a_user_kills_is_told_to_go_on(caplog: pytest.LogCaptureFixtu
         "This triggerer no longer waits for StarVideos video video_1: the task was cleared or marked, or another "
         "triggerer has taken the wait over. The video can't be stopped: it goes on, and is billed."
     )
+
+
+@pytest.mark.parametrize("states", [["deferred", "success"], ["deferred", "deferred", None, "running"]], ids=str)
+async def test_the_journal_ends_with_the_recorded_success(
+    emulator: Emulator, monkeypatch: pytest.MonkeyPatch, states: list[str | None]
+) -> None:
+    """Not with the event: a user may clear or mark the task before Airflow has handled it."""
+    deleted: list[str] = []
+    left = iter(states)
+
+    async def state(_: Any) -> str | None:
+        return next(left)
+
+    async def delete(name: str) -> None:
+        deleted.append(name)
+
+    monkeypatch.setattr(module, "atask_state", state)
+    monkeypatch.setattr(module, "adelete_variable", delete)
+    monkeypatch.setattr(module, "SETTLE_ATTEMPTS", len(states))
+    ended = StarVideosTaskTrigger("video_1", settled=["starvideos_order_a_1"])
+    await ended._settle()
+    assert deleted == (["starvideos_order_a_1"] if "success" in states else [])
+
+
+async def test_the_journal_ends_also_where_airflow_ends_the_trigger(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It does so as soon as it has handled the event."""
+    deleted: list[str] = []
+
+    async def state(_: Any) -> str:
+        return "success"
+
+    async def delete(name: str) -> None:
+        deleted.append(name)
+
+    monkeypatch.setattr(module, "atask_state", state)
+    monkeypatch.setattr(module, "adelete_variable", delete)
+    settling = asyncio.create_task(StarVideosTaskTrigger("video_1", settled=["a", "b"])._settle())
+    await asyncio.sleep(0)
+    settling.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await settling
+    assert deleted == ["a", "b"]
