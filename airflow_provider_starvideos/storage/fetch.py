@@ -8,11 +8,11 @@ Nothing of the connection to the API is sent: no key, no cookies, no .netrc.
 
 from __future__ import annotations
 
+import hashlib
 import re
 import time
-import zlib
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing
+from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,8 +25,8 @@ from airflow_provider_starvideos.api.protocol import USER_AGENT
 from airflow_provider_starvideos.api.redaction import hide_urls, redacted
 from airflow_provider_starvideos.api.retry import backoff
 from airflow_provider_starvideos.exceptions import StarVideosDownloadError, StarVideosTooLargeError
-from airflow_provider_starvideos.storage.digest import Digest
 from airflow_provider_starvideos.storage.guard import Guard
+from airflow_provider_starvideos.storage.gunzip import MAGIC, Gunzip
 from airflow_provider_starvideos.storage.web import Web
 
 CHUNK_BYTES = 512 * 1024
@@ -44,8 +44,6 @@ SHOWN_CHARACTERS = 80  # of a text from outside
 MP4 = "video/mp4"
 UNKNOWN_TYPE = "application/octet-stream"
 VAGUE_TYPES = ("", "application/octet-stream", "binary/octet-stream", "application/mp4")
-GZIP = b"\x1f\x8b"
-GZIP_WINDOW_BITS = 31  # for zlib: gzip's own header and checksum
 CONTENT_RANGE = re.compile(r"bytes (\d{1,18})-\d{1,18}/(\d{1,18})", re.ASCII)
 
 
@@ -106,7 +104,6 @@ class Fetch:
         self._key = key
         self._sleep = sleep
         self._url = ""
-        self._digest = Digest()
         self._start_over()
 
     def run(self) -> FetchedFile:
@@ -118,10 +115,7 @@ class Fetch:
         """
         limits = self._limits
         web = Web(self._guard, stall_seconds=limits.stall_seconds, total_seconds=limits.transfer_seconds)
-        with ExitStack() as stack:
-            stack.callback(lambda: self._digest.close())
-            stack.enter_context(web)
-            file = stack.enter_context(self._path.open("wb", buffering=0))
+        with web, self._path.open("wb", buffering=0) as file:
             most, stuck = 0, 0
             for attempt in range(MAX_ATTEMPTS):
                 self._url = self._url or self._fresh_url()
@@ -172,10 +166,9 @@ class Fetch:
     def _start_over(self) -> None:
         self._check = Mp4Check()
         self._received = 0
-        self._gunzip: _Gunzip | None = None
+        self._gunzip: Gunzip | None = None
         self._coding = ""
-        self._digest.close()
-        self._digest = Digest()
+        self._digest = hashlib.sha256()
         self._content_type = ""
         self._etag = ""
         self._total: int | None = None
@@ -247,8 +240,8 @@ class Fetch:
         while chunk := response.raw.read1(CHUNK_BYTES, decode_content=False):
             if not self._received and self._limits.verify:
                 chunk += response.raw.read1(1, decode_content=False) if len(chunk) == 1 else b""
-                if chunk.startswith(GZIP):  # no host was asked for it, but some send it, with or without saying so
-                    self._gunzip, self._etag = _Gunzip(), ""
+                if chunk.startswith(MAGIC):  # no host was asked for it, but some send it, with or without saying so
+                    self._gunzip, self._etag = Gunzip(), ""
             self._received += len(chunk)
             for piece in self._gunzip.pieces(chunk) if self._gunzip else (chunk,):
                 self._write(file, piece)
@@ -296,27 +289,6 @@ class Fetch:
     def _check_size(self, size: int) -> None:
         if size > self._limits.max_bytes:
             raise StarVideosTooLargeError(f"The video is larger than the limit of {self._limits.max_bytes} bytes.")
-
-
-class _Gunzip:
-    """Decodes gzip in pieces of bounded size."""
-
-    def __init__(self) -> None:
-        self._zlib = zlib.decompressobj(GZIP_WINDOW_BITS)
-        self.problem = "its gzip coding is cut off"
-
-    def pieces(self, chunk: bytes) -> Iterator[bytes]:
-        """Yield what the next bytes hold; nothing once the coding is broken, or has ended."""
-        while chunk and not self._zlib.eof:
-            try:
-                piece = self._zlib.decompress(chunk, CHUNK_BYTES)
-            except zlib.error:
-                self.problem = "its gzip coding is broken"
-                return
-            if self._zlib.eof:
-                self.problem = ""
-            chunk = self._zlib.unconsumed_tail
-            yield piece
 
 
 def _coding(response: requests.Response) -> str:

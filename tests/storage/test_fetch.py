@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_starvideos.exceptions import StarVideosDownloadError, StarVideosTooLargeError
+from airflow_provider_starvideos.storage.gunzip import PIECE_BYTES
 from tests.storage.hosts import VIDEO, Host, answer, chunked, mp4
 
 Start = Callable[..., Host]
@@ -209,6 +210,12 @@ def test_c8_what_is_really_compressed(host: Start, fetch: Fetch, headers: dict[s
     assert got.path.read_bytes() == VIDEO
     assert (got.size_bytes, got.sha256) == (len(VIDEO), hashlib.sha256(VIDEO).hexdigest())
     assert range_of(server.requests[1]) is None
+
+
+@pytest.mark.parametrize("size", [PIECE_BYTES - 1, PIECE_BYTES, PIECE_BYTES + 1, 3 * PIECE_BYTES, 9_999_999])
+def test_c8_compressed_to_nearly_nothing(host: Start, fetch: Fetch, size: int) -> None:
+    """Also where one chunk holds many pieces, and the last one is full."""
+    assert fetch(host(answer(gzip.compress(mp4(size)))).url).path.read_bytes() == mp4(size)
 
 
 def test_a_small_body_that_unpacks_to_much(host: Start, fetch: Fetch) -> None:
