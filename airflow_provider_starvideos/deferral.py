@@ -89,7 +89,7 @@ def defer(
     :param settled: Airflow Variables that the task's success settles; deleted where the task ends in the triggerer
     :param silent_fail: wait on however many polls fail
     """
-    from airflow_provider_starvideos.triggers.ending import task_may_end_in_triggerer
+    from airflow_provider_starvideos.compat.worker_needs import may_end_in_triggerer
     from airflow_provider_starvideos.triggers.task import StarVideosTaskTrigger
 
     end_time = announce(operator, video_id, timeout)
@@ -98,7 +98,7 @@ def defer(
         end_time=end_time,
         starvideos_conn_id=operator.starvideos_conn_id,
         poll_interval=poll_interval,
-        end_task=end_task and task_may_end_in_triggerer(operator, context["ti"].map_index),
+        end_task=end_task and may_end_in_triggerer(operator, context["ti"].map_index),
         settled=list(settled),
         silent_fail=silent_fail,
     )
@@ -119,9 +119,9 @@ def of_an_earlier_try(context: Context, try_number: int | None) -> bool:
 
 def push_result(operator: Any, context: Context, task: VideoTask) -> None:
     """Tell of a completed video, and push its XComs ``video_url`` and ``actual_duration``."""
-    from airflow_provider_starvideos.triggers.ending import tell_result
+    from airflow_provider_starvideos.triggers.results import log_result
 
-    tell_result(operator.starvideos_conn_id, task, operator.log)
+    log_result(operator.starvideos_conn_id, task, operator.log)
     for key, value in (("video_url", task.video_url), ("actual_duration", task.actual_duration)):
         if value is not None or AIRFLOW_V_3_1_PLUS:  # Airflow 3.0's api-server takes no None
             context["ti"].xcom_push(key=key, value=value)

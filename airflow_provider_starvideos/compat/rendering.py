@@ -1,14 +1,16 @@
-"""Template fields whose text stays text, also where a Dag renders to native objects.
+"""How the fields of operators and triggers are rendered: text that stays text, and errors that name their field.
 
-Relies on ``_render(template, context, dag)`` and ``_do_render_template_fields`` of Airflow's ``Templater``, which are
-there in 3.0 to 3.3. Were they gone, ``"2024"`` would become a number again, and be refused as a prompt.
+Relies on ``_render(template, context, dag)`` and ``_do_render_template_fields`` of Airflow's ``Templater`` (3.0 and
+later; a trigger has the second in 3.3 and later). If they are gone, ``"2024"`` becomes a number again, and is refused
+as a prompt; a field of an operator that can't be rendered fails with Airflow's own error, and one of a trigger raises
+``AttributeError``.
 """
 
 from __future__ import annotations
 
 import copy
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import BaseOperator
@@ -64,3 +66,39 @@ class KeepsText(BaseOperator):
 
     def _render(self, template: Any, context: Any, dag: Any = None) -> Any:
         return render_text(template, context) if self._keeps_text else super()._render(template, context, dag)
+
+
+class RendersOneByOne:
+    """A mixin for an operator, in front of Airflow's class."""
+
+    def rendering(self, owner: Any, field: str) -> AbstractContextManager[None]:
+        """Return what one field is rendered in.
+
+        :param owner: whose field it is: the operator, or an object inside of one of its fields
+        :param field: its name
+        """
+        return nullcontext()
+
+    def _do_render_template_fields(
+        self, parent: Any, template_fields: Iterable[str], context: Context, jinja_env: Any, seen_oids: set[int]
+    ) -> None:
+        for name in template_fields:
+            with self.rendering(parent, name):
+                super()._do_render_template_fields(  # type: ignore[misc]
+                    parent, (name,), context, jinja_env, seen_oids
+                )
+
+
+def render_field(trigger: Any, field: str, context: Any) -> None:
+    """Render one field of a trigger as a worker does: an undefined name is an error.
+
+    Airflow's own environment of a triggerer renders an undefined name to nothing.
+
+    :param trigger: whose field it is
+    :param field: its name
+    :param context: as Airflow gives it to ``render_template_fields``
+    """
+    from jinja2 import StrictUndefined
+
+    environment = trigger.get_template_env().overlay(undefined=StrictUndefined)
+    trigger._do_render_template_fields(trigger, (field,), context, environment, set())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, cast
@@ -19,9 +19,16 @@ from airflow.providers.common.compat.sdk import (
 
 from airflow_provider_starvideos.api import retry
 from airflow_provider_starvideos.api.flow import Sleep
-from airflow_provider_starvideos.api.polling import DEFAULT_POLL_INTERVAL, DEFAULT_TIMEOUT, POLLS_OF_UNKNOWN, Wait
+from airflow_provider_starvideos.api.polling import (
+    BACKSTOP_SECONDS,
+    DEFAULT_POLL_INTERVAL,
+    DEFAULT_TIMEOUT,
+    POLLS_OF_UNKNOWN,
+    Wait,
+)
 from airflow_provider_starvideos.arguments import positive_seconds
-from airflow_provider_starvideos.compat import reschedule
+from airflow_provider_starvideos.compat import reschedule, start_trigger
+from airflow_provider_starvideos.compat.rendering import RendersOneByOne
 from airflow_provider_starvideos.deferral import (
     defer,
     deferrable_or_default,
@@ -35,16 +42,19 @@ from airflow_provider_starvideos.exceptions import (
     StarVideosError,
 )
 from airflow_provider_starvideos.failures import sensor_failures
-from airflow_provider_starvideos.sensors import start
-from airflow_provider_starvideos.triggers.rendering import naming
+from airflow_provider_starvideos.triggers.templates import naming
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
+    from airflow.triggers.base import StartTriggerArgs
 
     from airflow_provider_starvideos.api.models import VideoTask
 
 
-class StarVideosTaskSensor(BaseSensorOperator):
+TRIGGER = "airflow_provider_starvideos.triggers.task.StarVideosTaskTrigger"
+
+
+class StarVideosTaskSensor(RendersOneByOne, BaseSensorOperator):
     """Waits until a video is completed, without a worker.
 
     A failed video fails the task with the API's own message, and isn't retried: waiting again can't mend it. A poll
@@ -75,8 +85,8 @@ class StarVideosTaskSensor(BaseSensorOperator):
     template_fields: Sequence[str] = ("video_id", "starvideos_conn_id")
     ui_color = "#e6f1f2"
     start_asked: bool | None = False  # while it isn't made yet: Airflow reads the next two before that
-    start_trigger_args = cast("Any", start.WorkedOut(start.start_trigger_args, None))
-    start_from_trigger = cast("Any", start.WorkedOut(start.starts_in_triggerer, False))
+    start_trigger_args = cast("Any", start_trigger.Computed(lambda sensor: sensor._start_args(), None))
+    start_from_trigger = cast("Any", start_trigger.Computed(lambda sensor: sensor._start_args() is not None, False))
 
     def __init__(
         self,
@@ -151,13 +161,44 @@ class StarVideosTaskSensor(BaseSensorOperator):
 
         return lineage.of_wait(self._completed_id)
 
-    def _do_render_template_fields(
-        self, parent: Any, template_fields: Iterable[str], context: Context, jinja_env: Any, seen_oids: set[int]
-    ) -> None:
-        """Render one field after the other, so that the error of one that can't be rendered names it."""
-        for name in template_fields:
-            with self._softened(), sensor_failures(self.starvideos_conn_id), naming(parent, name):
-                super()._do_render_template_fields(parent, (name,), context, jinja_env, seen_oids)
+    @contextmanager
+    def rendering(self, owner: Any, field: str) -> Iterator[None]:
+        """Render a field so that the error of one that can't be rendered names it.
+
+        :param owner: whose field it is
+        :param field: its name
+        """
+        with self._softened(), sensor_failures(self.starvideos_conn_id), naming(owner, field):
+            yield
+
+    def _start_args(self) -> StartTriggerArgs | None:
+        """Return what the triggerer needs to start the sensor, or None if it must start on a worker."""
+        if self.start_asked is False or not self.deferrable:
+            return None
+        source = self._start_source()
+        timeout = timedelta(seconds=self.timeout + BACKSTOP_SECONDS)
+        if source is None or not start_trigger.may_start_in_triggerer(self, timeout):
+            return None
+        kwargs = {
+            **source,
+            "starvideos_conn_id": self.starvideos_conn_id,
+            "poll_interval": self.poke_interval,
+            "timeout": self.timeout,
+            "starts_task": True,
+            "end_task": True,
+            "silent_fail": self.silent_fail,
+        }
+        return start_trigger.start_args(TRIGGER, kwargs, "execute_complete", timeout)
+
+    def _start_source(self) -> dict[str, Any] | None:
+        """Return the trigger's arguments that say which video; None if only a worker can find out."""
+        texts = [value for value in (self.video_id, self.starvideos_conn_id) if isinstance(value, str)]
+        if any("{" in text for text in texts) and not self.start_asked:
+            return None  # a template of the author's own may need a worker to render
+        if isinstance(self.video_id, str):
+            return {"video_id": self.video_id} if start_trigger.can_be_rendered(self.video_id) else None
+        xcom = start_trigger.xcom_of(self.video_id)
+        return None if xcom is None else {"video_id": "", "xcom": xcom}
 
     def _first_poke(self, context: Context) -> bool | PokeReturnValue:
         """Poke, and a few times more where the API doesn't know the video: a wrong id is told here, at once."""

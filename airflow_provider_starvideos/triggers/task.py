@@ -6,7 +6,6 @@ import asyncio
 import logging
 import time
 from collections.abc import AsyncIterator, Sequence
-from datetime import UTC, datetime
 from importlib import import_module
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -22,16 +21,21 @@ from airflow_provider_starvideos.api.polling import (
     watch,
 )
 from airflow_provider_starvideos.api.protocol import check_video_id
+from airflow_provider_starvideos.compat import xcoms
+from airflow_provider_starvideos.compat.rendering import render_field
+from airflow_provider_starvideos.compat.start_trigger import deferral_ends_at
 from airflow_provider_starvideos.compat.supervisor import adelete_variable
 from airflow_provider_starvideos.compat.task_instance import SUCCESS, atask_state
+from airflow_provider_starvideos.compat.worker_needs import process_needs_worker
 from airflow_provider_starvideos.exceptions import (
     StarVideosConnectionError,
     StarVideosError,
     StarVideosVideoFailedError,
     StarVideosWaitTimeoutError,
 )
-from airflow_provider_starvideos.triggers import ending, events
-from airflow_provider_starvideos.triggers.rendering import naming
+from airflow_provider_starvideos.triggers import events
+from airflow_provider_starvideos.triggers.results import RESULT_KEYS, log_result, result_xcoms
+from airflow_provider_starvideos.triggers.templates import naming
 
 if TYPE_CHECKING:
     from airflow_provider_starvideos.api.models import VideoTask
@@ -204,7 +208,10 @@ class StarVideosTaskTrigger(BaseTrigger):
             return
         self._has_forgotten = True
         if getattr(self.task_instance, "try_number", 0) > 1:
-            await ending.forget_result(self.task_instance, log)
+            try:
+                await xcoms.delete_xcoms(self.task_instance, RESULT_KEYS)
+            except Exception as error:  # noqa: BLE001  it doesn't keep a wait from beginning
+                log.warning("Can't delete the XComs of this task's earlier tries: %s", error)
 
     async def _begin_task(self) -> None:
         """Render what a worker would have rendered."""
@@ -222,35 +229,28 @@ class StarVideosTaskTrigger(BaseTrigger):
 
     async def _render_fields(self, context: Any) -> None:
         if context is not None:
-            from jinja2 import StrictUndefined
-
-            # As on a worker. The triggerer's own environment renders an undefined name to nothing.
-            environment = self.get_template_env().overlay(undefined=StrictUndefined)
             for name in self.template_fields:
                 with naming(self, name, NOT_ON_A_WORKER):
-                    self._do_render_template_fields(self, (name,), context, environment, set())
+                    render_field(self, name, context)
         if self.xcom:
-            self.video_id = await ending.read_xcom(self.task_instance, *self.xcom)
+            self.video_id = await xcoms.read_xcom(self.task_instance, *self.xcom)
 
     def _end_time(self) -> float:
         if self.end_time is not None:
             return self.end_time
-        # Of all that Airflow tells a trigger, this alone was fixed when the task began: a restart doesn't change it.
-        backstop: datetime | None = getattr(self, "timeout_after", None)
-        if not self.starts_task or backstop is None:
-            return time.time() + self.timeout
-        return (backstop if backstop.tzinfo else backstop.replace(tzinfo=UTC)).timestamp() - BACKSTOP_SECONDS
+        backstop = deferral_ends_at(self) if self.starts_task else None
+        return time.time() + self.timeout if backstop is None else backstop - BACKSTOP_SECONDS
 
     async def _end(self, task: VideoTask) -> bool:
         """Do what a worker would do for a completed video; tell whether that was possible."""
         if self.starts_task and self._template_context is None:
             return False  # the Dag was changed after the task had started here: by now it may want a worker
-        if self.task_instance is None or not await asyncio.to_thread(ending.process_may_end_tasks):
+        if self.task_instance is None or await asyncio.to_thread(process_needs_worker):
             return False
         try:
-            await ending.push_result(self.task_instance, task)
+            await xcoms.push_xcoms(self.task_instance, result_xcoms(task))
         except Exception as error:  # noqa: BLE001  a worker can do it instead
             log.warning("Can't end the task in the triggerer, a worker will: %s", error)
             return False
-        await asyncio.to_thread(ending.tell_result, self.starvideos_conn_id, task, log)
+        await asyncio.to_thread(log_result, self.starvideos_conn_id, task, log)
         return True

@@ -13,7 +13,7 @@ import socket
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, asynccontextmanager, contextmanager
 from datetime import UTC, datetime
 from functools import cached_property
 from types import SimpleNamespace
@@ -133,7 +133,9 @@ class Instances:
         """Return a task instance as its task has it."""
         row = self._row(task_id, map_index)
         place = {"dag_id": DAG, "run_id": RUN, "task_id": task_id, "map_index": map_index}
-        ti = task_runner.RuntimeTaskInstance.model_construct(id=row.id, try_number=row.try_number, **place)
+        ti = task_runner.RuntimeTaskInstance.model_construct(
+            id=row.id, try_number=row.try_number, start_date=NOW, end_date=NOW, **place
+        )
         self.session.rollback()
         return ti
 
@@ -254,17 +256,25 @@ def become_task(api: ExecutionApi, monkeypatch: pytest.MonkeyPatch) -> Iterator[
         yield become
 
 
-@pytest.fixture
-async def triggerer(api: ExecutionApi, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[None]:
-    """This process is a triggerer's that runs triggers, under a real supervisor."""
-    monkeypatch.setattr(TriggererSupervisor, "client", api.client)
+@asynccontextmanager
+async def as_triggerer(api: ExecutionApi) -> AsyncIterator[None]:
+    """Make this process a triggerer's that runs triggers, under a real supervisor."""
+    TriggererSupervisor.client = api.client
     with answering(TriggererSupervisor, id=1, job=SimpleNamespace(id=1), capacity=1, stdin=None) as mine:
         reader, writer = await asyncio.open_connection(sock=mine)
         comms = TriggerCommsDecoder(async_writer=writer, async_reader=reader, socket=mine)
         if hasattr(comms, "start_reader"):  # 3.2 and later
             await comms.start_reader()
-        monkeypatch.setattr(task_runner, "SUPERVISOR_COMMS", comms, raising=False)
-        yield
+        with pytest.MonkeyPatch.context() as monkeypatch:
+            monkeypatch.setattr(task_runner, "SUPERVISOR_COMMS", comms, raising=False)
+            yield
         if hasattr(comms, "start_reader"):
             comms._reader_task.cancel()
         writer.close()
+
+
+@pytest.fixture
+async def triggerer(api: ExecutionApi) -> AsyncIterator[None]:
+    """This process is a triggerer's."""
+    async with as_triggerer(api):
+        yield

@@ -1,13 +1,18 @@
-"""What ``compat.rendering`` relies on: Airflow renders each text of a task through ``_render``, field by field."""
+"""Airflow renders the fields of operators and triggers through the hooks that ``compat.rendering`` uses."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, ClassVar
 
 import pytest
 from airflow.providers.common.compat.sdk import DAG, BaseOperator
+from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_3_PLUS
+from airflow.triggers.base import BaseTrigger
+from jinja2 import UndefinedError
 
-from airflow_provider_starvideos.compat.rendering import KeepsText
+from airflow_provider_starvideos.compat.rendering import KeepsText, RendersOneByOne, render_field
 
 
 class Own(KeepsText):
@@ -52,3 +57,65 @@ def test_what_is_relied_on_is_there() -> None:
     """Were it gone, ``KeepsText`` would be without effect, in silence."""
     assert callable(BaseOperator._render)
     assert callable(BaseOperator._do_render_template_fields)
+
+
+class Part:
+    """An object inside of a field, with fields of its own."""
+
+    template_fields = ("inner",)
+
+    def __init__(self) -> None:
+        self.inner = "{{ what }}"
+
+
+class Operator(RendersOneByOne, BaseOperator):
+    """With two fields, of which it tells."""
+
+    template_fields = ("one", "two")
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.one: Any = "{{ what }}"
+        self.two: Any = Part()
+        self.rendered: list[tuple[str, str]] = []
+
+    @contextmanager
+    def rendering(self, owner: Any, field: str) -> Iterator[None]:
+        """Note a field before and after."""
+        self.rendered.append((type(owner).__name__, field))
+        yield
+        assert getattr(owner, field) != "{{ what }}"
+
+
+def test_each_field_of_an_operator_is_rendered_on_its_own() -> None:
+    """Those of nested objects, too."""
+    operator = Operator(task_id="task")
+    operator.render_template_fields({"what": "x"})  # type: ignore[typeddict-unknown-key]
+    assert (operator.one, operator.two.inner) == ("x", "x")
+    assert operator.rendered == [("Operator", "one"), ("Operator", "two"), ("Part", "inner")]
+
+
+class Trigger(BaseTrigger):
+    """With a field."""
+
+    def __init__(self, one: str) -> None:
+        super().__init__()
+        self.one = one
+
+    def serialize(self) -> tuple[str, dict[str, Any]]:
+        """Not needed."""
+        return "", {}
+
+    async def run(self) -> Any:
+        """Not needed."""
+        yield
+
+
+@pytest.mark.skipif(not AIRFLOW_V_3_3_PLUS, reason="before Airflow 3.3 triggers aren't rendered")
+def test_a_field_of_a_trigger_is_rendered_as_on_a_worker() -> None:
+    """An undefined name is an error, and not nothing."""
+    trigger = Trigger("{{ what }}")
+    render_field(trigger, "one", {"what": "x"})
+    assert trigger.one == "x"
+    with pytest.raises(UndefinedError):
+        render_field(Trigger("{{ nobody }}"), "one", {})

@@ -13,11 +13,13 @@ from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_3_PLUS
 from jinja2 import StrictUndefined
 from jinja2.sandbox import SandboxedEnvironment
 
+from airflow_provider_starvideos.compat import xcoms
 from airflow_provider_starvideos.emulator import Emulator
 from airflow_provider_starvideos.exceptions import StarVideosConnectionError, StarVideosError, StarVideosServerError
 from airflow_provider_starvideos.hooks.starvideos import StarVideosHook
 from airflow_provider_starvideos.sensors.task import StarVideosTaskSensor
-from airflow_provider_starvideos.triggers import ending, events, task
+from airflow_provider_starvideos.triggers import events, task
+from airflow_provider_starvideos.triggers.results import RESULT_KEYS
 from airflow_provider_starvideos.triggers.task import StarVideosTaskTrigger
 
 if not AIRFLOW_V_3_3_PLUS:
@@ -70,7 +72,7 @@ async def test_an_xcom_is_read(video_id: str, monkeypatch: pytest.MonkeyPatch) -
         asked.append(which)
         return video_id
 
-    monkeypatch.setattr(ending, "read_xcom", read_xcom)
+    monkeypatch.setattr(xcoms, "read_xcom", read_xcom)
     assert events.read(await event_of(starting(xcom=["create", "return_value"]))).id == video_id
     assert asked == [("create", "return_value")]
 
@@ -88,12 +90,12 @@ async def test_an_xcom_is_read_where_the_dag_was_changed_meanwhile(
 
     pushed: list[Any] = []
 
-    async def push_result(ti: Any, task: Any) -> None:
-        pushed.append(task)
+    async def push_xcoms(ti: Any, values: Any) -> None:
+        pushed.append(values)
 
-    monkeypatch.setattr(ending, "read_xcom", read_xcom)
-    monkeypatch.setattr(ending, "push_result", push_result)
-    monkeypatch.setattr(ending, "process_may_end_tasks", lambda: True)
+    monkeypatch.setattr(xcoms, "read_xcom", read_xcom)
+    monkeypatch.setattr(xcoms, "push_xcoms", push_xcoms)
+    monkeypatch.setattr(task, "process_needs_worker", lambda: False)
     waiting = StarVideosTaskTrigger(
         "", poll_interval=0.01, starts_task=True, end_task=True, xcom=["create", "return_value"]
     )
@@ -124,7 +126,7 @@ async def test_an_xcom_that_is_no_id_is_told_for_good(
     async def read_xcom(ti: Any, *which: str) -> Any:
         return value
 
-    monkeypatch.setattr(ending, "read_xcom", read_xcom)
+    monkeypatch.setattr(xcoms, "read_xcom", read_xcom)
     error = await error_of(starting(xcom=["create", "return_value"]))
     assert error.permanent
     assert "video_id: must be a StarVideos id" in str(error)
@@ -153,7 +155,7 @@ async def test_an_error_on_the_way_to_a_value_may_be_retried(monkeypatch: pytest
     async def read_xcom(ti: Any, *which: str) -> Any:
         raise ConnectionError("no route to the api-server")
 
-    monkeypatch.setattr(ending, "read_xcom", read_xcom)
+    monkeypatch.setattr(xcoms, "read_xcom", read_xcom)
     error = await error_of(starting(xcom=["create", "return_value"]))
     assert not error.permanent
     assert "no route to the api-server" in str(error)
@@ -216,7 +218,7 @@ async def test_what_earlier_tries_have_pushed_is_deleted(
         if try_number == 1:
             assert supervisor.asked == []
     asked = [message.model_dump() for message in supervisor.asked]
-    assert [message.pop("key") for message in asked] == list(ending.RESULT_KEYS[: 1 if error else None])
+    assert [message.pop("key") for message in asked] == list(RESULT_KEYS[: 1 if error else None])
     assert all(message == {**place, "type": "DeleteXCom"} for message in asked)
 
 
@@ -229,7 +231,7 @@ async def test_what_earlier_tries_have_pushed_is_deleted_where_no_look_succeeds(
     waiting = starting("video_starvideos_1234567890")
     waiting._task_instance = SimpleNamespace(dag_id="x", task_id="wait", run_id="r", map_index=-1, try_number=2)
     await event_of(waiting)
-    assert [message.key for message in supervisor.asked] == list(ending.RESULT_KEYS)
+    assert [message.key for message in supervisor.asked] == list(RESULT_KEYS)
 
 
 async def test_a_second_triggerer_deletes_no_result_of_the_first(
@@ -251,10 +253,10 @@ async def test_a_second_triggerer_deletes_no_result_of_the_first(
     running = asyncio.create_task(event_of(second))
     first = await emulator.async_wait_for("answered", kind="query", id=made)
     await emulator.async_wait_for("answered", since=first["seq"], kind="query", id=made)
-    assert [message.key for message in supervisor.asked] == list(ending.RESULT_KEYS)
+    assert [message.key for message in supervisor.asked] == list(RESULT_KEYS)
     emulator.finish(made)
     await running
-    assert len(supervisor.asked) == len(ending.RESULT_KEYS)
+    assert len(supervisor.asked) == len(RESULT_KEYS)
 
 
 def broken() -> str:
