@@ -5,12 +5,11 @@ from __future__ import annotations
 from importlib.resources import files
 from typing import Annotated, Any
 
-from airflow.api_fastapi.common.db.common import SessionDep
 from fastapi import FastAPI, HTTPException, Query, Request
 from fastapi.responses import Response
 
+from airflow_provider_starvideos.compat.ui_security import LOGGED_IN, READS_DAG, SessionDep, User
 from airflow_provider_starvideos.ui import facts, telling
-from airflow_provider_starvideos.ui.access import LOGGED_IN, READS_DAG, User
 from airflow_provider_starvideos.ui.asking import ask
 from airflow_provider_starvideos.ui.headers import StrictHeaders
 from airflow_provider_starvideos.ui.media import ORDERS, UnavailableError, Wanted, conn_id_of, picture, respond

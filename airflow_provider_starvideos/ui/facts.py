@@ -14,15 +14,11 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from airflow.models.dagrun import DagRun
-from airflow.models.renderedtifields import RenderedTaskInstanceFields as Rendered
-from airflow.models.serialized_dag import SerializedDagModel
-from airflow.models.taskinstance import TaskInstance
-from airflow.models.variable import Variable
-from airflow.models.xcom import XComModel
 from sqlalchemy import Text, and_, case, cast, or_, select, true
 from sqlalchemy.orm import Session
 
+from airflow_provider_starvideos.compat.ui_tables import DagRun, TaskInstance, Variable, XComModel
+from airflow_provider_starvideos.compat.ui_tables import RenderedTaskInstanceFields as Rendered
 from airflow_provider_starvideos.orders.store import journal_name
 
 KEYS = ("return_value", "video_id", "manifest")
@@ -196,15 +192,3 @@ def add_journals(session: Session, dag_id: str, run_id: str, tasks: Iterable[Tas
         name = journal_name(dag_id, run_id, task.task_id, task.map_index).base
         query = select(Variable).where(Variable.key.startswith(f"{name}_", autoescape=True))
         task.journal = {variable.key: variable.val for variable in session.scalars(query) if variable.val}
-
-
-def declared(session: Session, dag_id: str, task_id: str, name: str) -> Any:
-    """Return an argument of a task as the Dag's file has it; for a task that has no rendered fields."""
-    dag = SerializedDagModel.get(dag_id, session=session)
-    if dag is None or not dag.data:
-        return None
-    for task in dag.data.get("dag", {}).get("tasks", ()):
-        arguments = task.get("__var", task)
-        if arguments.get("task_id") == task_id:
-            return arguments.get(name, arguments.get("partial_kwargs", {}).get(name))
-    return None

@@ -5,13 +5,12 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from airflow.models.xcom import XComModel
 from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_1_PLUS
-from airflow.utils.session import create_session
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from airflow_provider_starvideos.api.validation import is_http_url
+from airflow_provider_starvideos.compat.ui_tables import XComModel, create_session
 from airflow_provider_starvideos.ui.paths import play_path
 from airflow_provider_starvideos.ui.videos import Status, find, load
 

@@ -14,8 +14,8 @@ from fastapi.responses import RedirectResponse, Response
 from sqlalchemy.orm import Session
 
 from airflow_provider_starvideos.api.validation import is_http_url, is_storage_uri
+from airflow_provider_starvideos.compat.ui_tables import declared
 from airflow_provider_starvideos.hooks.connection import DEFAULT_CONN_ID
-from airflow_provider_starvideos.ui import facts
 from airflow_provider_starvideos.ui.asking import Answer, ask
 from airflow_provider_starvideos.ui.gate import STORES, BusyError
 from airflow_provider_starvideos.ui.places import NotAllowedError, belongs, is_allowed, local_path
@@ -50,7 +50,7 @@ def conn_id_of(session: Session, dag_id: str, video: Video) -> str:
         if isinstance(conn_id := task.rendered.get("starvideos_conn_id"), str) and conn_id:
             return conn_id
     # A task that started in the triggerer has no rendered fields.
-    conn_id = facts.declared(session, dag_id, video.task.task_id, "starvideos_conn_id")
+    conn_id = declared(session, dag_id, video.task.task_id, "starvideos_conn_id")
     return conn_id if isinstance(conn_id, str) and conn_id and "{" not in conn_id else DEFAULT_CONN_ID
 
 

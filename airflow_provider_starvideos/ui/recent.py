@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from airflow.models.dagrun import DagRun
-from airflow.models.taskinstance import TaskInstance
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from airflow_provider_starvideos.ui.access import fully_readable, readable_dags
+from airflow_provider_starvideos.compat.ui_security import fully_readable, readable_dags
+from airflow_provider_starvideos.compat.ui_tables import DagRun, TaskInstance
 from airflow_provider_starvideos.ui.facts import ours
 from airflow_provider_starvideos.ui.telling import counts
 from airflow_provider_starvideos.ui.videos import load

@@ -1,4 +1,9 @@
-"""Who may see what: Airflow's own rules, asked for every route. Apps of plugins aren't protected otherwise."""
+"""Who may see what: Airflow's own rules, asked for every route. Apps of plugins aren't protected otherwise.
+
+Relies on ``airflow.api_fastapi``: ``get_user``, ``requires_access_dag`` and ``SessionDep`` of its routes, and the auth
+manager's ``is_authorized_dag`` and ``get_authorized_dag_ids`` (3.0 to 3.3; ``DagDetails.team_name`` in 3.1 and later).
+If any of it is gone, the app can't be built, and all of its pages answer 500: nothing is shown to anybody.
+"""
 
 from __future__ import annotations
 
@@ -7,9 +12,12 @@ from typing import Any
 
 from airflow.api_fastapi.app import get_auth_manager
 from airflow.api_fastapi.auth.managers.models.resource_details import DagAccessEntity, DagDetails
+from airflow.api_fastapi.common.db.common import SessionDep
 from airflow.api_fastapi.core_api.security import GetUserDep, get_user, requires_access_dag
 from airflow.models.dag import DagModel
 from fastapi import Depends
+
+__all__ = ["LOGGED_IN", "READS_DAG", "SessionDep", "User", "fully_readable", "readable_dags"]
 
 ENTITIES = (DagAccessEntity.RUN, DagAccessEntity.TASK_INSTANCE, DagAccessEntity.XCOM)
 """What is shown of a Dag is read from these; who may not read one of them sees nothing."""
@@ -42,6 +50,6 @@ def fully_readable(user: Any, dag_ids: Iterable[str]) -> set[str]:
 
 
 def _details(dag_id: str) -> DagDetails:
-    if "team_name" in DagDetails.__dataclass_fields__:  # Airflow 3.2+
+    if "team_name" in DagDetails.__dataclass_fields__:  # Airflow 3.1+
         return DagDetails(id=dag_id, team_name=DagModel.get_team_name(dag_id))
     return DagDetails(id=dag_id)
