@@ -83,7 +83,7 @@ def delete_variable(key: str) -> None:
 
 async def aread_variable(key: str) -> str | None:
     """Return an Airflow Variable's text as it is now, in a trigger; see ``read_variable``."""
-    return _variable(await _asend(_message("GetVariable", key=key)))
+    return _variable(await asend(_message("GetVariable", key=key)))
 
 
 async def awrite_variable(key: str, value: str, description: str) -> None:
@@ -91,7 +91,7 @@ async def awrite_variable(key: str, value: str, description: str) -> None:
 
     :raises NotImplementedError: this Airflow's triggerer can't (3.0.3)
     """
-    _done(await _asend(_message("PutVariable", key=key, value=value, description=description)))
+    _done(await asend(_message("PutVariable", key=key, value=value, description=description)))
 
 
 async def adelete_variable(key: str) -> None:
@@ -99,7 +99,7 @@ async def adelete_variable(key: str) -> None:
 
     :raises NotImplementedError: this Airflow's triggerer can't (3.0.3)
     """
-    _done(await _asend(_message("DeleteVariable", key=key)))
+    _done(await asend(_message("DeleteVariable", key=key)))
 
 
 def connection_exists(conn_id: str) -> bool:
@@ -114,7 +114,7 @@ def connection_exists(conn_id: str) -> bool:
 
 async def aconnection_exists(conn_id: str) -> bool:
     """Tell whether there is a connection that a trigger's lookup didn't find; see ``connection_exists``."""
-    return has_supervisor() and _is_connection(await _asend(_message("GetConnection", conn_id=conn_id)))
+    return has_supervisor() and _is_connection(await asend(_message("GetConnection", conn_id=conn_id)))
 
 
 async def adelete_xcom(key: str, *, dag_id: str, run_id: str, task_id: str, map_index: int) -> None:
@@ -124,7 +124,7 @@ async def adelete_xcom(key: str, *, dag_id: str, run_id: str, task_id: str, map_
     :raises Exception: it may still be there
     """
     message = _message("DeleteXCom", key=key, dag_id=dag_id, run_id=run_id, task_id=task_id, map_index=map_index)
-    _done(await _asend(message))
+    _done(await asend(message))
 
 
 def task_instance_exists(ti_id: Any) -> bool | None:
@@ -159,7 +159,7 @@ def has_supervisor() -> bool:
     return hasattr(_supervisor(), "send") or hasattr(_supervisor(), "asend")
 
 
-async def _asend(message: Any) -> Any:
+async def asend(message: Any) -> Any:
     from airflow.sdk.exceptions import AirflowRuntimeError
 
     supervisor = _supervisor()
