@@ -22,9 +22,11 @@ ASK = (
         ("[core]\nparallelism = 3\n", None, "answer False False"),
         ("[operators]\ndefault_deferrable = False\n", None, "answer True False"),
         ("[operators]\n# default_deferrable = False\n", None, "answer False False"),
+        ("[operators]\ndefault_deferrable = false\ndefault_owner = anna\n", None, "answer False True"),
         ("", "False", "answer True False"),
+        ("", "false", "answer True False"),
     ],
-    ids=["nothing", "other options", "a file", "a comment", "the environment"],
+    ids=["nothing", "other options", "a file", "a comment", "as Airflow writes it", "environment", "the same"],
 )
 def test_only_what_is_set_counts(text: str, variable: str | None, answer: str, tmp_path: Path) -> None:
     """A file or the environment, and not what Airflow ships for the same option."""
@@ -33,3 +35,14 @@ def test_only_what_is_set_counts(text: str, variable: str | None, answer: str, t
     env |= {"AIRFLOW_HOME": str(tmp_path)} | ({"AIRFLOW__OPERATORS__DEFAULT_DEFERRABLE": variable} if variable else {})
     done = subprocess.run([sys.executable, "-c", ASK], env=env, capture_output=True, text=True, check=True)
     assert answer in done.stdout.splitlines()
+
+
+def test_the_file_that_airflow_writes_sets_nothing(tmp_path: Path) -> None:
+    """``airflow db migrate`` writes one, as ``airflow standalone`` does: with all options, as they are without it."""
+    env = {name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW__")}
+    env |= {"AIRFLOW_HOME": str(tmp_path)}
+    write = "from airflow.configuration import write_default_airflow_configuration_if_needed as w; w()"
+    subprocess.run([sys.executable, "-c", write], env=env, capture_output=True, check=True)
+    assert "\ndefault_deferrable = false\n" in (tmp_path / "airflow.cfg").read_text()
+    done = subprocess.run([sys.executable, "-c", ASK], env=env, capture_output=True, text=True, check=True)
+    assert "answer False False" in done.stdout.splitlines()
