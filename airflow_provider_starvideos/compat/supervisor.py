@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from collections.abc import Mapping
 from typing import Any, get_args
 
 from airflow.providers.common.compat.sdk import Variable
@@ -83,7 +84,7 @@ def delete_variable(key: str) -> None:
 
 async def aread_variable(key: str) -> str | None:
     """Return an Airflow Variable's text as it is now, in a trigger; see ``read_variable``."""
-    return _variable(await asend(_message("GetVariable", key=key)))
+    return _variable(await _asend(_message("GetVariable", key=key)))
 
 
 async def awrite_variable(key: str, value: str, description: str) -> None:
@@ -91,7 +92,7 @@ async def awrite_variable(key: str, value: str, description: str) -> None:
 
     :raises NotImplementedError: this Airflow's triggerer can't (3.0.3)
     """
-    _done(await asend(_message("PutVariable", key=key, value=value, description=description)))
+    _done(await _asend(_message("PutVariable", key=key, value=value, description=description)))
 
 
 async def adelete_variable(key: str) -> None:
@@ -99,7 +100,7 @@ async def adelete_variable(key: str) -> None:
 
     :raises NotImplementedError: this Airflow's triggerer can't (3.0.3)
     """
-    _done(await asend(_message("DeleteVariable", key=key)))
+    _done(await _asend(_message("DeleteVariable", key=key)))
 
 
 def connection_exists(conn_id: str) -> bool:
@@ -114,7 +115,17 @@ def connection_exists(conn_id: str) -> bool:
 
 async def aconnection_exists(conn_id: str) -> bool:
     """Tell whether there is a connection that a trigger's lookup didn't find; see ``connection_exists``."""
-    return has_supervisor() and _is_connection(await asend(_message("GetConnection", conn_id=conn_id)))
+    return has_supervisor() and _is_connection(await _asend(_message("GetConnection", conn_id=conn_id)))
+
+
+async def atask_states(**query: Any) -> Mapping[str, Mapping[str, Any]]:
+    """Return the states of task instances in a trigger: by run, then by task. Relies on ``GetTaskStates``.
+
+    :param query: as of ``ti.get_task_states``
+    :raises Exception: Airflow can't be asked now
+    """
+    states: Mapping[str, Mapping[str, Any]] = _done(await _asend(_message("GetTaskStates", **query))).task_states
+    return states
 
 
 async def adelete_xcom(key: str, *, dag_id: str, run_id: str, task_id: str, map_index: int) -> None:
@@ -124,7 +135,7 @@ async def adelete_xcom(key: str, *, dag_id: str, run_id: str, task_id: str, map_
     :raises Exception: it may still be there
     """
     message = _message("DeleteXCom", key=key, dag_id=dag_id, run_id=run_id, task_id=task_id, map_index=map_index)
-    _done(await asend(message))
+    _done(await _asend(message))
 
 
 def task_instance_exists(ti_id: Any) -> bool | None:
@@ -159,7 +170,7 @@ def has_supervisor() -> bool:
     return hasattr(_supervisor(), "send") or hasattr(_supervisor(), "asend")
 
 
-async def asend(message: Any) -> Any:
+async def _asend(message: Any) -> Any:
     from airflow.sdk.exceptions import AirflowRuntimeError
 
     supervisor = _supervisor()

@@ -5,6 +5,7 @@ A process may be the last to know that it was given up: frozen, cut off, or kill
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_starvideos.compat import supervisor
@@ -29,31 +30,31 @@ def task_state(context: Context) -> str | None:
     """
     ti: Any = context["ti"]
     ask = getattr(ti, "get_task_states", None)
-    if ask is None:
-        return None
-    index = ti.map_index if ti.map_index is not None and ti.map_index >= 0 else None
-    states = ask(dag_id=ti.dag_id, map_index=index, task_ids=[ti.task_id], run_ids=[ti.run_id])
-    state = states.get(ti.run_id, {}).get(ti.task_id if index is None else f"{ti.task_id}_{index}")
-    return None if state is None else str(getattr(state, "value", state))
+    return None if ask is None else _state_of(ti, ask(**_query(ti)))
 
 
 async def atask_state(ti: Any) -> str | None:
-    """Return the state of a trigger's task instance as Airflow's database has it now.
-
-    Relies on ``GetTaskStates``, which the triggerer's supervisor knows (3.0 and later).
+    """Return the state of a trigger's task instance as Airflow's database has it now; see ``task_state``.
 
     :param ti: the task instance, as the trigger has it
     :return: None: it has no state (it was cleared)
     :raises Exception: Airflow can't be asked now
     """
-    from airflow.sdk.execution_time.comms import GetTaskStates
+    return _state_of(ti, await supervisor.atask_states(**_query(ti)))
 
-    index = ti.map_index if ti.map_index is not None and ti.map_index >= 0 else None
-    asked = GetTaskStates(dag_id=ti.dag_id, map_index=index, task_ids=[ti.task_id], run_ids=[ti.run_id])
-    answer = await supervisor.asend(asked)
-    states = answer.task_states.get(ti.run_id, {})
-    state = states.get(ti.task_id if index is None else f"{ti.task_id}_{index}")
+
+def _query(ti: Any) -> dict[str, Any]:
+    return {"dag_id": ti.dag_id, "map_index": _index(ti), "task_ids": [ti.task_id], "run_ids": [ti.run_id]}
+
+
+def _state_of(ti: Any, states: Mapping[str, Mapping[str, Any]]) -> str | None:
+    index = _index(ti)
+    state = states.get(ti.run_id, {}).get(ti.task_id if index is None else f"{ti.task_id}_{index}")
     return None if state is None else str(getattr(state, "value", state))
+
+
+def _index(ti: Any) -> int | None:
+    return ti.map_index if ti.map_index is not None and ti.map_index >= 0 else None
 
 
 def is_current(context: Context) -> bool | None:

@@ -137,7 +137,7 @@ def test_what_a_supervisor_does_not_know_is_refused_here(become_task: Become, in
 async def test_what_a_triggerer_does_not_know_is_refused_here(triggerer: None, instances: Instances) -> None:
     """It would give no answer, and in 3.0 and 3.1 every trigger would hang."""
     with pytest.raises(NotImplementedError):
-        await supervisor.asend(supervisor._message("ValidateInletsAndOutlets", ti_id=instances.add().id))
+        await supervisor._asend(supervisor._message("ValidateInletsAndOutlets", ti_id=instances.add().id))
 
 
 def test_where_there_is_no_supervisor(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_starvideos.compat.task_instance import is_current, task_state
+from airflow_provider_starvideos.compat.task_instance import atask_state, is_current, task_state
 from tests.compat.conftest import Become, ExecutionApi, Instances
 
 
@@ -22,6 +22,20 @@ def test_the_state_is_that_of_the_database(
     instances.change(context["ti"], state=state)
     assert task_state(context) == state
     assert is_current(context) is {"running": True, None: None}.get(state, False)
+
+
+@pytest.mark.parametrize("map_index", [-1, 3])
+@pytest.mark.parametrize("state", ["deferred", "success", None])
+async def test_a_trigger_reads_the_state(
+    state: str | None, map_index: int, triggerer: None, instances: Instances, api: ExecutionApi
+) -> None:
+    """The same; an api-server that fails is no answer."""
+    instances.add("other", map_index, "skipped")
+    ti = instances.add("order", map_index, state)
+    assert await atask_state(ti) == state
+    api.be_down()
+    with pytest.raises(Exception, match="503"):
+        await atask_state(ti)
 
 
 @pytest.mark.parametrize("map_index", [-1, 3])
