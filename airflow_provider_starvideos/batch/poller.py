@@ -184,6 +184,8 @@ class BatchWait:
         except StarVideosError:
             if failing_since is not None and self._last_answer > failing_since:
                 self._odd.add(video_id)
+            elif len(self._waits) - len(self.outcomes) > 1:
+                self._odd.discard(video_id)  # no other was answered meanwhile: it concerns all of them by now
             if video_id not in self._odd:
                 raise
         self._waits[video_id] = self._new_wait(video_id)

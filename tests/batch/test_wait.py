@@ -162,6 +162,15 @@ async def test_an_error_that_concerns_all() -> None:
     assert not [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
 
 
+@pytest.mark.usefixtures("impatient")
+async def test_an_error_that_concerns_all_after_a_late_answer() -> None:
+    """Each of the others has failed already when one is answered: that doesn't make all of them odd for good."""
+    api = Api(lambda video_id, look: "processing" if video_id == "v7" and look == 3 else REFUSED)
+    wait = BatchWait(plan(20), api.look, LOG)
+    with pytest.raises(StarVideosAuthenticationError):
+        await asyncio.wait_for(wait.run(), 30)
+
+
 async def test_c2_one_401_while_a_key_is_exchanged_ends_nothing() -> None:
     """Also where the refused video was never seen before."""
     api = Api(
