@@ -22,11 +22,19 @@ ASK = (
         ("[core]\nparallelism = 3\n", None, "answer False False"),
         ("[operators]\ndefault_deferrable = False\n", None, "answer True False"),
         ("[operators]\n# default_deferrable = False\n", None, "answer False False"),
-        ("[operators]\ndefault_deferrable = false\ndefault_owner = anna\n", None, "answer False True"),
+        ("[operators]\ndefault_deferrable = false\ndefault_owner = anna\n", None, "answer True True"),
         ("", "False", "answer True False"),
         ("", "false", "answer True False"),
     ],
-    ids=["nothing", "other options", "a file", "a comment", "as Airflow writes it", "environment", "the same"],
+    ids=[
+        "nothing",
+        "other options",
+        "a file",
+        "a comment",
+        "a file with the same as Airflow ships",
+        "environment",
+        "the same",
+    ],
 )
 def test_only_what_is_set_counts(text: str, variable: str | None, answer: str, tmp_path: Path) -> None:
     """A file or the environment, and not what Airflow ships for the same option."""
@@ -44,5 +52,9 @@ def test_the_file_that_airflow_writes_sets_nothing(tmp_path: Path) -> None:
     write = "from airflow.configuration import write_default_airflow_configuration_if_needed as w; w()"
     subprocess.run([sys.executable, "-c", write], env=env, capture_output=True, check=True)
     assert "\ndefault_deferrable = false\n" in (tmp_path / "airflow.cfg").read_text()
-    done = subprocess.run([sys.executable, "-c", ASK], env=env, capture_output=True, text=True, check=True)
-    assert "answer False False" in done.stdout.splitlines()
+    file = tmp_path / "airflow.cfg"
+    edited = file.read_text().replace("\ndefault_deferrable = false\n", "\ndefault_deferrable = False\n")
+    for text, answer in ((file.read_text(), "answer False False"), (edited, "answer True False")):
+        file.write_text(text)
+        done = subprocess.run([sys.executable, "-c", ASK], env=env, capture_output=True, text=True, check=True)
+        assert answer in done.stdout.splitlines()
