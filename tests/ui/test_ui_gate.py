@@ -174,7 +174,7 @@ def test_nor_while_a_manifest_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
             run_state=lambda *_: "running",
             tasks_of=tasks_of,
             add_rendered=lambda *_: None,
-            add_records=lambda *_: None,
+            add_journals=lambda *_: None,
         ),
     )
     monkeypatch.setattr(videos, "rows_of", rows_of)
