@@ -122,7 +122,9 @@ with DAG(
         "on_worker": {"start_from_trigger": False},
         "poked": {"deferrable": False},
     }.items():
-        StarVideosTaskSensor(task_id=f"refused_{name}", video_id="video_unknown", **POKES, **TELLS_ALL, **options)
+        # A refused key is tolerated for ten minutes: these end by their deadlines.
+        options |= POKES | {"timeout": 40}
+        StarVideosTaskSensor(task_id=f"refused_{name}", video_id="video_unknown", **TELLS_ALL, **options)
     StarVideosDownloadOperator(task_id="unsaved", video_id="video_unknown", destination=FOLDER + "/", **TELLS_ALL)
     StarVideosBatchOperator(
         task_id="batch",
