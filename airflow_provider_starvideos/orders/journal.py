@@ -63,7 +63,7 @@ class Journal:
             for order in self._read_page(number, names):
                 self._merge(order)
         if self.name.base in names if names is not None else self.try_number > 1:
-            self._load_first_version()
+            self._load_first_version(is_listed=names is not None)
 
     def get(self, key: str) -> Order | None:
         """Return an order, if it is known."""
@@ -190,9 +190,11 @@ class Journal:
             return
         self._orders[older.key] = older
 
-    def _load_first_version(self) -> None:
+    def _load_first_version(self, *, is_listed: bool) -> None:
         name = self.name.base
         value = self._read(name)
+        if value is None and is_listed:
+            raise _unreadable(name, KeyError("it is listed, and isn't there"))
         if value is None:
             return
         try:

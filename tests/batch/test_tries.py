@@ -51,6 +51,14 @@ def test_a_second_try_orders_only_what_is_missing(desk: Desk) -> None:
     assert len(set(second)) == 5
 
 
+def test_without_the_lease_nothing_is_sent(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Airflow has given the task to another process."""
+    monkeypatch.setattr("airflow_provider_starvideos.orders.lease.is_current", lambda context: False)
+    with pytest.raises((StarVideosRecordError, StarVideosBatchError)):
+        desk.run(prompts(3))
+    assert desk.billed == 0
+
+
 def test_what_is_not_asked_for_any_more_is_told(desk: Desk, caplog: pytest.LogCaptureFixture) -> None:
     """It was paid for."""
     (video_id, _) = desk.run(prompts(2))

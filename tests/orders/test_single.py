@@ -313,6 +313,37 @@ def test_a_read_that_finds_nothing_is_no_proof(task: Task) -> None:
     assert task.billed == 1
 
 
+def test_the_first_version_s_record_that_is_listed_is_not_taken_for_none(task: Task) -> None:
+    """The same for the record that the first version kept: its video was paid for."""
+    video_id = task.order("A")
+    key = task.variables.orders()[0].key
+    record = {"fingerprint": key.rpartition(".")[0], "sent_at": 1.5, "summary": "text to video", "video_id": video_id}
+    texts = {NAME.base: json.dumps(record)}
+    task.variables.texts = dict(texts)
+    task.variables.watches = lambda step, key, value: task.variables.texts.clear() if step == "read" else None
+    with pytest.raises(StarVideosRecordError, match="can't be read"):
+        task.order("A")
+    task.variables.watches = lambda step, key, value: None
+    task.variables.texts.update(texts)
+    assert task.order("A") == video_id
+    assert task.billed == 1
+
+
+def test_without_the_lease_nothing_is_sent(task: Task) -> None:
+    """Airflow has given the task to another process: this one orders nothing, and the next try orders once."""
+
+    def refused() -> None:
+        raise StarVideosRecordError("no longer")
+
+    task.lease = refused
+    with pytest.raises(StarVideosRecordError, match="no longer"):
+        task.order()
+    assert task.emulator.requests["create"] == 0
+    task.lease = lambda: None
+    task.order()
+    assert task.billed == 1
+
+
 @pytest.mark.parametrize("can_list", [True, False])
 def test_b12_the_record_of_the_first_version_stays_beside_others(task: Task, can_list: bool) -> None:
     """Another order goes between, accepted or refused: with the old request its video is found."""
