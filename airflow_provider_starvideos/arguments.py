@@ -1,4 +1,4 @@
-"""Checks of arguments that say how a task does its work, made when the Dag is parsed; they import nothing."""
+"""Checks of an operator's arguments at Dag parse. They import nothing."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 def positive_seconds(name: str, value: timedelta | float) -> float:
     """Return a time as seconds.
 
-    :raises ValueError: it isn't a positive number or timedelta
+    :raises ValueError: not a positive number or timedelta
     """
     seconds = value.total_seconds() if isinstance(value, timedelta) else value
     if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 < seconds < float("inf"):
@@ -19,34 +19,24 @@ def positive_seconds(name: str, value: timedelta | float) -> float:
 
 
 def whole(name: str, value: Any, most: int) -> int:
-    """Return a whole number from 1 to ``most``.
-
-    :raises ValueError: it isn't one
-    """
+    """Return a whole number from 1 to ``most``, or raise ``ValueError``."""
     if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= most:
         raise ValueError(f"{name} must be a whole number from 1 to {most} (got {value!r})")
     return value
 
 
 def choice(name: str, value: Any, allowed: Sequence[str]) -> str:
-    """Return one of a few words.
-
-    :raises ValueError: it isn't one of them
-    """
+    """Return one of the allowed words, or raise ``ValueError``."""
     if value not in allowed:
         raise ValueError(f"{name} must be one of {tuple(allowed)} (got {value!r})")
     return str(value)
 
 
 def failures_allowed(value: Any) -> int | float:
-    """Return how many rows may end without a video: a number, or a share as a float.
-
-    :raises ValueError: it is neither
-    """
+    """Return how many rows may end without a video (a number, or a share as a float), or raise ``ValueError``."""
     share = isinstance(value, float) and 0 <= value <= 1
     if isinstance(value, bool) or not (share or (isinstance(value, int) and value >= 0)):
         raise ValueError(
             f"max_failures must be a number of rows, or a share from 0.0 to 1.0 as a float (got {value!r})"
         )
-    number: int | float = value
-    return number
+    return value  # type: ignore[no-any-return]

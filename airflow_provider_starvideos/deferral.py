@@ -108,7 +108,7 @@ def defer(
 
 
 def of_an_earlier_try(context: Context, try_number: int | None) -> bool:
-    """Tell whether an event is that of an earlier try's wait; this try has to begin anew then.
+    """Return whether an event is that of an earlier try's wait; this try has to begin anew then.
 
     Airflow 3.0 gives it to each retry again, instead of running ``execute``; later ones only where a clear meets it.
 

@@ -1,4 +1,4 @@
-"""Every error that this provider raises, and whether trying again can mend it.
+"""Every error that this provider raises, and whether a retry of the task can help.
 
 ::
 
@@ -12,24 +12,23 @@
     │   ├── StarVideosNotFoundError          404: no such video, or no such path           permanent
     │   ├── StarVideosRateLimitError         429, with ``retry_after``
     │   ├── StarVideosRejectedError          any other 4xx, and redirects                  permanent
-    │   ├── StarVideosServerError            5xx, and 408, 425, 444, 460, 499: a gateway's impatience
+    │   ├── StarVideosServerError            5xx, and 408, 425, 444, 460, 499: a gateway gave up
     │   └── StarVideosMalformedAnswerError   an answer that can't be read
     ├── StarVideosStorageError           an order's input can't be read in its store; nothing was sent
-    ├── StarVideosRecordError            an order can't be put on record, so it isn't sent
+    ├── StarVideosRecordError            the record of an order can't be written, so it isn't sent
     ├── StarVideosRequestsChangedError   a batch's requests changed while it ran           permanent
-    ├── StarVideosBatchError             too many rows of a batch have no video; a retry goes on with them
-    │   └── StarVideosBatchFinalError        none of them can be mended by a retry         permanent
+    ├── StarVideosBatchError             too many rows of a batch have no video; a retry resumes them
+    │   └── StarVideosBatchFinalError        a retry can help none of them                 permanent
     ├── StarVideosUnconfirmedError       an order that may or may not have been accepted   permanent
     ├── StarVideosVideoFailedError       the video itself failed; a new order may succeed
     ├── StarVideosWaitTimeoutError       the deadline passed; the video goes on
     ├── StarVideosNotReadyError          the video isn't completed yet
-    └── StarVideosDownloadError          a video can't be fetched whole, or not be put where it belongs
-        ├── StarVideosUnsafeURLError         its URL leads where it must not                permanent
-        ├── StarVideosTooLargeError          it is larger than the limit                    permanent
-        └── StarVideosExistsError            there is a file already                       permanent
+    └── StarVideosDownloadError          a video can't be fetched whole, or can't be written
+        ├── StarVideosUnsafeURLError         its URL leads where it must not               permanent
+        ├── StarVideosTooLargeError          it is larger than the limit                   permanent
+        └── StarVideosExistsError            a file is there already                       permanent
 
-``permanent`` is the one place that says whether a retry of the task is of any use. The classes are plain
-exceptions: Airflow's own ones are chosen where a task ends (see ``airflow_provider_starvideos.failures``).
+``permanent`` alone says whether a retry of the task can help. ``failures`` turns these errors into Airflow's.
 """
 
 from __future__ import annotations
@@ -68,7 +67,7 @@ class Problem:
         return f"{self.field}: {self.rule} (got {self.value})"
 
 
-MAX_SHOWN_PROBLEMS = 50
+MAX_SHOWN_PROBLEMS = 50  # of one request
 
 
 class StarVideosValidationError(StarVideosError):
@@ -89,7 +88,7 @@ class StarVideosValidationError(StarVideosError):
 
 
 class StarVideosConnectionError(StarVideosError):
-    """No whole answer arrived: refused, timed out, reset, broken off.
+    """No whole answer arrived: the connection was refused or reset, or it timed out.
 
     :param message: what happened, with the host
     :param sent: False only if the request provably never left (no connection was ever made)
@@ -108,8 +107,8 @@ class StarVideosAPIError(StarVideosError):
     :param body: the answer's beginning, as text, without the key
     :param request_id: the server's id of the request, where it gave one
     :param retry_after: seconds that the server asked to wait, where it did
-    :param from_api: the API itself said so, in its own JSON. False for what a gateway, a proxy or a framework's error
-        page says, and for what is doubtful. Only the API's own word ends a wait (table: ``api.origins``)
+    :param from_api: the API itself said so, in its own JSON. False for a gateway, a proxy or a framework's error page,
+        and where that isn't certain. Only the API itself ends a wait (table: ``api.origins``)
     """
 
     def __init__(
@@ -164,14 +163,17 @@ class StarVideosServerError(StarVideosAPIError):
 
 
 class StarVideosMalformedAnswerError(StarVideosAPIError):
-    """An answer that can't be read: a success that is empty, HTML, too large, or has no ``id``; one with an error that
-    isn't known; an order's refusal that names a video (``named``: its id)."""
+    """An answer that can't be read.
+
+    It is empty, HTML, too large, or without an ``id``. Or it holds an unknown error. Or it refuses an order and names a
+    video (``named``: its id).
+    """
 
     named = ""
 
 
 class StarVideosStorageError(StarVideosError):
-    """The store of an order's input can't be asked. Nothing was sent."""
+    """The store of an order's input doesn't answer. Nothing was sent."""
 
 
 class StarVideosRecordError(StarVideosError):
@@ -185,23 +187,23 @@ class StarVideosRequestsChangedError(StarVideosError):
 
 
 class StarVideosBatchError(StarVideosError):
-    """Too many rows of a batch have no video. A retry goes on with them; finished rows stay."""
+    """Too many rows of a batch have no video. A retry resumes them. Finished rows stay."""
 
 
 class StarVideosBatchFinalError(StarVideosBatchError):
-    """Too many rows of a batch have no video, for reasons that a retry can't mend. Finished rows stay."""
+    """Too many rows of a batch have no video, and a retry can't help. Finished rows stay."""
 
     permanent = True
 
 
 class StarVideosUnconfirmedError(StarVideosError):
-    """An order was sent, and nobody can tell whether it was accepted (and billed). It isn't sent again.
+    """An order was sent, and its outcome is unknown: perhaps accepted (and billed), perhaps not. It isn't sent again.
 
-    The API has neither an idempotency key nor a list of orders, so only a person who looks at the account can tell.
+    The API has neither an idempotency key nor a list of orders, so a person has to check the account.
 
     :param message: what was sent, when, and what to do
     :param what: what happened to it
-    :param named: the id of a video that the answer names, though it can't be understood; empty without one
+    :param named: the id of a video that an unreadable answer names; empty without one
     """
 
     permanent = True
@@ -243,7 +245,7 @@ class StarVideosWaitTimeoutError(StarVideosError):
     """The video wasn't ready at the deadline. It can't be stopped: it goes on, and is billed once, by its order.
 
     :param message: what happened, and what to do
-    :param reason: the first of it in a few words; empty: the message
+    :param reason: what happened, in a few words; empty: the message
     """
 
     def __init__(self, message: str, *, reason: str = "") -> None:
@@ -255,7 +257,7 @@ class StarVideosWaitTimeoutError(StarVideosError):
         """Return the error of a wait for a video.
 
         :param video_id: the API's id
-        :param status: in which it was when the API last told; empty: it never did
+        :param status: the last one that the API gave; empty: none
         :param last: how the last poll failed, if it did
         """
         seen = f"; it was {status} when last seen" if status else ""
@@ -266,15 +268,15 @@ class StarVideosWaitTimeoutError(StarVideosError):
 
 
 class StarVideosNotReadyError(StarVideosError):
-    """The video isn't completed yet, so that there is nothing to save."""
+    """The video isn't completed yet, so there is nothing to save."""
 
 
 class StarVideosDownloadError(StarVideosError):
-    """A video can't be fetched whole, or can't be put where it belongs. Nothing was left there."""
+    """A video can't be fetched whole, or can't be written. Nothing was left at the destination."""
 
 
 class StarVideosUnsafeURLError(StarVideosDownloadError):
-    """A result's URL, or a redirect, leads to a host that a worker must not read from."""
+    """A result's URL, or a redirect, leads to an address that a worker must not read from."""
 
     permanent = True
 
@@ -286,6 +288,6 @@ class StarVideosTooLargeError(StarVideosDownloadError):
 
 
 class StarVideosExistsError(StarVideosDownloadError):
-    """There is a file at the destination already, and ``if_exists="error"``."""
+    """A file is at the destination already, and ``if_exists="error"``."""
 
     permanent = True

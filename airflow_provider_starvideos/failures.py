@@ -1,7 +1,6 @@
-"""How an error ends an Airflow task: the one place that turns this provider's errors into Airflow's.
+"""How an error ends an Airflow task: a permanent one becomes ``AirflowFailException``, which Airflow doesn't retry.
 
-A permanent error becomes ``AirflowFailException``, which no Airflow retries. Every other one stays what it is, and the
-task's ``retries`` apply.
+Every other error stays what it is, and the task's ``retries`` apply.
 """
 
 from __future__ import annotations
@@ -37,9 +36,9 @@ def operator_failures(conn_id: str | None = None) -> Iterator[None]:
 
 @contextmanager
 def sensor_failures(conn_id: str) -> Iterator[None]:
-    """Let a sensor's errors end it as Airflow's users expect of a sensor.
+    """Let a sensor's errors end it: a deadline as ``AirflowSensorTimeout``, a failed video without a retry.
 
-    A deadline is ``AirflowSensorTimeout``. A failed video can't be mended by waiting again, so it isn't retried.
+    A sensor that waits again for a failed video would fail again.
     """
     try:
         with operator_failures(conn_id):

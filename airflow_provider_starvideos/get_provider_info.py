@@ -1,4 +1,4 @@
-"""What Airflow's providers manager wants to know. Read in every Airflow process, so it imports nothing heavy."""
+"""The provider's metadata for Airflow's providers manager. Every Airflow process reads it, so it imports little."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ PACKAGE = "airflow_provider_starvideos"
 
 
 def get_provider_info() -> dict[str, Any]:
-    """Return the provider's metadata, as Airflow's provider info schema wants it."""
+    """Return the provider's metadata by Airflow's provider info schema."""
     return {
         "package-name": "airflow-provider-starvideos",
         "name": "StarVideos",
@@ -48,7 +48,7 @@ def get_provider_info() -> dict[str, Any]:
                     "media_folders": {
                         "description": (
                             "Absolute paths of folders, separated by commas, whose videos the api-server may read from "
-                            "its disks and show. Whoever may read a Dag sees the videos that its runs have saved there."
+                            "its disks and show. Users who may read a Dag see the videos that its runs saved there."
                         ),
                         "version_added": "0.1.0",
                         "type": "string",

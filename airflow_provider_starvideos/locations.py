@@ -22,7 +22,7 @@ VARIABLE = re.compile(r"\$\{?[A-Za-z_]|%[A-Za-z_]+%")
 
 
 def is_path_object(value: Any) -> bool:
-    """Tell whether a value is a ``Path``, an ``ObjectStoragePath`` or the like, not text."""
+    """Return whether a value is a ``Path``, an ``ObjectStoragePath`` or the like, not text."""
     return isinstance(value, os.PathLike) or (hasattr(value, "protocol") and hasattr(value, "path"))
 
 

@@ -1,4 +1,4 @@
-"""When Airflow should retry a StarVideos task, for Airflow 3.3's ``retry_policy``. On older ones: plain ``retries``."""
+"""Decides when Airflow retries a StarVideos task (``retry_policy``, Airflow 3.3+). Before 3.3: plain ``retries``."""
 
 from __future__ import annotations
 
@@ -19,19 +19,17 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
 WITH_BACKOFF = (StarVideosAPIError, StarVideosConnectionError, StarVideosRecordError)
-
-
-LEAST_ASKED_SECONDS = 1.0  # a server that asks for less, or for a date in the past, asks for nothing
+LEAST_ASKED_SECONDS = 1.0  # a Retry-After below this, or in the past, is ignored
 
 
 class StarVideosRetryPolicy(RetryPolicy):
-    """Retries as the API asks for, and never where a retry can't help. Within the task's ``retries``, as always.
+    """Retries when the API asks for it, and never where a retry can't help. The task's ``retries`` stay the limit.
 
-    A rate limit is retried after the delay that the API asked for, a network or server error with a doubling delay, a
-    permanent error not at all. Anything else (a failed video, an expired wait, an error of your own code) is retried as
-    the task says.
+    After a rate limit it waits as long as the API asked. After a network or server error the delay doubles each time. A
+    permanent error isn't retried. For any other error (a failed video, an expired wait, your own code) the task's own
+    settings apply.
 
-    :param rules: a policy of your own, asked first; where it answers ``DEFAULT``, this one decides
+    :param rules: your own policy, asked first; where it answers ``DEFAULT``, this one decides
     :param first_delay: before the first retry after a network or server error, more than 0; doubled each time
     :param longest_delay: bound of that, not below ``first_delay``
     :raises ValueError: a delay is out of range
@@ -58,7 +56,7 @@ class StarVideosRetryPolicy(RetryPolicy):
     ) -> RetryDecision:
         """Decide what follows a failed try.
 
-        :param exception: what the task raised; its causes are looked at too
+        :param exception: what the task raised; its causes count too
         :param try_number: of the failed try, from 1
         :param max_tries: as Airflow counts
         :param context: the task's context
@@ -75,7 +73,7 @@ class StarVideosRetryPolicy(RetryPolicy):
     def _decide(self, error: StarVideosError, try_number: int) -> RetryDecision:
         name = type(error).__name__
         if error.permanent:
-            return RetryDecision.fail(f"{name}: a retry can't mend it")
+            return RetryDecision.fail(f"{name}: a retry can't help")
         asked = error.retry_after or 0.0 if isinstance(error, StarVideosAPIError) else 0.0
         if asked >= LEAST_ASKED_SECONDS:
             return RetryDecision.retry(timedelta(seconds=asked), f"{name}: the delay that the API asked for")

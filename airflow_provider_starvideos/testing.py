@@ -1,10 +1,8 @@
-"""A pytest fixture for tests of your own Dags: a StarVideos server on this machine, under the default connection.
+"""A pytest fixture for tests of your Dags: a StarVideos server on this machine, under the default connection.
 
-One line in the ``conftest.py`` at the top of your tests makes it known::
+Add this line to the ``conftest.py`` at the top of your tests. It needs pytest and the extra ``emulator``::
 
     pytest_plugins = ["airflow_provider_starvideos.testing"]
-
-It needs pytest and the extra ``emulator``. Nothing is imported before a test asks for the fixture.
 """
 
 from __future__ import annotations
@@ -23,10 +21,10 @@ if TYPE_CHECKING:
 def starvideos_emulator(monkeypatch: pytest.MonkeyPatch) -> Iterator[Emulator]:
     """Give a running :class:`~airflow_provider_starvideos.emulator.Emulator`; ``starvideos_default`` leads to it.
 
-    Each test has a server of its own, whose videos are done at once; ``update(seconds="hold")`` and ``finish()`` change
-    that. It fetches no references, so that a test needs no network.
+    Each test has its own server. Videos are done at once; ``update(seconds="hold")`` and ``finish()`` change that. The
+    server fetches no references, so that a test needs no network.
 
-    :return: the emulator; its methods steer it, and ``billed``, ``orders``, ``requests`` tell what came
+    :return: the emulator: its methods control it, ``billed``, ``orders`` and ``requests`` list what it received
     :raises MissingLibraryError: the extra ``emulator`` isn't installed
     """
     from airflow_provider_starvideos.emulator import Emulator
@@ -39,8 +37,5 @@ def starvideos_emulator(monkeypatch: pytest.MonkeyPatch) -> Iterator[Emulator]:
 
 
 def connection_to(emulator: Emulator) -> str:
-    """Return an Airflow connection to an emulator, as the JSON that an ``AIRFLOW_CONN_…`` variable takes.
-
-    :param emulator: a running one
-    """
+    """Return an Airflow connection to a running emulator, as the JSON of an ``AIRFLOW_CONN_…`` variable."""
     return json.dumps({"conn_type": "starvideos", "host": emulator.base_url, "password": emulator.key})

@@ -1,8 +1,6 @@
-"""Flows: generators that decide, and leave the doing to whoever drives them.
+"""Flows: generators that decide and yield steps; a driver performs the steps, blocking or awaited.
 
-A flow yields a step (an ``HttpRequest``, a ``Sleep``, …), is sent what came of it, or is thrown the
-``StarVideosError`` in which it ended. ``drive`` performs the steps with blocking functions and ``adrive`` with awaited
-ones, so that no decision is written twice.
+A step is an ``HttpRequest``, a ``Sleep``, … The driver sends its result back, or throws the ``StarVideosError`` of it.
 """
 
 from __future__ import annotations
@@ -19,44 +17,34 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True)
 class Sleep:
-    """Do nothing for ``seconds``; ``notice`` says why, for the log (empty: not worth a line), ``warn`` how loudly."""
+    """Do nothing for ``seconds``. ``notice`` is the log line about it (empty: none), ``warn`` makes it a warning."""
 
     seconds: float
     notice: str = ""
     warn: bool = False
 
-    def tell(self, log: Any) -> None:
-        """Write the notice into a log, if there is one.
-
-        :param log: a ``logging.Logger``, or what Airflow has for one
-        """
-        if self.notice:
+    def log_to(self, log: Any) -> None:
+        """Write the notice to a logger, if there are both."""
+        if self.notice and log is not None:
             (log.warning if self.warn else log.info)("%s", self.notice)
 
 
 def drive(flow: Generator[Step, Any, Result], perform: Callable[[Step], Any]) -> Result:
-    """Perform a flow's steps one after the other.
+    """Perform a flow's steps in order with a blocking function, and return what the flow returns."""
 
-    :param flow: yields steps
-    :param perform: does one step and returns what came of it
-    :return: what the flow returns
-    """
+    async def performed(step: Step) -> Any:
+        return perform(step)
+
     try:
-        step = next(flow)
-        while True:
-            try:
-                outcome = perform(step)
-            except StarVideosError as error:
-                step = flow.throw(error)
-            else:
-                step = flow.send(outcome)
+        adrive(flow, performed).send(None)  # nothing in it really awaits, so it runs to its end at once
     except StopIteration as done:
         result: Result = done.value
         return result
+    raise AssertionError("a blocking function never suspends")
 
 
 async def adrive(flow: Generator[Step, Any, Result], perform: Callable[[Step], Awaitable[Any]]) -> Result:
-    """Perform a flow's steps one after the other, awaiting each; see ``drive``."""
+    """Perform a flow's steps in order with an awaited function, and return what the flow returns."""
     try:
         step = next(flow)
         while True:

@@ -114,7 +114,7 @@ class Mp4Check:
         return [name for name, there in have.items() if not there]
 
     def _has_all(self, size: int) -> bool:
-        """Tell whether all that makes a whole file lies before that offset."""
+        """Return whether all that makes a whole file lies before that offset."""
         return not self._missing() and self._last_chunk < size
 
     def _read_header(self, data: bytes, at: int) -> int:

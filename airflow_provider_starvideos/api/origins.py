@@ -60,7 +60,7 @@ A_STATUS_NAME = re.compile(
 
 
 def is_from_api(status: int, payload: Any) -> bool:
-    """Tell whether an error is the API's own word; see the table in this module's docstring.
+    """Return whether an error is the API's own word; see the table in this module's docstring.
 
     :param status: HTTP status of the answer
     :param payload: its JSON; None where it isn't JSON

@@ -160,7 +160,7 @@ class Streak:
         self.times, self.since = self.times + 1, self.since if self.times else now
 
     def has_reached(self, kind: Failure, now: float) -> bool:
-        """Tell whether there were enough of them, for long enough."""
+        """Return whether there were enough of them, for long enough."""
         times, seconds = limit(kind)
         return self.times >= times and now - self.since >= seconds
 

@@ -113,7 +113,7 @@ def hide_url(url: str) -> str:
 
 
 def is_hidden(value: Any) -> bool:
-    """Tell whether ``hide`` took something out of a value's URLs: what is left can't be fetched.
+    """Return whether ``hide`` took something out of a value's URLs: what is left can't be fetched.
 
     :param value: of any type; a list or mapping is searched
     """
@@ -213,7 +213,7 @@ def redacted(text: str, key: str, limit: int) -> str:
 
 
 def is_harmless(text: str, key: str, limit: int) -> bool:
-    """Tell whether a text may be shown as it is, because it is short and nothing would be taken out of it."""
+    """Return whether a text may be shown as it is, because it is short and nothing would be taken out of it."""
     return (
         len(text) <= limit
         and redacted(text, key, limit) == "".join(c if c.isprintable() else " " for c in text).strip()

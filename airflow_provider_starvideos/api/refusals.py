@@ -124,7 +124,7 @@ def _is_success(code: str | float) -> bool:
 
 
 def _is_harmless(words: str, nodes: Sequence[Node], video: Node | None) -> bool:
-    """Tell whether a code that isn't known counts for nothing: it comes with a word that says success, or a video."""
+    """Return whether a code that isn't known counts for nothing: it comes with a word that says success, or a video."""
     if words:
         return False
     says_success = any(NO_REASON.fullmatch(node.text(("message", "msg"))) for node in nodes)

@@ -110,7 +110,7 @@ def order_outcome(error: StarVideosError) -> OrderOutcome:
 
 
 def was_not_accepted(error: StarVideosError) -> bool:
-    """Tell whether an order that ended in ``error`` provably wasn't accepted, so that nothing is billed."""
+    """Return whether an order that ended in ``error`` provably wasn't accepted, so that nothing is billed."""
     return order_outcome(error).accepted is False
 
 

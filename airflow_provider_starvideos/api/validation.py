@@ -266,7 +266,7 @@ def broken_prompt_rule(text: str) -> str | None:
 
 
 def is_http_url(value: Any) -> bool:
-    """Tell whether ``value`` is a whole http(s) URL with a host, and without blanks or control characters."""
+    """Return whether ``value`` is a whole http(s) URL with a host, and without blanks or control characters."""
     if not isinstance(value, str) or not value.strip().isprintable() or " " in value.strip():
         return False
     try:
@@ -278,7 +278,7 @@ def is_http_url(value: Any) -> bool:
 
 
 def is_storage_uri(value: Any) -> bool:
-    """Tell whether ``value`` names an object in a store of ``STORAGE_SCHEMES``."""
+    """Return whether ``value`` names an object in a store of ``STORAGE_SCHEMES``."""
     if not isinstance(value, str) or not value.strip().isprintable():
         return False
     scheme, separator, rest = value.strip().partition("://")

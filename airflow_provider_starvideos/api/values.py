@@ -53,7 +53,7 @@ AMBIGUOUS = re.compile(rf"^[a-z0-9+.-]+://\S*[/=?]{SCHEMES}://\S*[,;|]['\"<]?(?:
 
 
 def is_missing(value: Any) -> bool:
-    """Tell whether ``value`` says that there is none.
+    """Return whether ``value`` says that there is none.
 
     None, blank text, an empty container, a table's NaN, NaT and NA, Jinja's Undefined, a lone dash, and the words that
     these become as text: ``None``, ``null``, ``#N/A``, ``<NA>``, ``[]`` and the like, in any case. Text that holds
@@ -221,7 +221,7 @@ def split_urls(text: str) -> list[str]:
 
 
 def is_glued(url: str) -> bool:
-    """Tell whether several URLs are in one. One in another's path or query (``…?u=https://…``) doesn't count."""
+    """Return whether several URLs are in one. One in another's path or query (``…?u=https://…``) doesn't count."""
     url = url.strip()
     if len(url) > LONGEST_URL:
         return False

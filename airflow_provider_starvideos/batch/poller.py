@@ -252,7 +252,7 @@ def wait_here(
         return renewal.fresh() or renewal.read(get_conn)
 
     async def wait() -> tuple[Mapping[str, Outcome], StarVideosError | None]:
-        async with AioClient(notify=log.info) as client:
+        async with AioClient(log=log) as client:
 
             async def poll(video_id: str) -> VideoTask:
                 return await renewal.apoll(client, video_id, read)

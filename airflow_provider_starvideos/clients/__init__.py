@@ -1,1 +1,1 @@
-"""Moving bytes: ``aio`` awaits, ``sync`` blocks on it. They decide nothing, except whom to trust (``trust``)."""
+"""HTTP clients of the API: ``aio`` awaits, ``sync`` blocks on ``aio``. ``trust`` decides which certificates count."""

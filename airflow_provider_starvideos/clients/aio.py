@@ -1,4 +1,4 @@
-"""Bytes over aiohttp: in the triggerer, and under ``sync`` on workers. What is sent, and how often, ``api`` decides."""
+"""The awaited client, over aiohttp: for the triggerer, and below ``sync`` on workers. ``api`` decides what to send."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ from airflow_provider_starvideos.api.protocol import (
     lost,
     received,
 )
-from airflow_provider_starvideos.clients.gate import Gate
+from airflow_provider_starvideos.clients.in_flight import InFlight
 from airflow_provider_starvideos.clients.route import Route
 
 MAX_CONNECTIONS = 20  # kept alive at once; further queries wait for a free one
-MAX_PARSED_URLS = 2048  # parsing a URL costs a tenth of a poll, and each wait asks for the same one over and over
-CLOSE_SECONDS = 1.0
+MAX_PARSED_URLS = 2048  # parsing a URL costs a tenth of a poll, and each wait polls the same URL again and again
+CLOSE_SECONDS = 1.0  # how long closing the connections may take
+# Bytes of the status line, bytes of a header, number of headers. Large: a gateway's headers must not lose an order.
 HEADER_BOUNDS = {"max_line_size": 256 * 1024, "max_field_size": 256 * 1024, "max_headers": 1000}
-"""Bytes of the status line and of a header, and how many headers: an accepted order isn't lost over a gateway's."""
+# aiohttp's errors without a connection to the API. Exact enough for a query's message; orders use ``InFlight``.
 NEVER_CONNECTED = (aiohttp.ClientConnectorError, aiohttp.ServerTimeoutError, aiohttp.ClientHttpProxyError)
-"""aiohttp's errors after which no connection to the API stood. Exact enough for the message of a query's error."""
 
 log = logging.getLogger(__name__)
 _parsed = lru_cache(MAX_PARSED_URLS)(URL)
@@ -43,23 +43,15 @@ _bounds: dict[str, Any] = {name: bound for name, bound in HEADER_BOUNDS.items() 
 
 
 class AioClient:
-    """Sends requests on one event loop; queries over a shared pool, every order over a connection of its own.
+    """Sends requests on one event loop: queries over a shared pool, every order over a new connection.
 
     :param sleep: how to wait between two requests
-    :param notify: where a flow's notices go
-    :param warn: where those go that are warnings; None: to the others
+    :param log: where a flow's notices go; None: nowhere
     """
 
-    def __init__(
-        self,
-        *,
-        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
-        notify: Callable[[str], None] | None = None,
-        warn: Callable[[str], None] | None = None,
-    ) -> None:
+    def __init__(self, *, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep, log: Any = None) -> None:
         self._sleep = sleep
-        self._notify = notify or (lambda notice: None)
-        self._warn = warn or self._notify
+        self._log = log
         self._session: aiohttp.ClientSession | None = None
         self._routes: dict[Endpoint, Route] = {}
 
@@ -77,41 +69,38 @@ class AioClient:
                 log.warning("The connections to the API couldn't be closed.", exc_info=True)
 
     async def run(self, call: Call) -> VideoTask:
-        """Carry out one call of the API.
-
-        :return: the call's result
-        :raises StarVideosError: what the call raises
-        """
+        """Carry out one call of the API: return its result, or raise its error."""
         return await adrive(call, self.perform)
 
     async def perform(self, step: HttpRequest | Sleep) -> HttpResponse | None:
         """Do one step of a flow: send, or sleep."""
         if isinstance(step, HttpRequest):
             return await self.send(step)
-        if step.notice:
-            (self._warn if step.warn else self._notify)(step.notice)
+        step.log_to(self._log)
         await self._sleep(step.seconds)
         return None
 
-    async def send(self, request: HttpRequest, gate: Gate | None = None) -> HttpResponse:
-        """Send one request and read its answer, up to the cap.
+    async def send(self, request: HttpRequest, in_flight: InFlight | None = None) -> HttpResponse:
+        """Send one request and read its answer, up to ``MAX_ANSWER_BYTES``.
 
-        :param gate: shared with a thread that may give the request up; None: its own
+        :param in_flight: shared with a thread that may give the request up
         :raises StarVideosConnectionError: no whole answer came within the endpoint's timeouts
         """
-        gate = gate or Gate()
+        in_flight = in_flight or InFlight()
         if not request.is_order:
             self._session = self._session or _new_session(force_close=False)
-            return await self._exchange(self._session, request, gate)
-        # A kept-alive connection that the server has just closed can't be told from a lost answer.
-        session = _new_session(force_close=True, gate=gate)
+            return await self._exchange(self._session, request, in_flight)
+        # A new connection: on a kept-alive one that the server has just closed, the answer would count as lost.
+        session = _new_session(force_close=True, in_flight=in_flight)
         try:
-            return await self._exchange(session, request, gate)
+            return await self._exchange(session, request, in_flight)
         finally:
             session.detach()  # its only connection is closed with the answer: nothing to wait for
 
-    async def _exchange(self, session: aiohttp.ClientSession, request: HttpRequest, gate: Gate) -> HttpResponse:
-        # A triggerer sends thousands of these, so whatever is alike in all of them was made before.
+    async def _exchange(
+        self, session: aiohttp.ClientSession, request: HttpRequest, in_flight: InFlight
+    ) -> HttpResponse:
+        # A triggerer sends thousands of these, so what is the same in all of them is made once.
         endpoint = request.endpoint
         try:
             route = self._routes.get(endpoint)
@@ -126,13 +115,13 @@ class AioClient:
                 **route.options,
             )
             try:
-                gate.answer = received(response.status, response.headers, await _read(response))
-                return gate.answer
+                in_flight.answer = received(response.status, response.headers, await _read(response))
+                return in_flight.answer
             finally:
                 _release(response)
         except Exception as error:  # noqa: BLE001  whatever it is: an order must not end as an unknown error
-            self._routes.clear()  # what they were made of, such as a file of certificates, may be put right meanwhile
-            sent = gate.connected if request.is_order else not isinstance(error, (*NEVER_CONNECTED, ValueError))
+            self._routes.clear()  # what they were made of may be repaired soon, such as a file of certificates
+            sent = in_flight.connected if request.is_order else not isinstance(error, (*NEVER_CONNECTED, ValueError))
             what = f"{type(error).__name__}: {error}"
             if isinstance(error, TimeoutError):
                 what = (
@@ -144,7 +133,7 @@ class AioClient:
 
 
 async def _read(response: aiohttp.ClientResponse) -> bytes:
-    """Return an answer's body; of one beyond the cap a little more than the cap."""
+    """Return an answer's body. It stops a little above ``MAX_ANSWER_BYTES``."""
     content = response.content
     first = await content.readany()
     if content.at_eof():  # an answer of the usual size comes in one piece
@@ -156,39 +145,39 @@ async def _read(response: aiohttp.ClientResponse) -> bytes:
 
 
 def _release(response: aiohttp.ClientResponse) -> None:
-    """Keep a connection whose answer was read whole, where it may be kept; close any other."""
+    """Keep a connection whose answer was read whole. Close any other."""
     try:
         response.release()
     except Exception:
         log.warning("A connection couldn't be closed.", exc_info=True)
 
 
-class _GatedConnector(aiohttp.TCPConnector):
-    """Asks a gate between connecting, with tunnel and handshake, and sending."""
+class _WatchedConnector(aiohttp.TCPConnector):
+    """Marks a request as connected after connecting (tunnel and handshake included), before sending."""
 
-    gate: Gate | None = None
+    in_flight: InFlight | None = None
 
     async def connect(self, *args: Any, **kwargs: Any) -> Any:
         connection = await super().connect(*args, **kwargs)
         try:
-            if self.gate:
-                self.gate.open()
+            if self.in_flight:
+                self.in_flight.mark_connected()
         except TimeoutError:
             connection.close()
             raise
         return connection
 
 
-def _new_session(*, force_close: bool, gate: Gate | None = None) -> aiohttp.ClientSession:
-    connector = _GatedConnector(
+def _new_session(*, force_close: bool, in_flight: InFlight | None = None) -> aiohttp.ClientSession:
+    connector = _WatchedConnector(
         limit=MAX_CONNECTIONS,
         force_close=force_close,
-        resolver=aiohttp.ThreadedResolver(),  # as the system does, also where aiodns is installed
+        resolver=aiohttp.ThreadedResolver(),  # the system's resolver, also where aiodns is installed
     )
-    connector.gate = gate
+    connector.in_flight = in_flight
     return aiohttp.ClientSession(
         connector=connector,
         cookie_jar=aiohttp.DummyCookieJar(),
-        auto_decompress=False,  # older versions unpack without a bound; ``received`` has one
+        auto_decompress=False,  # older versions unpack without a bound, ``received`` has one
         **_bounds,
     )

@@ -1,4 +1,4 @@
-"""What all requests to an endpoint have alike: key, proxy, certificates, timeouts."""
+"""What all requests to an endpoint share: key, proxy, certificates, timeouts."""
 
 from __future__ import annotations
 
@@ -14,11 +14,7 @@ from airflow_provider_starvideos.clients.trust import trusted
 
 
 class Route:
-    """Headers and options for aiohttp.
-
-    :param endpoint: where to, with which key
-    :raises ValueError: the environment's proxy or certificates can't be used
-    """
+    """Headers and options for aiohttp. Raises ``ValueError`` if the environment's proxy or certificates are wrong."""
 
     def __init__(self, endpoint: Endpoint) -> None:
         self.headers = CIMultiDict({**HEADERS, "Authorization": f"Bearer {endpoint.key}"})

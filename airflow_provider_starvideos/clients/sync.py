@@ -1,4 +1,4 @@
-"""The blocking client, for workers: ``aio`` on a thread of its own, so that both reach the API alike."""
+"""The blocking client, for workers: it runs ``aio`` on a separate thread, so that both send in the same way."""
 
 from __future__ import annotations
 
@@ -8,41 +8,33 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Future, wait
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from airflow_provider_starvideos.api.calls import Call
 from airflow_provider_starvideos.api.flow import Sleep, drive
 from airflow_provider_starvideos.api.models import VideoTask
 from airflow_provider_starvideos.api.protocol import HttpRequest, HttpResponse, lost
 from airflow_provider_starvideos.clients.aio import AioClient
-from airflow_provider_starvideos.clients.gate import Gate
+from airflow_provider_starvideos.clients.in_flight import InFlight
 from airflow_provider_starvideos.exceptions import StarVideosError
 
-GOODBYE_SECONDS = 0.1  # for the end of TLS connections, which older versions of aiohttp don't wait for; nobody waits
-BACKSTOP_SECONDS = 2.0  # ``aio`` keeps the timeouts; this long after them its thread is taken for stuck
+GOODBYE_SECONDS = 0.1  # lets TLS connections end, which older versions of aiohttp don't wait for
+BACKSTOP_SECONDS = 2.0  # ``aio`` keeps the timeouts; so long after them its thread counts as stuck
 
 
 class SyncClient:
-    """Sends requests one after the other; queries over a kept-alive connection, every order over one of its own.
+    """Sends requests one after the other: queries over a kept-alive connection, every order over a new one.
 
-    An exception that a signal raises while a request is under way gives the request up: nothing is sent after it. If
-    the whole answer has come with it, the answer is returned, and the exception is raised when the client is left.
+    An exception that a signal's handler raises gives up the request in flight: nothing is sent after it. If the whole
+    answer has come by then, the client returns it, and raises the exception as the ``with`` block ends.
 
     :param sleep: how to wait between two requests
-    :param notify: where a flow's notices go
-    :param warn: where those go that are warnings; None: to the others
+    :param log: where a flow's notices go; None: nowhere
     """
 
-    def __init__(
-        self,
-        *,
-        sleep: Callable[[float], None] = time.sleep,
-        notify: Callable[[str], None] | None = None,
-        warn: Callable[[str], None] | None = None,
-    ) -> None:
+    def __init__(self, *, sleep: Callable[[float], None] = time.sleep, log: Any = None) -> None:
         self._sleep = sleep
-        self._notify = notify or (lambda notice: None)
-        self._warn = warn or self._notify
+        self._log = log
         self._loop: _Loop | None = None
         self._interruption: BaseException | None = None
 
@@ -56,11 +48,7 @@ class SyncClient:
         self._raise_interruption()
 
     def run(self, call: Call) -> VideoTask:
-        """Carry out one call of the API.
-
-        :return: the call's result
-        :raises StarVideosError: what the call raises
-        """
+        """Carry out one call of the API: return its result, or raise its error."""
         return drive(call, self.perform)
 
     def perform(self, step: HttpRequest | Sleep) -> HttpResponse | None:
@@ -68,24 +56,23 @@ class SyncClient:
         self._raise_interruption()
         if isinstance(step, HttpRequest):
             return self.send(step)
-        if step.notice:
-            (self._warn if step.warn else self._notify)(step.notice)
+        step.log_to(self._log)
         self._sleep(step.seconds)
         return None
 
     def send(self, request: HttpRequest) -> HttpResponse:
-        """Send one request and read its answer, up to the cap.
+        """Send one request and read its answer, up to ``MAX_ANSWER_BYTES``.
 
         :raises StarVideosConnectionError: no whole answer came within the endpoint's timeouts
         """
-        gate, seconds = Gate(), request.endpoint.timeout
+        in_flight, seconds = InFlight(), request.endpoint.timeout
         try:
             loop = self._loop = self._loop or _Loop()
         except (OSError, RuntimeError) as error:  # no file descriptor, or no thread, is left for it
             raise lost(request, str(error), sent=False) from error
         interruption: BaseException | None = None
         try:
-            exchange = loop.start(request, gate)
+            exchange = loop.start(request, in_flight)
             wait([exchange], seconds + BACKSTOP_SECONDS)
             if exchange.done():
                 return exchange.result()
@@ -93,14 +80,14 @@ class SyncClient:
             raise
         except BaseException as error:  # noqa: BLE001  raised by a signal's handler; raised again below or by __exit__
             interruption = error
-        answer = gate.give_up()
+        answer = in_flight.give_up()
         self._leave_loop()
         if answer is not None:
             self._interruption = interruption
             return answer
         if interruption is not None:
             raise interruption
-        raise lost(request, f"no whole answer within {seconds:g} s", sent=gate.connected)
+        raise lost(request, f"no whole answer within {seconds:g} s", sent=in_flight.connected)
 
     def _leave_loop(self) -> None:
         loop, self._loop = self._loop, None
@@ -126,12 +113,12 @@ class _Loop:
             self._loop.close()
             raise
 
-    def start(self, request: HttpRequest, gate: Gate) -> Future[HttpResponse]:
+    def start(self, request: HttpRequest, in_flight: InFlight) -> Future[HttpResponse]:
         """Begin to send."""
-        return asyncio.run_coroutine_threadsafe(self._client.send(request, gate), self._loop)
+        return asyncio.run_coroutine_threadsafe(self._client.send(request, in_flight), self._loop)
 
     def end(self) -> None:
-        """Cancel what is under way, and close all connections, without waiting for it."""
+        """Cancel what is in flight, and close all connections, without waiting for it."""
         self._loop.call_soon_threadsafe(self._over.set)
 
     def _run(self) -> None:

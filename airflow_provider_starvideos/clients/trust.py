@@ -1,7 +1,7 @@
 """Which certificate authorities are trusted: the same on workers and in the triggerer.
 
-``REQUESTS_CA_BUNDLE`` or ``CURL_CA_BUNDLE`` alone, where one is set; else the system's authorities (``SSL_CERT_FILE``
-and ``SSL_CERT_DIR`` move those) and certifi's.
+Where ``REQUESTS_CA_BUNDLE`` or ``CURL_CA_BUNDLE`` is set, it alone counts. Otherwise the system's authorities
+(``SSL_CERT_FILE`` and ``SSL_CERT_DIR`` name others) and certifi's count.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ SYSTEM = ("SSL_CERT_FILE", "SSL_CERT_DIR")
 
 
 def trusted(environ: Mapping[str, str]) -> ssl.SSLContext:
-    """Return what servers and https proxies are checked with.
+    """Return the context that checks servers and https proxies.
 
     :param environ: the process's environment variables
-    :raises ValueError: a variable names what isn't there, or holds no certificates; the message names both
+    :raises ValueError: a variable names a file that is missing or holds no certificates; the message names both
     """
     only = next(((name, environ[name]) for name in ONLY if environ.get(name, "").strip()), None)
     named = [only] if only else [(name, environ[name]) for name in SYSTEM if environ.get(name, "").strip()]
@@ -45,7 +45,7 @@ def _changed_at(name: str, path: Path) -> int:
 
 @lru_cache(4)
 def _context(named: tuple[tuple[str, Path, int], ...]) -> ssl.SSLContext:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # checks certificate and host name; not yet against anybody
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # checks certificate and host name; trusts no authority yet
     context.set_alpn_protocols(["http/1.1"])
     for name, path, _ in named:
         _load(context, name, path)
@@ -57,7 +57,7 @@ def _context(named: tuple[tuple[str, Path, int], ...]) -> ssl.SSLContext:
 
 def _load(context: ssl.SSLContext, name: str, path: Path) -> None:
     if path.is_dir():
-        context.load_verify_locations(capath=path)  # finds files that are named by their hash; the others are read here
+        context.load_verify_locations(capath=path)  # finds files named by their hash; the loop below reads the others
         files = [file for file in path.iterdir() if file.suffix in (".pem", ".crt", ".cer")]
         for file in files:
             with suppress(OSError):  # ssl.SSLError is one: a folder may hold keys, too

@@ -10,7 +10,7 @@ from airflow.providers.common.compat.sdk import conf
 
 
 def is_configured(section: str, option: str) -> bool:
-    """Tell whether somebody has set an option of Airflow's configuration. Takes some microseconds.
+    """Return whether somebody has set an option of Airflow's configuration. Takes some microseconds.
 
     ``conf.has_option`` doesn't tell: it also knows what Airflow ships. Nor does the file: ``airflow db migrate`` writes
     one in which every option stands as it is shipped. So what counts is the environment, a value that is written in

@@ -41,7 +41,7 @@ class Computed:
 
 
 def may_start_in_triggerer(operator: Any, timeout: timedelta) -> bool:
-    """Tell whether nothing of an operator needs a worker, neither as it starts nor as it ends.
+    """Return whether nothing of an operator needs a worker, neither as it starts nor as it ends.
 
     Relies on ``iter_mapped_task_groups`` (3.0 and later); if that is gone, every read of ``start_from_trigger`` fails.
 
@@ -60,18 +60,18 @@ def may_start_in_triggerer(operator: Any, timeout: timedelta) -> bool:
 
 
 def is_mapped(operator: Any) -> bool:
-    """Tell whether a task has several instances in a run: its map index isn't known where its trigger starts."""
+    """Return whether a task has several instances in a run: its map index isn't known where its trigger starts."""
     return bool(operator.is_mapped) or next(iter(operator.iter_mapped_task_groups()), None) is not None
 
 
 def _is_limited(operator: Any) -> bool:
-    """Tell whether its author bounds how many run at once: Airflow counts only what starts on a worker."""
+    """Return whether its author bounds how many run at once: Airflow counts only what starts on a worker."""
     limits = (operator.max_active_tis_per_dag, operator.max_active_tis_per_dagrun)
     return operator.pool != BaseOperator.pool or any(limit is not None for limit in limits)
 
 
 def can_be_rendered(template: str) -> bool:
-    """Tell whether Airflow's triggerer can render a template at all.
+    """Return whether Airflow's triggerer can render a template at all.
 
     ``xcom_pull`` without ``map_indexes`` asks it for something that it never answers (3.3.2).
     """

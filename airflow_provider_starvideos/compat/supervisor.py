@@ -104,7 +104,7 @@ async def adelete_variable(key: str) -> None:
 
 
 def connection_exists(conn_id: str) -> bool:
-    """Tell whether there is a connection that a worker's lookup didn't find.
+    """Return whether there is a connection that a worker's lookup didn't find.
 
     :param conn_id: the connection's id
     :return: False only if there provably is none, or nobody to ask
@@ -114,7 +114,7 @@ def connection_exists(conn_id: str) -> bool:
 
 
 async def aconnection_exists(conn_id: str) -> bool:
-    """Tell whether there is a connection that a trigger's lookup didn't find; see ``connection_exists``."""
+    """Return whether there is a connection that a trigger's lookup didn't find; see ``connection_exists``."""
     return has_supervisor() and _is_connection(await _asend(_message("GetConnection", conn_id=conn_id)))
 
 
@@ -139,7 +139,7 @@ async def adelete_xcom(key: str, *, dag_id: str, run_id: str, task_id: str, map_
 
 
 def task_instance_exists(ti_id: Any) -> bool | None:
-    """Tell whether Airflow still has a task instance of this id. It gives a new id to each try, and at each clear.
+    """Return whether Airflow still has a task instance of this id. It gives a new id to each try, and at each clear.
 
     Relies on ``ValidateInletsAndOutlets``, which a task sends as it begins: of what a task may ask (3.0 to 3.3), the
     one that only reads and is refused for an unknown id. If it is gone, this can't be told.
@@ -166,7 +166,7 @@ def task_instance_exists(ti_id: Any) -> bool | None:
 
 
 def has_supervisor() -> bool:
-    """Tell whether this process runs a task or triggers: others have no supervisor."""
+    """Return whether this process runs a task or triggers: others have no supervisor."""
     return hasattr(_supervisor(), "send") or hasattr(_supervisor(), "asend")
 
 

@@ -58,7 +58,7 @@ def _index(ti: Any) -> int | None:
 
 
 def is_current(context: Context) -> bool | None:
-    """Tell whether Airflow takes this very process for the one that runs the task instance. Two calls to Airflow.
+    """Return whether Airflow takes this very process for the one that runs the task instance. Two calls to Airflow.
 
     Both are needed, on every supported Airflow (3.0 to 3.3): the state, because a task that a user has marked, or that
     has failed for good, keeps its id; the id, because the state ``running`` may be that of the next try. Airflow gives

@@ -51,7 +51,7 @@ _loading_plugins = threading.Lock()
 
 
 def may_end_in_triggerer(operator: Any, map_index: int | None = None) -> bool:
-    """Tell whether nothing of a task needs a worker once its video is completed.
+    """Return whether nothing of a task needs a worker once its video is completed.
 
     :param operator: of the running task, or as its Dag has it
     :param map_index: of the task instance; None or negative: not a mapped one
@@ -80,7 +80,7 @@ def worker_need(operator: Any, map_index: int | None = None) -> str | None:
 
 
 def process_needs_worker() -> bool:
-    """Tell whether this Airflow has listeners (OpenLineage is one) or an XCom backend, which only a worker calls.
+    """Return whether this Airflow has listeners (OpenLineage is one) or an XCom backend, which only a worker calls.
 
     Relies on ``airflow.sdk.listener.get_listener_manager`` (3.2 and later). If it is gone, a worker ends the task. Not
     to be called on an event loop: it may have to load all plugins.

@@ -16,7 +16,7 @@ AIRFLOWS_OWN_BACKEND = "airflow.sdk.execution_time.xcom.BaseXCom"
 
 
 def backend_is_airflows_own() -> bool:
-    """Tell whether this Airflow is configured without an XCom backend of its own: such a one may block the loop.
+    """Return whether this Airflow is configured without an XCom backend of its own: such a one may block the loop.
 
     Relies on the default of ``[core] xcom_backend`` (3.0 and later); if that is another, tasks start on workers.
     """
@@ -26,7 +26,7 @@ def backend_is_airflows_own() -> bool:
 
 
 def backend_in_use_is_airflows_own() -> bool:
-    """Tell whether this process has no other XCom backend. Not to be called on an event loop: it may import one."""
+    """Return whether this process has no other XCom backend. Not to be called on an event loop: it may import one."""
     from airflow.sdk.bases.xcom import BaseXCom
     from airflow.sdk.execution_time.xcom import XCom
 

@@ -213,7 +213,7 @@ class StarVideosHook(BaseHook):
     def _transport(self) -> SyncClient:
         from airflow_provider_starvideos.clients.sync import SyncClient
 
-        return SyncClient(notify=self.log.info, warn=self.log.warning)
+        return SyncClient(log=self.log)
 
     # -- their awaited twins
 
@@ -281,7 +281,7 @@ class StarVideosHook(BaseHook):
     def _async_transport(self) -> AioClient:
         from airflow_provider_starvideos.clients.aio import AioClient
 
-        return AioClient(notify=self.log.info, warn=self.log.warning)
+        return AioClient(log=self.log)
 
     # -- the form's test button
 

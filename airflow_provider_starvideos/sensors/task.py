@@ -226,7 +226,7 @@ class StarVideosTaskSensor(RendersOneByOne, BaseSensorOperator):
             outcome = wait.saw(task, time.time())  # raises for a failed video, which is no failed poll
         if not isinstance(outcome, Sleep):
             return outcome
-        outcome.tell(self.log)
+        outcome.log_to(self.log)
         if self.reschedule and not self.deferrable and (memory := wait.memory()):
             reschedule.leave(context, memory)
         return None

@@ -73,7 +73,7 @@ def of_error(video_id: str, error: StarVideosError) -> dict[str, Any]:
 
 
 def is_completed(event: Any) -> bool:
-    """Tell whether an event is that of a completed video."""
+    """Return whether an event is that of a completed video."""
     return isinstance(event, Mapping) and event.get("status") == COMPLETED
 
 

@@ -181,7 +181,7 @@ class StarVideosTaskTrigger(BaseTrigger):
                 if not task.is_completed:
                     await self._forget_earlier_tries()
                 return task
-            step.tell(log)
+            step.log_to(log)
             await asyncio.sleep(step.seconds)
             return None
 

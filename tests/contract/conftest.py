@@ -48,6 +48,18 @@ def emulator(running_emulator: Emulator) -> Emulator:
     return running_emulator
 
 
+class Log:
+    """A logger that keeps its lines.
+
+    :param notices: gets those of ``info``
+    :param warnings: gets those of ``warning``
+    """
+
+    def __init__(self, notices: list[str], warnings: list[str]) -> None:
+        self.info = lambda text, *values: notices.append(text % values)
+        self.warning = lambda text, *values: warnings.append(text % values)
+
+
 class SyncClient:
     """The blocking transport."""
 
@@ -55,7 +67,7 @@ class SyncClient:
         self.notices: list[str] = []
         self.slept: list[float] = []
         self.warnings: list[str] = []
-        self.transport = SyncTransport(sleep=self.slept.append, notify=self.notices.append, warn=self.warnings.append)
+        self.transport = SyncTransport(sleep=self.slept.append, log=Log(self.notices, self.warnings))
 
     def send(self, request: HttpRequest) -> HttpResponse:
         return self.transport.send(request)
@@ -85,7 +97,7 @@ class AioClient:
 
         self.runner = asyncio.Runner()
         self.warnings: list[str] = []
-        self.transport = AioTransport(sleep=sleep, notify=self.notices.append, warn=self.warnings.append)
+        self.transport = AioTransport(sleep=sleep, log=Log(self.notices, self.warnings))
 
     def send(self, request: HttpRequest) -> HttpResponse:
         return self.runner.run(self.transport.send(request))

@@ -15,7 +15,7 @@ import pytest
 
 from airflow_provider_starvideos.clients import sync
 from airflow_provider_starvideos.clients.aio import AioClient
-from airflow_provider_starvideos.clients.gate import Gate
+from airflow_provider_starvideos.clients.in_flight import InFlight
 from airflow_provider_starvideos.exceptions import StarVideosConnectionError
 from tests.contract.conftest import Peer, SyncClient
 
@@ -160,11 +160,11 @@ def test_an_interruption_while_the_server_works_gives_the_order_up(
 async def test_a_request_that_was_given_up_before_it_connected_is_not_sent(api: Any, serve: Any) -> None:
     """Also where nobody has cancelled it yet: the connection comes too late."""
     server = serve(answer)
-    gate = Gate()
-    assert gate.give_up() is None
+    in_flight = InFlight()
+    assert in_flight.give_up() is None
     async with AioClient() as client:
         with pytest.raises(StarVideosConnectionError) as caught:
-            await client.send(api(server.url).order, gate)
+            await client.send(api(server.url).order, in_flight)
     assert caught.value.sent is False
     assert server.requests == []
 

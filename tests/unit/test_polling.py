@@ -152,7 +152,7 @@ def test_a_notice_is_written_as_loudly_as_it_is_meant(caplog: pytest.LogCaptureF
     caplog.set_level(logging.INFO)
     log = logging.getLogger("test")
     for sleep in (Sleep(1.0), Sleep(1.0, "100 % as usual"), Sleep(1.0, "odd", warn=True)):
-        sleep.tell(log)
+        sleep.log_to(log)
     assert [(entry.levelname, entry.getMessage()) for entry in caplog.records] == [
         ("INFO", "100 % as usual"),
         ("WARNING", "odd"),

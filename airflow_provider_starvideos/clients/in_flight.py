@@ -1,4 +1,4 @@
-"""What two threads know of one request: whether it may have left, whether it still may, and its answer."""
+"""What two threads share about one request in flight: may it have left, may it still leave, and its answer."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import threading
 from airflow_provider_starvideos.api.protocol import HttpResponse
 
 
-class Gate:
-    """Is opened when a connection stands, and shut when a request is given up; each at most once."""
+class InFlight:
+    """One request in flight. One thread connects and sends; another may give the request up."""
 
     def __init__(self) -> None:
         self.connected = False
@@ -16,8 +16,8 @@ class Gate:
         self._given_up = False
         self._lock = threading.Lock()
 
-    def open(self) -> None:
-        """Note that a connection stands: from here on bytes may leave.
+    def mark_connected(self) -> None:
+        """Note that there is a connection, so that bytes may leave from now on.
 
         :raises TimeoutError: the request was given up before
         """
@@ -27,7 +27,7 @@ class Gate:
             self.connected = True
 
     def give_up(self) -> HttpResponse | None:
-        """Let nothing be sent from here on; return the answer, if it has come."""
+        """Let nothing be sent from now on. Return the answer, if it has come."""
         with self._lock:
             self._given_up = True
         return self.answer
