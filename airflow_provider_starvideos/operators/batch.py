@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
     from airflow_provider_starvideos.batch.batch import Batch
     from airflow_provider_starvideos.batch.plan import Plan
-    from airflow_provider_starvideos.batch.saver import Saving
     from airflow_provider_starvideos.hooks.fixed import FixedHook
     from airflow_provider_starvideos.hooks.starvideos import StarVideosHook
 
@@ -238,77 +237,21 @@ class StarVideosBatchOperator(HidesRenderedUrls, KeepsText):
 
     def _write_manifest(self, context: Context, batch: Batch) -> str:
         from airflow_provider_starvideos.batch import manifest
+        from airflow_provider_starvideos.batch.assembly import manifest_stem
 
-        uri = manifest.write(batch.results(), str(self.destination), _stem(context), self.storage_conn_id)
+        uri = manifest.write(batch.results(), str(self.destination), manifest_stem(context), self.storage_conn_id)
         context["ti"].xcom_push(key="manifest", value=uri)
         return uri
 
     def _batch(self, context: Context) -> Batch:
-        """Read and check the rows, and load their record."""
-        from airflow_provider_starvideos.batch.batch import Batch, Options
-        from airflow_provider_starvideos.batch.rows import read_rows
-        from airflow_provider_starvideos.batch.sources import read_requests
+        """Read and check the rows, and load the journal."""
+        from airflow_provider_starvideos.batch.assembly import assemble
         from airflow_provider_starvideos.hooks.fixed import FixedHook
-        from airflow_provider_starvideos.orders.lease import lease_of
-        from airflow_provider_starvideos.orders.task_journal import forget_after_success, open_journal
 
-        hook = self._fixed = FixedHook(self.starvideos_conn_id, self._hook().get_conn())
-        defaults = {name: self.rendered(name) for name in REQUEST_FIELDS}
-        given = read_requests(self.rendered("requests"), self.storage_conn_id)
-        rows = read_rows(given, defaults, hook.get_conn().base_url)
-        journal = open_journal(context, self.log)
-        journal.load()
-        forget_after_success(self, journal)
-        options = Options(
-            max_submit_concurrency=self.max_submit_concurrency,
-            max_in_flight=self.max_in_flight,
-            max_failures=self.max_failures,
-            retry_failed=self.retry_failed,
-            resubmit=self.on_unconfirmed == "resubmit",
-            poll_interval=self.poll_interval,
-            timeout=self.timeout,
-            save_interval=self.save_interval,
-        )
-        saving = self._saving(context, hook, journal) if self.destination else None
-        return Batch(
-            rows,
-            journal,
-            lease_of(context),
-            hook,
-            options,
-            self.log,
-            saving=saving,
-            stopping=lambda: self._stopping,
-        )
+        self._fixed = FixedHook(self.starvideos_conn_id, self._hook().get_conn())
+        return assemble(self, context, self._fixed, lambda: self._stopping)
 
     def _hook(self) -> StarVideosHook:
         from airflow_provider_starvideos.hooks.starvideos import StarVideosHook
 
         return StarVideosHook(self.starvideos_conn_id)
-
-    def _saving(self, context: Context, hook: FixedHook, journal: Any) -> Saving:
-        from airflow_provider_starvideos.batch import manifest
-        from airflow_provider_starvideos.batch.saver import Saving, folder_of
-        from airflow_provider_starvideos.storage.destinations import Destination
-        from airflow_provider_starvideos.storage.fetch import Limits
-
-        folder = self.destination = folder_of(self.destination)
-
-        return Saving(
-            hook,
-            journal,
-            self.log,
-            place=lambda row, video_id: Destination(
-                f"{folder}{row.name or video_id}.mp4", video_id, self.storage_conn_id
-            ),
-            manifest=lambda: manifest.place(folder, _stem(context), self.storage_conn_id),
-            if_exists=self.if_exists,
-            limits=Limits(verify=self.verify),
-            concurrency=self.max_save_concurrency,
-        )
-
-
-def _stem(context: Context) -> str:
-    """Return the manifest's name without its ending; mapped batches share a folder."""
-    index = context["ti"].map_index
-    return f"manifest_{index}" if index is not None and index >= 0 else "manifest"
