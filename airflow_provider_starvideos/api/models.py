@@ -18,6 +18,7 @@ from airflow_provider_starvideos.api.redaction import hide_urls
 from airflow_provider_starvideos.api.urls import identity
 
 MODEL = "starvideos_o3"
+DEFAULT_DURATION = 3  # seconds, which the API takes where an order names none (page "Create Task")
 REQUEST_FIELDS = (
     "prompt",
     "duration",
@@ -51,6 +52,7 @@ def _plain(name: str) -> str:
     return "".join(name.split()).lower().replace("_", "").replace("-", "")
 
 
+LONGEST_FRACTION = 18  # digits of an amount after its point that are written out
 LONGEST_WORD = 40  # characters of what is remembered: a server may say anything
 _plain_word = lru_cache(512)(_plain)  # each poll's answer has the same dozen of names
 
@@ -125,6 +127,11 @@ class VideoRequest:
         return tuple(one for one in given if one)
 
     @property
+    def seconds(self) -> int | None:
+        """The seconds that are ordered; None: the video gets as long as the clip, whose length isn't known here."""
+        return None if self.reference_videos else self.duration or DEFAULT_DURATION
+
+    @property
     def summary(self) -> str:
         """The key facts in one line, for the log."""
         prompt = hide_urls(self.prompt)
@@ -148,6 +155,11 @@ class VideoRequest:
             wire[name] = [identity(url) for url in given] if isinstance(given, list) else identity(given)
         text = json.dumps([base_url, wire], sort_keys=True, ensure_ascii=False)
         return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def amount_text(amount: Decimal) -> str:
+    """Return what was billed as exact text, such as ``0.76``."""
+    return f"{amount:f}" if amount.adjusted() > -LONGEST_FRACTION else str(amount)  # 5E-324 has no other short form
 
 
 @dataclass(frozen=True)

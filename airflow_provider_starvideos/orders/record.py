@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass, fields
+from decimal import Decimal
 from typing import Any
 
-from airflow_provider_starvideos.api.models import VideoRequest
-from airflow_provider_starvideos.orders.states import UNRESOLVED, OrderState
+from airflow_provider_starvideos.api.models import VideoRequest, amount_text
+from airflow_provider_starvideos.api.redaction import hide_urls
+from airflow_provider_starvideos.orders.states import STATES, UNRESOLVED, Billed, OrderState
 
-MAX_ERROR_BYTES = 400  # of JSON; a page of 48 orders with one each stays below 64 KB, which MySQL keeps of a Variable
-MAX_SUMMARY_BYTES = 160  # of JSON
+# Bytes of JSON. A page of 48 orders with all of it stays below 64 KB: some databases keep no more of a Variable.
+MAX_ERROR_BYTES = 360
+MAX_SUMMARY_BYTES = 112
+MAX_PROMPT_BYTES = 96
+MAX_NAME_BYTES = 64
 
 
 @dataclass(frozen=True)
@@ -38,13 +43,21 @@ class Order:
     :param sent_at: epoch seconds just before it was sent
     :param video_id: the API's id
     :param error: why it isn't further
-    :param duration: seconds of the completed video
+    :param duration: seconds of the completed video, as delivered
     :param completed_at: epoch seconds at which it was seen completed, or failed
     :param leftover: fewer equal rows are asked for than were ordered, and this one isn't used (``batch.matching``)
     :param uri: and ``size_bytes``, ``sha256``: the saved file
     :param row: its number in the latest try's requests; None: it isn't among them
     :param summary: the request in a few words, for people
     :param named: a video that an answer named which couldn't be understood
+    :param name: the row's file name, shortened
+    :param prompt: shortened, for people
+    :param seconds: as ordered; None: the video gets as long as its clip, or the record is of an earlier version
+    :param amount: what was billed for the video, a decimal as text; None: the API didn't say it
+    :param orders: how often it was accepted, or perhaps accepted, over all tries; see ``times_ordered``
+    :param resubmitted: how many of ``orders`` had an unknown outcome and were sent again
+    :param earlier_amount: what was billed for its earlier videos, which failed, a decimal as text
+    :param earlier_amounts: how many of its earlier videos ``earlier_amount`` is of
     """
 
     key: str
@@ -61,10 +74,49 @@ class Order:
     leftover: bool | None = None
     summary: str | None = None
     named: str | None = None
+    name: str | None = None
+    prompt: str | None = None
+    seconds: int | None = None
+    amount: str | None = None
+    orders: int | None = None
+    resubmitted: int | None = None
+    earlier_amount: str | None = None
+    earlier_amounts: int | None = None
 
     def become(self, state: OrderState, error: str | None = None) -> None:
         """Go on to another state."""
+        if state is OrderState.OPEN:
+            self.orders = self.times_ordered or None  # the state and the id no longer show it
+            if self.state is OrderState.UNCONFIRMED:
+                self.resubmitted = (self.resubmitted or 0) + 1
         self.state, self.error = state, None if error is None else shortened(error, MAX_ERROR_BYTES)
+
+    def describe(self, row: Row) -> None:
+        """Take what is asked for from a row."""
+        request = row.request
+        self.row, self.seconds = row.number, request.seconds
+        self.summary = shortened(request.summary, MAX_SUMMARY_BYTES)
+        self.prompt = shortened(hide_urls(request.prompt), MAX_PROMPT_BYTES)
+        self.name = shortened(row.name, MAX_NAME_BYTES) if row.name else None
+
+    def begin_sending(self, now: float, orders: int) -> None:
+        """Become an order that may be accepted from now on.
+
+        :param now: epoch seconds
+        :param orders: ``times_ordered`` from now on
+        """
+        self.become(OrderState.SENDING)
+        self.orders, self.sent_at, self.video_id = orders, now, None
+        if self.amount is not None:
+            self.earlier_amount = amount_text(Decimal(self.earlier_amount or 0) + Decimal(self.amount))
+            self.earlier_amounts = (self.earlier_amounts or 0) + 1
+        self.amount = self.duration = self.completed_at = None
+
+    @property
+    def times_ordered(self) -> int:
+        """How often it was accepted, or perhaps accepted; also of a record that doesn't count it."""
+        there = bool(self.video_id) or STATES[self.state].billed is not Billed.NO
+        return max(self.orders or 0, int(there))
 
     @property
     def is_unresolved(self) -> bool:

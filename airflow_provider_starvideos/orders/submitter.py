@@ -33,7 +33,7 @@ from airflow_provider_starvideos.hooks.starvideos import StarVideosHook
 from airflow_provider_starvideos.orders.journal import Journal
 from airflow_provider_starvideos.orders.lease import Lease
 from airflow_provider_starvideos.orders.pace import Pace
-from airflow_provider_starvideos.orders.record import MAX_SUMMARY_BYTES, Order, Row, shortened
+from airflow_provider_starvideos.orders.record import Order, Row
 from airflow_provider_starvideos.orders.states import OrderState
 
 GATHER_SECONDS = 0.2  # how long outcomes are gathered for one write of the journal
@@ -62,8 +62,16 @@ class _Sending:
     row: Row
     order: Order
     sent_at: float
+    earlier: int  # how often it was ordered before this
     handed: bool = False
     outcome: VideoTask | BaseException | None = None
+
+    def begin(self) -> None:
+        self.order.begin_sending(self.sent_at, self.earlier + 1)
+
+    def was_not_accepted(self, state: OrderState, error: str | None = None) -> None:
+        self.order.become(state, error)
+        self.order.orders = self.earlier or None
 
 
 class Submitter:
@@ -225,8 +233,7 @@ class Submitter:
 
     def _order(self, row: Row) -> Order:
         order = self._journal.open(row.key)
-        order.row = row.number
-        order.summary = shortened(row.request.summary, MAX_SUMMARY_BYTES)
+        order.describe(row)
         return order
 
     # -- sending
@@ -237,15 +244,15 @@ class Submitter:
             self._report()
             return
         now = time.time()
-        sendings = [_Sending(row, self._order(row), now) for row, _ in chosen]
+        orders = [(row, self._order(row)) for row, _ in chosen]
+        sendings = [_Sending(row, order, now, order.times_ordered) for row, order in orders]
         if self._journal.spreads(sending.order for sending in sendings):
             # Outcomes first, where one write can't hold both: else a crash in between would add up what is unknown.
             self._write()
         # First of all, so that ``_settle`` finds them, whatever happens in between.
         self._in_flight.update({sending.row.key: sending for sending in sendings})
         for sending in sendings:
-            sending.order.become(OrderState.SENDING)
-            sending.order.sent_at, sending.order.video_id = now, None
+            sending.begin()
         self._journal.touch(sending.order for sending in sendings)
         self._write()
         self._lease()
@@ -261,7 +268,7 @@ class Submitter:
     def _take_back(self, sendings: Sequence[_Sending]) -> None:
         """Note that orders weren't sent after all."""
         for sending in sendings:
-            sending.order.become(OrderState.OPEN)
+            sending.was_not_accepted(OrderState.OPEN)
             self._journal.touch([sending.order])
             del self._in_flight[sending.row.key]
 
@@ -330,7 +337,7 @@ class Submitter:
             self._stop(Halt(why, permanent=True))  # each try would lose as many more: a person looks first
 
     def _refused(self, sending: _Sending, error: StarVideosError) -> bool:
-        order, key = sending.order, sending.row.key
+        key = sending.row.key
         self._slots += 1
         self._attempts[key] += 1
         self.errors[key] = error
@@ -338,14 +345,14 @@ class Submitter:
             asked = error.retry_after if isinstance(error, StarVideosAPIError) else None
             self._last_refusal = str(error)
             self._pace.refused(sending.sent_at, time.time(), asked, random.random())
-            order.become(OrderState.OPEN)
+            sending.was_not_accepted(OrderState.OPEN)
             return self._max_attempts is None or self._attempts[key] < self._max_attempts
         redirected = isinstance(error, StarVideosAPIError) and error.status_code < 400
         if isinstance(error, AFFECTS_ALL) or redirected:
-            order.become(OrderState.OPEN, str(error))
+            sending.was_not_accepted(OrderState.OPEN, str(error))
             self._stop(Halt(str(error), permanent=True))
             return False
-        order.become(OrderState.REJECTED, str(error))
+        sending.was_not_accepted(OrderState.REJECTED, str(error))
         return False
 
     def _stop(self, halt: Halt) -> None:

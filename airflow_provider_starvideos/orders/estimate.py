@@ -1,0 +1,83 @@
+"""What a task is about to order, said before its first order: in the log, and in the question to a person."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+from airflow_provider_starvideos.api.redaction import hide_url, hide_urls
+from airflow_provider_starvideos.orders.record import MAX_PROMPT_BYTES, Order, Row, shortened
+from airflow_provider_starvideos.orders.states import OrderState
+
+SHOWN_PROMPTS = 5
+SHOWN_INPUTS = 10
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What a task is about to order.
+
+    :param rows: of the task, 1 for a single order
+    :param already_ordered: rows that earlier tries ordered, or may have ordered; they aren't ordered again
+    :param new_orders: orders that are about to be sent
+    :param again: how many of them were ordered before, over all tries: their videos failed, or they are resubmitted
+    :param seconds: of the new orders whose length is known, in all
+    :param unknown_seconds: new orders whose video gets as long as its clip
+    :param modes: new orders by mode, the most frequent first
+    :param prompts: some of theirs, shortened
+    :param inputs: some of theirs, URLs without what may be a signature
+    """
+
+    rows: int
+    already_ordered: int
+    new_orders: int
+    again: int
+    seconds: int
+    unknown_seconds: int
+    modes: Mapping[str, int]
+    prompts: tuple[str, ...]
+    inputs: tuple[str, ...]
+
+    @classmethod
+    def of(cls, results: Iterable[tuple[Row, Order | None]]) -> Estimate:
+        """Return what is ordered next.
+
+        :param results: every row of the task with its order, None where there is none
+        """
+        listed = list(results)
+        new = [(row.request, order) for row, order in listed if order is None or order.state is OrderState.OPEN]
+        waiting = sum(order is not None and order.state is not OrderState.OPEN for _, order in listed)
+        lengths = [request.seconds for request, _ in new]
+        prompts = dict.fromkeys(shortened(hide_urls(request.prompt), MAX_PROMPT_BYTES) for request, _ in new)
+        inputs = dict.fromkeys(hide_url(url) for request, _ in new for url in request.inputs)
+        return cls(
+            rows=len(listed),
+            already_ordered=waiting,
+            new_orders=len(new),
+            again=sum(order is not None and order.times_ordered > 0 for _, order in new),
+            seconds=sum(filter(None, lengths)),
+            unknown_seconds=lengths.count(None),
+            modes=dict(Counter(request.mode.value for request, _ in new).most_common()),
+            prompts=tuple(islice(prompts, SHOWN_PROMPTS)),
+            inputs=tuple(islice(inputs, SHOWN_INPUTS)),
+        )
+
+    def text(self) -> str:
+        """Return the numbers in one line, for the log."""
+        if not self.new_orders:
+            return f"Nothing new is ordered: {self.already_ordered} of {self.rows} rows are ordered already."
+        modes = ", ".join(f"{number} {mode}" for mode, number in self.modes.items())
+        again = f" ({self.again} of them again: billed again)" if self.again else ""
+        unknown = f", and {self.unknown_seconds} as long as their clips" if self.unknown_seconds else ""
+        return (
+            f"About to order {self.new_orders} videos{again}, {self.seconds} s{unknown}: {modes}. "
+            f"Rows: {self.rows}, ordered already: {self.already_ordered}. Each order is billed."
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the estimate as a JSON object."""
+        shown = {"modes": dict(self.modes), "prompts": list(self.prompts), "inputs": list(self.inputs)}
+        return {name: shown.get(name, value) for name, value in vars(self).items()}
