@@ -59,6 +59,19 @@ def test_without_the_lease_nothing_is_sent(desk: Desk, monkeypatch: pytest.Monke
     assert desk.billed == 0
 
 
+def test_the_lease_is_checked_before_every_order(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Airflow begins another try while this process orders: it orders nothing more, and the other one does."""
+    with monkeypatch.context() as patch:
+        patch.setattr("airflow_provider_starvideos.orders.lease.is_current", lambda context: not desk.billed)
+        with pytest.raises((StarVideosRecordError, StarVideosBatchError)):
+            desk.run(prompts(9), max_submit_concurrency=2)
+    assert 1 <= desk.billed <= 2
+    desk.next_try()
+    desk.run(prompts(9), max_submit_concurrency=2)
+    assert set(desk.billed_prompts().values()) == {1}
+    assert desk.billed == 9
+
+
 def test_what_is_not_asked_for_any_more_is_told(desk: Desk, caplog: pytest.LogCaptureFixture) -> None:
     """It was paid for."""
     (video_id, _) = desk.run(prompts(2))

@@ -1,4 +1,4 @@
-"""Ordering that is ended at any moment: by a kill, or by a signal between any two lines.
+"""Ordering that is ended at any moment: by a kill, or by a signal at any line.
 
 The API is a function here, so that thousands of ends can be tried; what it does is what the emulator does.
 """
@@ -6,12 +6,14 @@ The API is a function here, so that thousands of ends can be tried; what it does
 from __future__ import annotations
 
 import itertools
+import logging
 import sys
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -34,12 +36,19 @@ from airflow_provider_starvideos.exceptions import (
 from airflow_provider_starvideos.hooks.starvideos import StarVideosHook
 from airflow_provider_starvideos.orders import journal, submitter
 from airflow_provider_starvideos.orders.journal import Journal
+from airflow_provider_starvideos.orders.record import Order, Row
 from airflow_provider_starvideos.orders.single import SingleOrder
 from tests.batch.desk import prompts
 from tests.orders.variables import LOG, NAME, Variables
 
 CONCURRENCY = 4
 ROWS = 20
+MANY_ROWS = 40  # where each end is at a write: there are few of them
+LOST = ("fox 3.", "fox 11.")  # prompts whose answers are lost
+VISITS = (1, 2, 3, 5, 13, 89)  # how often a line has run when the signal comes
+Line = tuple[str, int]  # file and number
+SILENT = logging.getLogger("tests.orders.silent")  # thousands of runs would log
+SILENT.setLevel(logging.CRITICAL)
 FILES = tuple(
     str(Path(next(iter(package.__path__))) / name) for name in ("submitter.py", "journal.py", "record.py", "single.py")
 )
@@ -95,43 +104,41 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     Variables().install(monkeypatch)
 
 
-def batch_of(api: FakeApi, variables: Variables, try_number: int = 1) -> Batch:
+def batch_of(api: FakeApi, variables: Variables, try_number: int = 1, rows: int = ROWS) -> Batch:
     """Return a try's batch, begun."""
-    orders = Journal(variables, NAME, try_number, LOG, sleep=lambda seconds: None)
+    orders = Journal(variables, NAME, try_number, SILENT, sleep=lambda seconds: None)
     orders.load()
-    rows = read_rows(prompts(ROWS), {}, api.get_conn().base_url)
     options = Options(CONCURRENCY, 1000, 0, False, False, 1, 60, 600)
-    batch = Batch(rows, orders, lambda: None, api, options, LOG, saving=None, stopping=lambda: False)
+    batch = Batch(all_rows()[:rows], orders, lambda: None, api, options, SILENT, saving=None, stopping=lambda: False)
     batch.begin()
     return batch
 
 
-def prompt_of(api: FakeApi) -> dict[str, str]:
-    """Return each row's prompt by its key."""
-    return {row.key: row.request.prompt for row in read_rows(prompts(ROWS), {}, api.get_conn().base_url)}
+@cache
+def all_rows() -> tuple[Row, ...]:
+    """Return as many rows as a test may order."""
+    return tuple(read_rows(prompts(MANY_ROWS), {}, FakeApi().get_conn().base_url))
 
 
-def on_record(api: FakeApi, variables: Variables) -> dict[str, Any]:
-    """Return the record's entries by prompt."""
-    names = prompt_of(api)
+def on_record(variables: Variables) -> dict[str, Order]:
+    """Return the journal's orders by prompt."""
+    names = {row.key: row.request.prompt for row in all_rows()}
     return {names[order.key]: order for order in variables.orders()}
 
 
-def doubtful(api: FakeApi, variables: Variables) -> list[str]:
-    """Return the prompts that the next try would not send."""
-    return [
-        prompt for prompt, order in on_record(api, variables).items() if str(order.state) in ("sending", "unconfirmed")
-    ]
+def unknown(variables: Variables) -> list[str]:
+    """Return the prompts of the orders that the next try would not send: their outcomes are unknown."""
+    return [prompt for prompt, order in on_record(variables).items() if str(order.state) in ("sending", "unconfirmed")]
 
 
-def test_a_kill_at_any_write(caplog: pytest.LogCaptureFixture) -> None:
-    """Before each order its intent is on record, and never are more rows in doubt than may be out at once."""
+def test_a_kill_at_any_write() -> None:
+    """Each intent is in the journal before its order is sent. Only the outcomes of orders in flight are unknown."""
     api, variables = FakeApi(), Variables()
     snapshots: list[dict[str, str]] = []
     unready: list[str] = []
 
     def sent(prompt: str) -> None:
-        if str(on_record(api, variables)[prompt].state) != "sending":
+        if str(on_record(variables)[prompt].state) != "sending":
             unready.append(prompt)
 
     api.watches = sent
@@ -142,49 +149,48 @@ def test_a_kill_at_any_write(caplog: pytest.LogCaptureFixture) -> None:
     for texts in snapshots:
         found = Variables()
         found.texts = texts
-        assert len(doubtful(api, found)) <= CONCURRENCY
+        assert len(unknown(found)) <= CONCURRENCY
     assert set(api.taken.values()) == {1}
 
 
-def test_a_kill_at_any_write_where_rows_stand_anywhere_in_the_record() -> None:
-    """A later try's rows come in another order: outcomes and intents are in objects of their own, written in turns."""
+def test_a_kill_at_any_write_with_rows_in_another_order() -> None:
+    """The rows of a later try are in other parts of the page, so outcomes and intents are written in turns."""
     api, variables = FakeApi(), Variables()
     batch = batch_of(api, variables)
     batch.journal.touch([batch.journal.open(row.key) for row in reversed(batch.rows)])
     batch.journal.commit()
     most = 0
 
-    def look(step: str, key: str, value: Any) -> None:
+    def count(step: str, key: str, value: Any) -> None:
         nonlocal most
         if step == "written":
             found = Variables()
             found.texts = dict(variables.texts)
-            most = max(most, len(doubtful(api, found)))
+            most = max(most, len(unknown(found)))
 
-    variables.watches = look
+    variables.watches = count
     batch_of(api, variables, 2).order()
     assert 2 < most <= CONCURRENCY
     assert set(api.taken.values()) == {1}
 
 
 def test_a_kill_at_any_write_orders_nothing_twice() -> None:
-    """The process ends at a write, for good: whatever was taken by then is on record, or in doubt."""
+    """The process ends at a write: what was accepted by then is in the journal, with its id or as unknown."""
     for number in itertools.count(1):
         api, variables = FakeApi(), Variables()
         if not _killed_at_write(api, variables, number):
             break
         taken = dict(api.taken)
-        doubt = doubtful(api, variables)
-        assert len(doubt) <= CONCURRENCY, number
-        second = batch_of(api, variables, 2)
-        second.order()
+        lost = unknown(variables)
+        assert len(lost) <= CONCURRENCY, number
+        batch_of(api, variables, 2, MANY_ROWS).order()
         assert set(api.taken.values()) == {1}, (number, taken)
-        assert set(api.taken) >= {f"fox {one}." for one in range(1, ROWS + 1)} - set(doubt), number
-    assert number > 10, "there were so many writes"
+        assert set(api.taken) >= {f"fox {one}." for one in range(1, MANY_ROWS + 1)} - set(lost), number
+    assert number > 20, "a write holds the intents of a few orders, so there are many"
 
 
 def _killed_at_write(api: FakeApi, variables: Variables, number: int) -> bool:
-    """Order until the ``number``-th write, from which on nothing is written any more; tell whether it came to it."""
+    """Order until the ``number``-th write, from which on nothing is written any more; return whether there was one."""
     count = itertools.count(1)
 
     def refuses(step: str, key: str, value: Any) -> bool:
@@ -195,7 +201,7 @@ def _killed_at_write(api: FakeApi, variables: Variables, number: int) -> bool:
 
     variables.refuses = refuses
     try:
-        batch_of(api, variables).order()
+        batch_of(api, variables, rows=MANY_ROWS).order()
     except Killed:
         return True
     finally:
@@ -208,23 +214,17 @@ def _never(prompt: str) -> None:
     raise AssertionError(f"{prompt} was sent after the kill")
 
 
-def lines_until_the_end(api: FakeApi, variables: Variables, stop_at: int) -> tuple[int, str]:
-    """Order, and raise at the given line that the deciding thread runs; return how many it ran, and where it was."""
-    count, where = 0, ""
+def order_until(api: FakeApi, variables: Variables, line: Line | None = None, visit: int = 0) -> Counter[Line]:
+    """Order, and raise where the deciding thread runs a line for the given time; return how often it ran each line."""
+    visits = Counter[Line]()
 
     def trace(frame: FrameType, event: str, arg: Any) -> Any:
-        nonlocal count, where
         if frame.f_code.co_filename not in FILES:
             return None
         if event == "line":
-            count += 1
-            if count == stop_at:
-                names = []
-                caller: FrameType | None = frame
-                while caller is not None:
-                    names.append(caller.f_code.co_name)
-                    caller = caller.f_back
-                where = " ".join(names[:8])
+            here = (frame.f_code.co_filename, frame.f_lineno)
+            visits[here] += 1
+            if here == line and visits[here] == visit:
                 raise Killed
         return trace
 
@@ -236,29 +236,37 @@ def lines_until_the_end(api: FakeApi, variables: Variables, stop_at: int) -> tup
         pass
     finally:
         sys.settrace(None)
-    return count, where
+    return visits
+
+
+def stops() -> list[tuple[Line, int]]:
+    """Return where to stop: at each line that ordering runs, its first times, some later ones, and its last."""
+    visits = order_until(FakeApi(LOST), Variables())
+    return [
+        (line, visit)
+        for line, times in sorted(visits.items())
+        for visit in sorted({*(one for one in VISITS if one < times), times})
+    ]
 
 
 @pytest.mark.parametrize("part", range(4))
-def test_a_signal_between_any_two_lines(part: int) -> None:
-    """No outcome is unknown but those whose answers were lost, and no id is lost, also where the signal comes while
-    the end is written. The next try orders what is missing, once.
+def test_a_signal_at_any_line(part: int) -> None:
+    """No outcome is unknown except of the orders whose answers were lost. No id is lost, also where the signal comes
+    while the end is written. The next try orders what is missing, once.
     """
-    lost = ("fox 3.", "fox 11.")
-    total, _ = lines_until_the_end(FakeApi(lost), Variables(), -1)
-    assert total > 800
-    for stop_at in range(1 + part, total, 4 * 3):
-        api, variables = FakeApi(lost), Variables()
-        _, where = lines_until_the_end(api, variables, stop_at)
-        record = on_record(api, variables)
-        doubt = set(doubtful(api, variables)) - set(lost)
-        assert not doubt, (stop_at, where)
+    every = stops()
+    assert len({line for line, _ in every}) > 150
+    for line, visit in every[part::4]:
+        api, variables = FakeApi(LOST), Variables()
+        order_until(api, variables, line, visit)
+        record = on_record(variables)
+        assert set(unknown(variables)) <= set(LOST), (line, visit)
         for prompt, video_id in api.ids.items():
-            assert record[prompt].video_id == video_id or prompt in lost, (stop_at, where, prompt)
+            assert record[prompt].video_id == video_id or prompt in LOST, (line, visit, prompt)
         before = dict(api.taken)
         batch_of(api, variables, 2).order()
-        assert set(api.taken.values()) == {1}, (stop_at, where, before)
-        assert len(api.taken) >= ROWS - len(doubt), (stop_at, where)
+        assert set(api.taken.values()) == {1}, (line, visit, before)
+        assert len(api.taken) == ROWS, (line, visit)
 
 
 def test_a_signal_just_before_the_end_is_put_on_record(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -274,12 +282,12 @@ def test_a_signal_just_before_the_end_is_put_on_record(monkeypatch: pytest.Monke
     api, variables = FakeApi(), Variables()
     with pytest.raises(Killed):
         batch_of(api, variables).order()
-    assert doubtful(api, variables) == []
-    assert {prompt: order.video_id for prompt, order in on_record(api, variables).items()} == api.ids
+    assert unknown(variables) == []
+    assert {prompt: order.video_id for prompt, order in on_record(variables).items()} == api.ids
 
 
 def test_a_second_signal_while_it_waits_for_the_answers(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What was answered by then is on record, what is still out is in doubt."""
+    """The answers that came by then are in the journal. The outcomes of orders in flight are unknown."""
     api, variables = FakeApi(), Variables()
     go, hanging = threading.Event(), threading.Event()
 
@@ -309,14 +317,14 @@ def test_a_second_signal_while_it_waits_for_the_answers(monkeypatch: pytest.Monk
             batch.order()
     finally:
         go.set()
-    record = on_record(api, variables)
+    record = on_record(variables)
     assert str(record["fox 6."].state) == "sending"
     known = {prompt for prompt, order in record.items() if order.video_id and order.video_id == api.ids.get(prompt)}
     assert len(known) >= 2
 
 
-def test_an_error_nobody_thought_of(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whatever a sending thread dies of, its row is in doubt, and the others are ordered."""
+def test_an_unforeseen_error_of_a_sending_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The outcome of its row is unknown, and the other rows are ordered."""
     api, variables = FakeApi(), Variables()
 
     def fails(prompt: str) -> None:
@@ -327,8 +335,8 @@ def test_an_error_nobody_thought_of(monkeypatch: pytest.MonkeyPatch) -> None:
     batch = batch_of(api, variables)
     batch.order()
     batch.take({})
-    assert doubtful(api, variables) == ["fox 5."]
-    assert "MemoryError: no more room" in str(on_record(api, variables)["fox 5."].error)
+    assert unknown(variables) == ["fox 5."]
+    assert "MemoryError: no more room" in str(on_record(variables)["fox 5."].error)
     with pytest.raises(StarVideosBatchError):
         batch.check("")
 
