@@ -42,7 +42,7 @@ test-dist: dist ## Install what dist has into an empty environment, and look at 
 stranger: dist ## Follow the README in an empty folder with nothing but Python, with pip and with uv
 	@sh dev/stranger.sh
 
-crash-matrix: $(READY) ## Run the whole crash matrix, and write its table into docs/reliability.md
+crash-matrix: $(READY) ## Run the whole crash matrix, and write its tables into docs/crash_matrix.md
 	@$(RUN) dev.crash_matrix
 
 bench: $(READY) ## Measure: ratios to peers of the same run

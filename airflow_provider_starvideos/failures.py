@@ -1,21 +1,73 @@
 """How an error ends an Airflow task: a permanent one becomes ``AirflowFailException``, which Airflow doesn't retry.
 
-Every other error stays what it is, and the task's ``retries`` apply.
+Every other error stays what it is, and the task's ``retries`` apply. Each ends with the address of its documentation.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 from airflow.providers.common.compat.sdk import AirflowFailException, AirflowSensorTimeout
 
 from airflow_provider_starvideos import metrics
 from airflow_provider_starvideos.exceptions import (
+    StarVideosAuthenticationError,
+    StarVideosBatchError,
+    StarVideosDownloadError,
     StarVideosError,
+    StarVideosQuotaError,
+    StarVideosRateLimitError,
+    StarVideosRecordError,
+    StarVideosRejectedError,
+    StarVideosServerError,
+    StarVideosStorageError,
+    StarVideosUnconfirmedError,
     StarVideosVideoFailedError,
     StarVideosWaitTimeoutError,
 )
+
+# Where the pages are. The project has no public address yet: this is their folder in a checkout and in the sdist.
+DOCS = "docs"
+RUNBOOK: Mapping[type[StarVideosError], str] = {
+    StarVideosUnconfirmedError: "order-outcome-unknown",
+    StarVideosVideoFailedError: "video-failed",
+    StarVideosBatchError: "rows-without-a-video",
+    StarVideosWaitTimeoutError: "wait-timed-out",
+    StarVideosQuotaError: "no-credit",
+    StarVideosAuthenticationError: "key-refused",
+    StarVideosRateLimitError: "rate-limit",
+    StarVideosRejectedError: "request-refused",
+    StarVideosServerError: "api-down",
+    StarVideosStorageError: "input-cant-be-read",
+    StarVideosDownloadError: "video-not-saved",
+    StarVideosRecordError: "journal-cant-be-read-or-written",
+}
+"""Kinds of errors that have a section of the runbook, with its anchor. All others have a row of docs/errors.md."""
+
+
+def help_address(kind: type[StarVideosError]) -> str:
+    """Return where the documentation says what to do about a kind of error.
+
+    :param kind: its class
+    :return: the address of a section of the runbook, or of the row of the error's nearest public class
+    """
+    for base in kind.__mro__:
+        if base in RUNBOOK:
+            return f"{DOCS}/runbook.md#{RUNBOOK[base]}"
+        if not base.__name__.startswith("_"):
+            return f"{DOCS}/errors.md#{base.__name__.lower()}"
+    return f"{DOCS}/errors.md"
+
+
+def add_help(error: StarVideosError) -> None:
+    """Let an error's message end with the address of its documentation.
+
+    :param error: one that is about to end a task
+    """
+    text = str(error)
+    if f"{DOCS}/" not in text.rpartition("\n")[2]:
+        error.args = (f"{text}\nMore: {help_address(type(error))}",)
 
 
 @contextmanager
@@ -29,6 +81,7 @@ def operator_failures(conn_id: str | None = None) -> Iterator[None]:
     except StarVideosError as error:
         if conn_id and isinstance(error, StarVideosVideoFailedError):
             metrics.count("failed", conn_id)
+        add_help(error)
         if error.permanent:
             raise AirflowFailException(str(error)) from error
         raise

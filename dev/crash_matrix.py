@@ -14,7 +14,7 @@ from typing import Any
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "build" / "crash-matrix.jsonl"
-DOCS = ROOT / "docs" / "reliability.md"
+DOCS = ROOT / "docs" / "crash_matrix.md"
 FOLDER = "tests/airflow/crash"
 TESTS = (
     f"{FOLDER}/test_crash_matrix.py",
@@ -34,8 +34,8 @@ BATCH = {
     "failed": "failed",
     "lost": "lost",
     "tries": "tries",
-    "state": "the task",
-    "told": "told",
+    "state": "task",
+    "told": "log says",
 }
 """The columns of the batches' table."""
 
@@ -56,13 +56,16 @@ def measured() -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
 
 
 def told(row: dict[str, Any]) -> str:
-    """Return what the user was told, for a cell."""
+    """Return what the log said, for a cell."""
     return str(row["told"]).replace("|", "\\|").strip()
 
 
 def table(rows: list[dict[str, Any]]) -> str:
     """Return the rows as a Markdown table."""
-    lines = ["| what happened | waiting | billed | delivered | tries | told |", "| --- | --- | --: | --: | --: | --- |"]
+    lines = [
+        "| what happened | waiting | billed | delivered | tries | log says |",
+        "| --- | --- | --: | --: | --: | --- |",
+    ]
     for row in rows:
         waits = ", ".join(wait for wait in WAITS if wait in row["waits"])
         cells = [row["what"], waits, row["billed"], row["delivered"], row["tries"], told(row)]

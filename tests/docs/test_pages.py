@@ -16,6 +16,7 @@ from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_3_PLUS
 from airflow_provider_starvideos import exceptions
 from airflow_provider_starvideos.emulator.__main__ import build_parser
 from airflow_provider_starvideos.emulator.faults import parse_fault, read_fault
+from airflow_provider_starvideos.failures import help_address
 from airflow_provider_starvideos.metrics import METRICS
 from dev import layers, pages
 
@@ -202,9 +203,32 @@ def test_links_lead_somewhere(page: Path) -> None:
         file = (page.parent / name).resolve() if name else page
         assert file.exists(), target
         if anchor:
-            heads = re.findall(r"^#+ (.*)$", file.read_text(), re.MULTILINE)
-            anchors = {re.sub(r"[^\w\- ]", "", head.lower()).replace(" ", "-") for head in heads}
-            assert anchor in anchors, target
+            assert anchor in anchors_of(file), target
+
+
+def anchors_of(page: Path) -> set[str]:
+    """Return the anchors of a page: those that GitHub makes of its headings, and those that it sets itself."""
+    text = page.read_text()
+    heads = re.findall(r"^#+ (.*)$", FENCE.sub("", text), re.MULTILINE)
+    made = {re.sub(r"[^\w\- ]", "", head.lower()).replace(" ", "-") for head in heads}
+    return made | set(re.findall(r'<a id="([^"]+)"></a>', text))
+
+
+def test_every_error_leads_to_its_documentation() -> None:
+    """The address at the end of an error's message is that of a section of the runbook, or of a row of Errors."""
+    for name, kind in error_classes().items():
+        file, _, anchor = help_address(kind).partition("#")
+        assert anchor in anchors_of(ROOT / file), name
+        assert f'<a id="{name.lower()}"></a>' in (DOCS / "errors.md").read_text()
+
+
+def error_classes() -> dict[str, type[exceptions.StarVideosError]]:
+    """Return the public errors by name."""
+    return {
+        name: kind
+        for name, kind in vars(exceptions).items()
+        if isinstance(kind, type) and name.startswith("StarVideos")
+    }
 
 
 def rows(page: str, column: int = 0) -> dict[str, list[str]]:
@@ -213,23 +237,19 @@ def rows(page: str, column: int = 0) -> dict[str, list[str]]:
     for line in (DOCS / page).read_text().splitlines():
         cells = [cell.strip() for cell in line.strip("| ").split(" | ")]
         if line.startswith("| `") and len(cells) > 1:
-            found[cells[column].strip("`")] = cells
+            found[cells[column].partition("<a ")[0].strip("`")] = cells
     return found
 
 
 def test_every_error_has_a_row() -> None:
     """With what it means, what to do, and whether a retry may help, as ``permanent`` says."""
     told = {name: cells for name, cells in rows("errors.md").items() if name.startswith("StarVideos")}
-    classes = {
-        name: kind
-        for name, kind in vars(exceptions).items()
-        if isinstance(kind, type) and name.startswith("StarVideos")
-    }
+    classes = error_classes()
     assert told.keys() == classes.keys()
     assert {name: cells[-1] for name, cells in told.items()} == {
         name: "no" if kind.permanent else "yes" for name, kind in classes.items()
     }
-    assert all(len(cells) == 4 and all(cells) for cells in told.values())
+    assert all(len(cells) == 5 and all(cells) for cells in told.values())
 
 
 TOLD_BY_CLASS = {

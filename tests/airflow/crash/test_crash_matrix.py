@@ -1,4 +1,4 @@
-"""The whole crash matrix, group by group; ``make crash-matrix`` runs it and writes the table of docs/reliability.md."""
+"""The whole crash matrix, group by group; ``make crash-matrix`` runs it and writes docs/crash_matrix.md."""
 
 import pytest
 from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_3_PLUS
