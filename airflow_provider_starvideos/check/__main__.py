@@ -14,28 +14,28 @@ from pathlib import Path
 
 from airflow_provider_starvideos.api.polling import DEFAULT_POLL_INTERVAL, DEFAULT_TIMEOUT
 from airflow_provider_starvideos.api.protocol import Endpoint
+from airflow_provider_starvideos.check.assumptions import Outcome
 from airflow_provider_starvideos.check.evidence import Evidence
 from airflow_provider_starvideos.check.free import FREE
-from airflow_provider_starvideos.check.order import order_one
+from airflow_provider_starvideos.check.one_video import order_one
 from airflow_provider_starvideos.check.paid import PAID
-from airflow_provider_starvideos.check.probes import UNKNOWN, ask
+from airflow_provider_starvideos.check.probes import UNKNOWN, probe
 from airflow_provider_starvideos.check.report import EXIT_COULD_NOT_RUN, Report
-from airflow_provider_starvideos.check.table import Outcome
 from airflow_provider_starvideos.clients.sync import SyncClient
 from airflow_provider_starvideos.exceptions import StarVideosConfigurationError, StarVideosError
 from airflow_provider_starvideos.hooks.connection import endpoint_of
 
 URL_VARIABLE, KEY_VARIABLE = "STARVIDEOS_API_URL", "STARVIDEOS_API_KEY"
-NEEDED_TO_ORDER = ("key-taken", "query-path", "id-unknown", "path-apart")
-"""Unless all of these hold, an ordered video might be paid for and never found."""
+# Unless all of these hold, an ordered video might be paid for and never found.
+NEEDED_TO_ORDER = ("id-unknown", "path-apart")
 EPILOG = f"""\
 Without --conn-id the key is read from {KEY_VARIABLE}, and the base URL from {URL_VARIABLE} (default: the vendor's).
-exit status: 0 all assumptions held that could be told, 1 some didn't, 2 the check couldn't run, 130 interrupted"""
+exit status: 0 no assumption is known not to hold, 1 one doesn't hold, 2 the check couldn't run, 130 interrupted"""
 
 
 @dataclass
 class _Given:
-    """A connection that isn't Airflow's: what the environment gives."""
+    """A connection from the environment, not from Airflow."""
 
     host: str | None
     password: str | None
@@ -57,14 +57,14 @@ def build_parser() -> argparse.ArgumentParser:
     add("--conn-id", metavar="ID", help="Airflow connection to take URL and key from")
     add("--json", type=Path, metavar="FILE", help="write the report there as JSON, fit for a bug report: no secrets")
     add("--no-order-probe", action="store_true", help="don't send the two invalid orders that must be refused")
-    add("--order-one-video", action="store_true", help="order one video of 3 seconds, which COSTS MONEY")
+    add("--order-one-video", action="store_true", help="order one video of 3 seconds: COSTS MONEY")
     add("--poll-interval", type=_seconds, default=DEFAULT_POLL_INTERVAL, metavar="SECONDS", help="default: %(default)g")
     add("--timeout", type=_seconds, default=DEFAULT_TIMEOUT, metavar="SECONDS", help="for that video (%(default)g)")
     return parser
 
 
 def _seconds(text: str) -> float:
-    """Read a time: a wrong one must not end the check once a video is ordered."""
+    """Read a time. It is checked now, because an error later would come after the order."""
     seconds = float(text)
     if not 0 < seconds < float("inf"):
         raise argparse.ArgumentTypeError(f"must be more than 0 (got {text})")
@@ -90,15 +90,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         _gather(evidence, arguments)
     except KeyboardInterrupt:
-        evidence.facts["interrupted"] = True
-    except Exception:  # noqa: BLE001  a video may be ordered: the report is owed whatever happens
-        evidence.facts["crashed"] = evidence.redact(traceback.format_exc(), 4000)
+        evidence.interrupted = True
+    except Exception:  # noqa: BLE001  a video may be ordered, so the report is always written
+        evidence.crashed = evidence.redact(traceback.format_exc(), 4000)
     if UNKNOWN not in evidence.exchanges or evidence.exchanges[UNKNOWN].response is None:
         why = evidence.seen(evidence.exchanges[UNKNOWN]) if UNKNOWN in evidence.exchanges else "It was ended."
         _say(f"The check couldn't run. {why}")
         return EXIT_COULD_NOT_RUN
     table = (*FREE, *PAID) if arguments.order_one_video else FREE
-    report = Report(evidence, [(assumption, assumption.look(evidence)) for assumption in table])
+    report = Report(evidence, [(assumption, assumption.judge(evidence)) for assumption in table])
     unwritten = _write(report, arguments.json) if arguments.json else None
     _say(report.as_text(), to=sys.stdout)
     if unwritten:
@@ -117,11 +117,11 @@ def _write(report: Report, path: Path) -> str | None:
 
 
 def _gather(evidence: Evidence, arguments: argparse.Namespace) -> None:
-    """Ask all that is to be asked."""
-    with SyncClient() as transport:
-        ask(evidence, transport, with_orders=not arguments.no_order_probe, say=_say)
+    """Send all requests."""
+    with SyncClient() as client:
+        probe(evidence, client, with_orders=not arguments.no_order_probe, say=_say)
         if arguments.order_one_video and _may_order(evidence):
-            order_one(evidence, transport, poll_interval=arguments.poll_interval, timeout=arguments.timeout, say=_say)
+            order_one(evidence, client, poll_interval=arguments.poll_interval, timeout=arguments.timeout, say=_say)
 
 
 def _endpoint(conn_id: str | None) -> Endpoint:
@@ -141,11 +141,11 @@ def _endpoint(conn_id: str | None) -> Endpoint:
 
 
 def _may_order(evidence: Evidence) -> bool:
-    """Tell whether everything that an order needs was seen to hold."""
+    """Return whether everything that an order needs was seen to hold."""
     wrong = [
         assumption.name
         for assumption in FREE
-        if assumption.name in NEEDED_TO_ORDER and assumption.look(evidence).outcome is not Outcome.HELD
+        if assumption.name in NEEDED_TO_ORDER and assumption.judge(evidence).outcome is not Outcome.HELD
     ]
     if not evidence.may_order:
         wrong.append("order-refused")
@@ -159,5 +159,5 @@ def _say(text: str, to: object = None) -> None:
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # the report is owed to who ends it otherwise, too
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # SIGTERM gives the report, too
     sys.exit(main())

@@ -1,4 +1,4 @@
-"""What was asked and what came back: sent by the provider's own transport, kept without secrets."""
+"""What was asked and what came back. Decides what of it may be shown: nothing secret."""
 
 from __future__ import annotations
 
@@ -15,33 +15,18 @@ from airflow_provider_starvideos.api.models import VideoTask
 from airflow_provider_starvideos.api.protocol import Endpoint, HttpRequest, HttpResponse, lost
 from airflow_provider_starvideos.api.redaction import forms_of, hide_urls
 from airflow_provider_starvideos.api.retry import was_not_accepted
-from airflow_provider_starvideos.exceptions import (
-    StarVideosConnectionError,
-    StarVideosError,
-)
+from airflow_provider_starvideos.exceptions import StarVideosConnectionError, StarVideosError
 
-SHOWN_HEADERS = (
-    "allow",
-    "connection",
-    "content-encoding",
-    "content-length",
-    "content-type",
-    "date",
-    "retry-after",
-    "server",
-    "transfer-encoding",
-    "x-request-id",
-)
-"""Others are told by name only: cookies and the like may be secrets."""
+# Of other headers only the names are shown: cookies and the like may be secrets.
+SHOWN_HEADERS = ("content-encoding", "content-length", "content-type", "date", "retry-after", "server", "x-request-id")
 SHOWN_BODY_CHARACTERS = 600
 SHORT_BODY_CHARACTERS = 160
-SHORTEST_KEY_PART = 6
-"""A server may echo the key's beginning or end; so many characters of it are taken for that."""
+SHORTEST_KEY_PART = 6  # characters of the key's beginning or end that a server may echo
 URL = re.compile(r"(https?:(?:\\?/){2})(?:[^\s/\\\"'<>?#@]*@)?([^\s/\\\"'<>?#]+)[^\s\"'<>]*", re.IGNORECASE)
 
 
 class Redactor:
-    """Takes secrets out of texts: the key, also in part, and of every URL all but its host.
+    """Removes secrets from texts: the key, also in part, and of every URL all except its host.
 
     :param key: the API key
     """
@@ -53,7 +38,7 @@ class Redactor:
 
     def __call__(self, text: str, limit: int = SHOWN_BODY_CHARACTERS) -> str:
         """Return a text for the report, in one line."""
-        # Cut only then: a part of a key would be left where the cut goes through it.
+        # Before the text is cut: a cut through the key would leave a part of it.
         for secret in self._secrets:
             text = text.replace(secret, "***")
         text = hide_urls(URL.sub(r"\1\2/…", text))
@@ -95,7 +80,7 @@ class Exchange:
 
     @property
     def status(self) -> int:
-        """The answer's status; 0 without one."""
+        """The answer's status, 0 without one."""
         return self.response.status if self.response else 0
 
     @property
@@ -114,10 +99,14 @@ class Exchange:
 
 
 class Sender(Protocol):
-    """One of the provider's transports."""
+    """One of the provider's clients."""
 
     def send(self, request: HttpRequest) -> HttpResponse:
         """Send one request and return its answer."""
+
+
+class NoEvidenceError(Exception):
+    """Something wasn't asked for, or got no answer. The message says what."""
 
 
 def moment(seconds: float) -> str:
@@ -127,26 +116,36 @@ def moment(seconds: float) -> str:
 
 @dataclass
 class Evidence:
-    """All that was asked so far, and what of it may be shown.
+    """All that was asked for so far, and what of it may be shown.
 
     :param endpoint: the API
     :param exchanges: in order, by label
-    :param facts: what the ordered video showed, see ``paid``
+    :param polls: of the ordered video
+    :param wait_seconds: how long the ordered video took; None: it isn't completed
+    :param wait_error: why the wait for it ended
+    :param fetched: what came of fetching its result: ``bytes``, or ``unsafe`` or ``error``
+    :param interrupted: the user ended the check
+    :param crashed: the traceback of an error of the check itself
     """
 
     endpoint: Endpoint
     exchanges: dict[str, Exchange] = field(default_factory=dict)
-    facts: dict[str, Any] = field(default_factory=dict)
+    polls: list[Exchange] = field(default_factory=list)
+    wait_seconds: float | None = None
+    wait_error: str | None = None
+    fetched: dict[str, object] = field(default_factory=dict)
+    interrupted: bool = False
+    crashed: str | None = None
 
     def __post_init__(self) -> None:
         self.redact = Redactor(self.endpoint.key)
 
-    def ask(self, label: str, transport: Sender, request: HttpRequest) -> Exchange:
+    def ask(self, label: str, client: Sender, request: HttpRequest) -> Exchange:
         """Send one request, once, and keep what came of it, also where Ctrl-C comes in between."""
         response, failure = None, lost(request, "interrupted", sent=True)
         started, clock = time.time(), time.monotonic()
         try:
-            response = transport.send(request)
+            response = client.send(request)
         except StarVideosConnectionError as error:
             failure = error
         finally:
@@ -154,25 +153,40 @@ class Evidence:
             self.exchanges[label] = Exchange(label, request, response, gone, started, time.monotonic() - clock)
         return self.exchanges[label]
 
+    def exchange(self, label: str) -> Exchange:
+        """Return an exchange that has an answer.
+
+        :raises NoEvidenceError: there is none
+        """
+        exchange = self.exchanges.get(label)
+        if exchange is None or exchange.response is None:
+            raise NoEvidenceError(self.seen(exchange) if exchange else f"not asked: {label}")
+        return exchange
+
+    @property
+    def answered(self) -> list[Exchange]:
+        """All exchanges that have an answer."""
+        return [one for one in self.exchanges.values() if one.response]
+
     @property
     def ordered(self) -> list[str]:
-        """Ids of all videos that the server says were ordered, whatever the order was for."""
+        """The ids of all videos that were ordered, by any order."""
         answers = [one.read() for one in self.exchanges.values() if one.request.is_order]
         return [answer.id for answer in answers if isinstance(answer, VideoTask)]
 
     @property
-    def in_doubt(self) -> list[Exchange]:
-        """The orders of which nobody can tell whether they were accepted."""
+    def unconfirmed(self) -> list[Exchange]:
+        """The orders whose outcome is unknown."""
         orders = [(one, one.read()) for one in self.exchanges.values() if one.request.is_order]
         return [one for one, read in orders if isinstance(read, StarVideosError) and not was_not_accepted(read)]
 
     @property
     def may_order(self) -> bool:
-        """Every order so far was refused; after any other no more is sent."""
-        return not self.ordered and not self.in_doubt
+        """Every order so far was refused. After any other answer no more is sent."""
+        return not self.ordered and not self.unconfirmed
 
     def what_to_look_for(self, exchange: Exchange) -> str:
-        """Return what somebody needs who looks for an order in the account."""
+        """Return what a user needs to look for an order in the account."""
         sent = self.redact((exchange.request.body or b"").decode())
         return f"sent to {self.endpoint.base_url} at {exchange.at}: {sent}"
 
@@ -186,16 +200,19 @@ class Evidence:
 
     def shown(self, exchange: Exchange) -> dict[str, Any]:
         """Return an exchange for the JSON report."""
-        request, response = exchange.request, exchange.response
-        path = request.url.removeprefix(self.endpoint.base_url)
-        told: dict[str, Any] = {"label": exchange.label, "method": request.method, "path": path}
-        told |= {"at": exchange.at, "seconds": round(exchange.seconds, 3)}
+        request, response, headers = exchange.request, exchange.response, exchange.headers
+        shown: dict[str, Any] = {
+            "label": exchange.label,
+            "method": request.method,
+            "path": request.url.removeprefix(self.endpoint.base_url),
+            "at": exchange.at,
+            "seconds": round(exchange.seconds, 3),
+        }
         if request.body is not None:
-            told["sent"] = self.redact(request.body.decode())
+            shown["sent"] = self.redact(request.body.decode())
         if response is None:
-            return told | {"lost": self.redact(str(exchange.lost))}
-        headers = exchange.headers
-        return told | {
+            return shown | {"lost": self.redact(str(exchange.lost))}
+        return shown | {
             "status": response.status,
             "headers": {name: self.redact(headers[name], 100) for name in SHOWN_HEADERS if name in headers},
             "other_headers": [self.redact(name, 60) for name in sorted(headers) if name not in SHOWN_HEADERS][:40],

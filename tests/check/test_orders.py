@@ -1,4 +1,4 @@
-"""What the check orders: nothing unless it is told to, then one video, and never a second one, whatever happens."""
+"""What the check orders: nothing by default, with an option one video, and never a second one."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import pytest
 
 from airflow_provider_starvideos.api.validation import build_request
 from airflow_provider_starvideos.check.__main__ import main
-from airflow_provider_starvideos.check.order import PROMPT
+from airflow_provider_starvideos.check.one_video import PROMPT
 from airflow_provider_starvideos.check.probes import INVALID_ORDER, UNKNOWN
 from airflow_provider_starvideos.emulator import Emulator
 from airflow_provider_starvideos.exceptions import StarVideosValidationError
@@ -34,7 +34,7 @@ def posts(standin: StandIn) -> int:
 
 
 def test_no_video_can_be_made_of_the_invalid_order() -> None:
-    """No prompt, and no field that a server could take as it is; an input at a name that never has an address."""
+    """It has no prompt, no field with a valid value, and an input at a name that never has an address."""
     order = json.loads(INVALID_ORDER)
     assert "prompt" not in order
     names = {"referenceVideos": "reference_videos"}
@@ -57,7 +57,7 @@ def test_the_emulator_refuses_the_invalid_order(check: Any) -> None:
 def test_a_server_that_takes_an_invalid_order(
     kind: str, sent: int, start: Any, check: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """With the wrong key, too: it is said loudly, with the id, and no further order of any kind is sent."""
+    """With the wrong key, too: the report says so, with the id, and no further order is sent."""
     standin = start({kind: TAKEN})
     status, report = check(standin.base_url, *ORDER)
     said = capsys.readouterr()
@@ -68,13 +68,13 @@ def test_a_server_that_takes_an_invalid_order(
 
 @pytest.mark.parametrize("answer", UNCLEAR)
 @pytest.mark.parametrize(("kind", "sent"), [("key order", 1), ("invalid", 2), ("order", 3)])
-def test_after_an_order_of_which_nobody_can_tell_none_is_sent(
+def test_after_an_order_of_unknown_outcome_none_is_sent(
     kind: str, sent: int, answer: str, start: Any, check: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """It is sent once; when, where to and what is told, so that somebody can look for it."""
+    """It is sent once. The report says when, where to and what, so that the user can look for it."""
     standin = start({kind: UNCLEAR[answer]})
     status, report = check(standin.base_url, *ORDER)
-    assert (status, len(report["in_doubt"]), report["ordered"], posts(standin)) == (1, 1, [], sent)
+    assert (status, len(report["unconfirmed"]), report["ordered"], posts(standin)) == (1, 1, [], sent)
     (warning,) = report["warnings"]
     assert f"!!! {warning}" in capsys.readouterr().out
     assert re.search(f"sent to {standin.base_url} at {WHEN}: ", warning)
@@ -82,7 +82,7 @@ def test_after_an_order_of_which_nobody_can_tell_none_is_sent(
 
 
 def test_orders_are_announced_before_they_are_sent(start: Any, check: Any, capsys: pytest.CaptureFixture[str]) -> None:
-    """Whoever watches knows what goes out, and when: also if this process is killed a moment later."""
+    """The user knows what is sent, and when, also if this process is killed a moment later."""
     seen: dict[str, str] = {}
 
     def note(kind: str) -> Any:
@@ -93,17 +93,17 @@ def test_orders_are_announced_before_they_are_sent(start: Any, check: Any, capsy
         return change
 
     check(start({kind: note(kind) for kind in ("key order", "invalid", "order")}).base_url, *ORDER)
-    assert "invalid order with a key that is none" in seen["key order"]
+    assert "invalid order with a wrong key" in seen["key order"]
     assert "invalid order, which must be refused" in seen["invalid"]
     assert re.search(f"Ordering one video of 3 seconds at {WHEN}. This costs money.* {PROMPT}", seen["order"])
 
 
 def test_without_the_probe_nothing_is_posted(start: Any, check: Any) -> None:
-    """What only it could show is unknown."""
+    """Assumptions that need it are unknown."""
     standin = start()
     status, report = check(standin.base_url, "--no-order-probe")
     assert (status, posts(standin)) == (0, 0)
-    unknown = {name for name, outcome in outcomes(report).items() if outcome == "can't be told"}
+    unknown = {name for name, outcome in outcomes(report).items() if outcome == "unknown"}
     assert unknown >= {"key-wrong-order", "order-path", "order-refused"}
 
 
@@ -125,10 +125,10 @@ def test_no_video_is_ordered_where_it_might_be_lost(changes: dict[str, Any], sta
 
 @pytest.mark.parametrize("sent_signal", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize("kind", ["invalid", "order", "query", UNKNOWN])
-def test_whoever_interrupts_it_learns_what_to_look_for(
+def test_an_interrupted_check_says_what_to_look_for(
     kind: str, sent_signal: signal.Signals, start: Any, tmp_path: Path
 ) -> None:
-    """Ctrl-C while a request hangs: nothing is sent again, and the report tells of every order."""
+    """Ctrl-C while a request hangs: nothing is sent again, and the report names every order."""
     hangs, go_on = threading.Event(), threading.Event()
 
     def hang(usual: Reply, number: int) -> Reply:
@@ -159,8 +159,10 @@ def test_whoever_interrupts_it_learns_what_to_look_for(
     report = json.loads(path.read_text("utf-8"))
     assert (process.returncode, report["interrupted"]) == (130, True)
     assert posts(standin) == {"invalid": 2, "order": 3, "query": 3}[kind]
-    ordered, in_doubt = {"invalid": ([], ["invalid order"]), "order": ([], ["order"]), "query": ([VIDEO_ID], [])}[kind]
-    assert (report["ordered"], report["in_doubt"]) == (ordered, in_doubt)
+    ordered, unconfirmed = {"invalid": ([], ["invalid order"]), "order": ([], ["order"]), "query": ([VIDEO_ID], [])}[
+        kind
+    ]
+    assert (report["ordered"], report["unconfirmed"]) == (ordered, unconfirmed)
     assert f"!!! {report['warnings'][0]}" in out
     assert "Interrupted" in out
 
@@ -173,7 +175,7 @@ def test_a_flaw_of_the_check_itself_hides_no_order(
     def fail(*_: object) -> None:
         raise ZeroDivisionError(f"with {KEY}")
 
-    monkeypatch.setattr("airflow_provider_starvideos.check.order._fetch", fail)
+    monkeypatch.setattr("airflow_provider_starvideos.check.one_video._fetch", fail)
     status, report = check(start().base_url, *ORDER)
     assert (status, report["ordered"]) == (2, [VIDEO_ID])
     assert "ZeroDivisionError: with ***" in report["crashed"]
@@ -190,10 +192,10 @@ def test_a_time_that_is_none_is_refused_at_once(option: str, value: str, start: 
     assert (ended.value.code, standin.requests) == (2, [])
 
 
-def test_a_report_that_can_have_no_file_costs_nothing(
+def test_without_a_folder_for_the_report_nothing_is_sent(
     start: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """It is said before anything is ordered."""
+    """The folder is checked before anything is ordered."""
     standin = start()
     monkeypatch.setenv("STARVIDEOS_API_URL", standin.base_url)
     monkeypatch.setenv("STARVIDEOS_API_KEY", KEY)
@@ -201,7 +203,7 @@ def test_a_report_that_can_have_no_file_costs_nothing(
     assert standin.requests == []
 
 
-def test_the_report_is_written_though_nobody_reads_the_text(start: Any, tmp_path: Path) -> None:
+def test_the_report_is_written_also_where_the_text_has_no_reader(start: Any, tmp_path: Path) -> None:
     """As in ``… | head``."""
     path = tmp_path / "report.json"
     env = {**os.environ, "STARVIDEOS_API_URL": start().base_url, "STARVIDEOS_API_KEY": KEY}
