@@ -1,1 +1,1 @@
-"""The StarVideos protocol: what to send, how to read it, when to send it again. Pure: no I/O, no Airflow."""
+"""The StarVideos protocol: what to send, how to read answers, when to send again. Pure: no I/O, no Airflow."""

@@ -1,9 +1,7 @@
-"""What an answer of the StarVideos API means: a video, or an error. Nothing else reads the wire.
+"""What an answer of the StarVideos API means: a video, or an error. No other module reads answers.
 
-Fields and statuses are from the vendor's pages "StarVideos O3 - Create Task" and "StarVideos O3 - Query Task". Error
-statuses and bodies aren't documented: what other public clients of the same server saw is understood, and anything else
-gives a clear error. ``payloads`` finds the video in an answer, ``refusals`` an error in a success, ``reasons`` the
-server's words, ``origins`` who speaks.
+Fields and statuses are from the vendor's pages "StarVideos O3 - Create Task" and "StarVideos O3 - Query Task". The
+vendor documents no errors: those are read that other clients of the same server met, any other gives a clear error.
 """
 
 from __future__ import annotations
@@ -12,7 +10,7 @@ import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from airflow_provider_starvideos.api.models import MODEL, TaskStatus, VideoTask, plain
@@ -47,21 +45,20 @@ MAX_MESSAGE_CHARACTERS = 500
 MAX_BODY_CHARACTERS = 2000
 MAX_NAME_CHARACTERS = 100  # of a status, a model, an id in a message, a request's id
 LARGEST_NUMBER = 2.0**53
-LATEST_CREATED = 1e11  # Unix seconds; what is later was told in milliseconds, or is nonsense
+LATEST_CREATED = 1e11  # Unix seconds; a later time is in milliseconds, or wrong
 LARGEST_AMOUNT = Decimal(10) ** 9
 A_DECIMAL = re.compile(r"[0-9]{1,10}(\.[0-9]{1,18})?", re.ASCII)
 URL_NAMES = ("videourl", "resulturl", "url")  # of the result; in this order, wherever they are
-URL_LISTS = ("output", "videos", "results", "result", "data", "video")  # hold the URL itself, or a list of such
+URL_LISTS = ("output", "videos", "results", "result", "data", "video")  # hold the URL itself, or a list of URLs
 VIDEO_FILE = re.compile(r"\.(mp4|mov|webm|m4v)$", re.IGNORECASE)
-
-ERRORS: Mapping[int, tuple[type[StarVideosAPIError], str]] = {
+UNDER_WAY = (TaskStatus.QUEUED, TaskStatus.PROCESSING)
+DOCUMENTED_NAMES = frozenset({"id", "object", "created", "model", "status", "error", "video_url", "actualDuration"})
+ERRORS: Mapping[int, tuple[type[StarVideosAPIError], str]] = {  # other statuses: ``_by_range``
     401: (StarVideosAuthenticationError, "the API refused the key: check the connection's password"),
     402: (StarVideosQuotaError, "the account has no credit left"),
     403: (StarVideosAuthenticationError, "the key isn't allowed to do this"),
-    404: (
-        StarVideosNotFoundError,
-        "the server has no such path: check the base URL in the connection's host field",
-    ),
+    404: (StarVideosNotFoundError, "the server has no such path: check the base URL in the connection's host field"),
+    # Below 500, but nothing about the request has to change.
     408: (StarVideosServerError, "the server, or a gateway in front of it, gave up waiting"),
     425: (StarVideosServerError, "the server doesn't take the request yet"),
     429: (StarVideosRateLimitError, "too many requests"),
@@ -69,18 +66,13 @@ ERRORS: Mapping[int, tuple[type[StarVideosAPIError], str]] = {
     460: (StarVideosServerError, "a gateway in front of the API gave up waiting"),
     499: (StarVideosServerError, "a gateway in front of the API gave up waiting"),
 }
-"""What isn't here is judged by its range. A server error below 500 needs no change of the request."""
-
-UNDER_WAY = (TaskStatus.QUEUED, TaskStatus.PROCESSING)
-DOCUMENTED_NAMES = frozenset({"id", "object", "created", "model", "status", "error", "video_url", "actualDuration"})
+AnError = TypeVar("AnError", bound=StarVideosAPIError)
 
 
 def read_video(request: HttpRequest, response: HttpResponse) -> VideoTask:
     """Return the video that an answer is about, wherever in the answer it is.
 
-    :param request: what was asked
-    :param response: the answer to it
-    :raises StarVideosAPIError: the subclass that fits the status, or the error inside a 200
+    :raises StarVideosAPIError: the subclass for the status, or for the error inside a 200
     """
     payload = None if response.too_large else _json(response.body)
     if response.status == 200 and (task := _under_way(request, payload)):
@@ -98,9 +90,9 @@ def read_video(request: HttpRequest, response: HttpResponse) -> VideoTask:
 
 
 def _under_way(request: HttpRequest, payload: Any) -> VideoTask | None:
-    """Return the video of a poll's most common answer, word by word as documented; None for any other.
+    """Return the video of a poll's most common answer, exactly as documented; None for any other.
 
-    It says what the long way would, which costs ten times as much: a thousand waits read little else.
+    The result is that of the full reading, which takes ten times as long. A thousand waits read little else.
     """
     if not (request.video_id and isinstance(payload, dict) and payload.keys() <= DOCUMENTED_NAMES):
         return None
@@ -117,12 +109,7 @@ def _under_way(request: HttpRequest, payload: Any) -> VideoTask | None:
 
 
 class _Answer:
-    """One answer, read as far as it can be, for the video in it or for the message of an error.
-
-    :param request: what was asked
-    :param response: the answer to it
-    :param payload: its JSON; None where it isn't JSON
-    """
+    """One answer, for the video in it or for an error's message. ``payload`` is its JSON; None if it isn't JSON."""
 
     def __init__(self, request: HttpRequest, response: HttpResponse, payload: Any) -> None:
         self.request = request
@@ -136,20 +123,17 @@ class _Answer:
         return self.malformed(named=live.video_id) if live else self.error(status)
 
     def contradicted(self, refusal: Refusal, video: Node | None) -> StarVideosAPIError:
-        """Return the error of a success that holds an error. See ``refusals`` for which it is, and why."""
-        names_live_video = any(node.is_live_video for node in self.nodes)
-        if self.request.is_order and names_live_video:
-            return self.malformed(named=named_in(self.nodes), code=refusal.code)
-        status = refusal.status or (refusal.status_by_words if self.request.is_order else None)
+        """Return the error of a success that holds an error; ``refusals`` has the rules."""
+        status = refusal.status
+        if self.request.is_order:
+            names_live_video = any(node.is_live_video for node in self.nodes)
+            status = None if names_live_video else status or refusal.status_by_words
         if status is None:
-            named = named_in(self.nodes) if self.request.is_order else ""
-            return self.malformed(named=named, code=refusal.code)
+            return self.malformed(named=named_in(self.nodes) if self.request.is_order else "", code=refusal.code)
         return self.error(status)
 
     def error(self, status: int) -> StarVideosAPIError:
-        kind, meaning = ERRORS.get(status, (None, ""))
-        if kind is None:
-            kind, meaning = self._by_range(status)
+        kind, meaning = ERRORS.get(status) or self._by_range(status)
         from_api = is_from_api(status, self.payload)
         names_video = status == 404 and not self.request.is_order and from_api
         meaning = "the API doesn't know this video" if names_video else meaning
@@ -186,19 +170,19 @@ class _Answer:
         for part in parts[1:]:  # an envelope's "success" is about the call
             if part.status is not None and (node in part.ancestors() or part.says_video):
                 return part.status
-        told = next((node.fields[name] for name in STATUS_NAMES if name in node.fields), None)
-        return f"missing ({self._clean(shown(told), MAX_NAME_CHARACTERS)})"
+        given = next((node.fields[name] for name in STATUS_NAMES if name in node.fields), None)
+        return f"missing ({self._clean(shown(given), MAX_NAME_CHARACTERS)})"
 
     def _reason(self, node: Node, parts: Sequence[Node]) -> str:
-        """Return why a video failed: from its object, from those inside of it, then from its envelope."""
+        """Return why a video failed: from its object, from the objects inside it, then from its envelope."""
         if node.status is not TaskStatus.FAILED:
             return reason_of({"error": node.fields.get("error")})
         return next(filter(None, (reason_of(part.fields) for part in parts)), "")
 
     def malformed(self, *, named: str = "", code: str = "") -> StarVideosAPIError:
-        """Return the error of an answer that can't be understood; of an order's, with the video that it names.
+        """Return the error of an unreadable answer.
 
-        :param named: the id that it names
+        :param named: the video that it names; empty: searched for in an order's answer
         :param code: the error code in it
         """
         response, order = self.response, self.request.is_order
@@ -217,8 +201,7 @@ class _Answer:
         if named:
             meaning += f", and yet names a video ({named!r})"
         error = self._make(StarVideosMalformedAnswerError, response.status, meaning)
-        if isinstance(error, StarVideosMalformedAnswerError):
-            error.named = named
+        error.named = named
         return error
 
     def _unreadable(self) -> str:
@@ -244,9 +227,7 @@ class _Answer:
             )
         return StarVideosRejectedError, "the API refused the request"
 
-    def _make(
-        self, kind: type[StarVideosAPIError], status: int, meaning: str, *, from_api: bool = False
-    ) -> StarVideosAPIError:
+    def _make(self, kind: type[AnError], status: int, meaning: str, *, from_api: bool = False) -> AnError:
         headers = self.response.headers
         words = reason_of(self.payload, b"" if self.response.too_large else self.response.body)
         words = words or next(filter(None, (reason_of(node.fields) for node in self.nodes)), "")
@@ -286,11 +267,11 @@ def _first(parts: Iterable[Node], names: Sequence[str]) -> Any:
 
 
 def _result_url(parts: Sequence[Node]) -> str | None:
-    """Return the URL of the result: by its names first, then as a bare text in a list."""
+    """Return the URL of the result: by its names first, then as plain text in a list."""
     for name in URL_NAMES:
         for part in parts:
             url = part.fields.get(name)
-            # One with half a surrogate pair or a control character can't be kept by every database, nor fetched.
+            # A URL with half a surrogate pair or a control character can't be fetched, nor stored in every database.
             if isinstance(url, str) and url and url.isprintable() and (name == URL_NAMES[0] or is_http_url(url)):
                 return url
     for part in parts:
@@ -304,7 +285,7 @@ def _result_url(parts: Sequence[Node]) -> str | None:
 
 
 def _amount(value: Any) -> Decimal | None:
-    """Return what was billed, exactly as it is written; None for what isn't a plain number of a believable size."""
+    """Return what was billed, exactly as it is written; None unless it is a plain number up to ``LARGEST_AMOUNT``."""
     if isinstance(value, str) and A_DECIMAL.fullmatch(value.strip()):
         number = Decimal(value.strip())
     elif isinstance(value, int | float) and not isinstance(value, bool):
@@ -314,16 +295,11 @@ def _amount(value: Any) -> Decimal | None:
     return abs(number) if number.is_finite() and 0 <= number <= LARGEST_AMOUNT else None
 
 
-def _number(value: Any) -> float | None:
+def _number_within(value: Any, lowest: float, limit: float) -> float | None:
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         return None
     try:
         number = float(value)
     except (ValueError, OverflowError):
         return None
-    return number if abs(number) < LARGEST_NUMBER else None
-
-
-def _number_within(value: Any, lowest: float, limit: float) -> float | None:
-    number = None if value is None else _number(value)
-    return number if number is not None and lowest <= number < limit else None
+    return number if lowest <= number < limit else None

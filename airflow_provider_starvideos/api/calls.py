@@ -1,4 +1,4 @@
-"""The calls of the API, as flows (see ``flow``): what to send, and whether to send it again."""
+"""The calls of the API as flows (see ``flow``): what to send, and whether to send it again."""
 
 from __future__ import annotations
 
@@ -26,7 +26,6 @@ from airflow_provider_starvideos.exceptions import (
 )
 
 Call: TypeAlias = Generator[HttpRequest | Sleep, HttpResponse | None, VideoTask]
-"""Is sent the ``HttpResponse`` of each ``HttpRequest``, or thrown the ``StarVideosConnectionError``."""
 
 
 def create(endpoint: Endpoint, request: VideoRequest) -> Call:
@@ -48,10 +47,8 @@ def create(endpoint: Endpoint, request: VideoRequest) -> Call:
 def unconfirmed(
     request: VideoRequest, base_url: str, sent_at: float, what: str, how_to_go_on: str = "", *, named: str = ""
 ) -> StarVideosUnconfirmedError:
-    """Return the error of an order of which nobody can tell whether it was accepted.
+    """Return the error of an order whose outcome is unknown.
 
-    :param request: what was ordered
-    :param base_url: where
     :param sent_at: epoch seconds
     :param what: what happened
     :param how_to_go_on: what a person can do about it
@@ -60,16 +57,13 @@ def unconfirmed(
     when = datetime.fromtimestamp(sent_at, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
     message = (
         f"An order was sent to {base_url} at {when} and may or may not have been accepted (and billed): {what} "
-        f"The order: {request.summary}. It isn't sent again. Look into the StarVideos account for it."
+        f"The order: {request.summary}. It isn't sent again. Check the StarVideos account for it."
     )
     return StarVideosUnconfirmedError(f"{message} {how_to_go_on}".strip(), what=what, named=named)
 
 
 def query(endpoint: Endpoint, video_id: str, *, max_retries: int | None = None) -> Call:
-    """Ask for a video's status, again where that may help.
-
-    :param max_retries: None for the connection's own
-    """
+    """Ask for a video's status, again where that may help. ``max_retries``: None for the connection's own."""
     retries = endpoint.max_retries if max_retries is None else max_retries
     repeats = 0
     while True:
@@ -84,7 +78,7 @@ def query(endpoint: Endpoint, video_id: str, *, max_retries: int | None = None) 
 
 
 def poll(endpoint: Endpoint, video_id: str) -> Call:
-    """Ask for a video's status, once: whoever polls comes back anyway."""
+    """Ask for a video's status once: the wait polls again anyway."""
     return (yield from _call(query_request(endpoint, video_id), max_retries=0))
 
 
@@ -98,11 +92,7 @@ def _call(request: HttpRequest, *, max_retries: int) -> Call:
             return read_video(request, response)
         except StarVideosError as error:
             delay = delay_before_repeat(
-                error,
-                repeats=repeats,
-                max_retries=max_retries,
-                is_order=request.is_order,
-                chance=random.random(),
+                error, repeats=repeats, max_retries=max_retries, is_order=request.is_order, chance=random.random()
             )
             if delay is None:
                 raise

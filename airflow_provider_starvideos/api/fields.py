@@ -1,4 +1,4 @@
-"""From whatever holds an order's fields (an object, a record of some library, text) to fields of known names."""
+"""Reads an order's fields from an object, another library's row, or text, under any spelling of their names."""
 
 from __future__ import annotations
 
@@ -13,11 +13,10 @@ from airflow_provider_starvideos.api.models import REQUEST_FIELDS
 from airflow_provider_starvideos.api.values import is_missing, kind_of, literal, plain
 from airflow_provider_starvideos.exceptions import Problem
 
+# What tables call a column that has no name: mostly the index of pandas.
 UNNAMED = re.compile(r"(?:unnamed: ?\d+.*|__index_level_\d+__|level_\d+|index|column_?\d+|_c\d+|\d*)\s*", re.IGNORECASE)
-"""What tables call a column that has no name: mostly the index of pandas."""
-LITERAL = re.compile(r"[{\[(\"'0-9+.-]|[bru]['\"]", re.IGNORECASE)
-"""How the text of a JSON or Python value begins."""
-LOOKS = {
+LITERAL = re.compile(r"[{\[(\"'0-9+.-]|[bru]['\"]", re.IGNORECASE)  # how the text of a JSON or Python value begins
+BROKEN_LITERALS = {  # how the text of one begins that can't be read
     r"\{\s*(?:\}|[\"'\w]+\s*[\"']?\s*[:=])": "a JSON object",
     r"[\[(]\s*[\[({\"']": "a list",
 }
@@ -36,23 +35,17 @@ def _field_of_text(name: str) -> str | None:
 
 
 def field_of(name: Any) -> str | None:
-    """Return the field that a name means, however it is spelled: ``referenceImages``, `` Prompt ``, ``first image``.
-
-    :param name: of a column or a key
-    :return: the field's name, or None
-    """
+    """Return the field that a name means, however it is spelled (``referenceImages``, `` Prompt ``), or None."""
     return _field_of_text(str(name)) if isinstance(name, str) else None
 
 
 def read_fields(
     given: Mapping[Any, Any], known: Sequence[str], show: Callable[[Any], str]
 ) -> tuple[dict[str, Any], list[Problem]]:
-    """Return the known fields of an object, and what is wrong with its names.
+    """Return the known fields of an object (None: the value is missing), and what is wrong with its names.
 
-    :param given: names and values; an unknown name without a value is nothing
-    :param known: the fields that are known here
+    :param given: names and values; an unknown name without a value is ignored
     :param show: makes a value short and harmless, for the problems
-    :return: the fields, None where a value is missing; and the problems
     """
     found: dict[str, Any] = {}
     names: dict[str, Any] = {}
@@ -83,7 +76,7 @@ def _record_names(row: Any) -> Any:
 
 
 def _series(row: Any) -> Any:
-    """Return a row of a DataFrame: a Series that is labelled with names of fields."""
+    """Return a row of a DataFrame: a Series labelled with names of fields."""
     index = getattr(row, "index", None)
     if index is None or callable(index) or not hasattr(row, "to_dict"):
         return None
@@ -104,7 +97,7 @@ def _called(name: str) -> Callable[[Any], Any]:
     return call
 
 
-READERS: Sequence[Callable[[Any], Any]] = (
+READERS: Sequence[Callable[[Any], Any]] = (  # for rows of other libraries; each gives None for another's row
     _called("_asdict"),  # named tuples, also those of itertuples()
     _called("asDict"),  # rows of Spark
     lambda row: getattr(row, "_mapping", None),  # rows of SQLAlchemy
@@ -116,7 +109,6 @@ READERS: Sequence[Callable[[Any], Any]] = (
     _series,
     _called("as_py"),  # of pyarrow
 )
-"""How the rows of other libraries are turned into an object; each gives None for what isn't its own."""
 
 
 def columns_of(value: Any) -> Any:
@@ -126,11 +118,7 @@ def columns_of(value: Any) -> Any:
 
 
 def mapping_of(row: Any) -> Mapping[Any, Any] | None:
-    """Return the fields of one row, whatever object holds them.
-
-    :param row: an object, a named tuple, a dataclass, a model of pydantic, a row of a table or a database
-    :return: names and values; None: it has no names
-    """
+    """Return the fields of one row, whichever library made it; None: it has no names."""
     if isinstance(row, Mapping):
         return row
     if row is None or isinstance(row, str | bytes | int | float | list) or type(row) is tuple:
@@ -139,7 +127,7 @@ def mapping_of(row: Any) -> Mapping[Any, Any] | None:
         return None
     for read in READERS:
         found = None
-        with suppress(Exception):  # what looks like such a row, and isn't one
+        with suppress(Exception):  # it isn't such a row after all
             found = read(row)
         if isinstance(found, Mapping):
             return found
@@ -147,10 +135,10 @@ def mapping_of(row: Any) -> Mapping[Any, Any] | None:
 
 
 def mapping_of_text(text: str) -> Mapping[Any, Any] | str:
-    """Return what a row of text means: a prompt, or the object that it is the text of.
+    """Return the fields that a row of text means: a prompt, or an object written as text.
 
     :param text: not missing
-    :return: the fields; or, as text, what it is instead of a prompt or an object
+    :return: the fields; or text that says what it is instead
     """
     stripped = text.strip()
     if all(map(field_of, re.split(r"[\s,;|]+", stripped.splitlines()[0]))):
@@ -160,7 +148,7 @@ def mapping_of_text(text: str) -> Mapping[Any, Any] | str:
     try:
         value = literal(stripped)
     except ValueError:
-        found = next((what for pattern, what in LOOKS.items() if re.match(pattern, stripped)), None)
+        found = next((what for pattern, what in BROKEN_LITERALS.items() if re.match(pattern, stripped)), None)
         return f"text that looks like {found}, and can't be read as one" if found else {"prompt": text}
     if isinstance(value, Mapping):
         return value

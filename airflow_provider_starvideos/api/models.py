@@ -1,6 +1,6 @@
-"""What goes over the wire, as values. Wire names stand only here and in ``protocol``.
+"""Orders and videos as values, with the API's names and status words.
 
-Source of names and values: the vendor's pages "StarVideos O3 - Create Task" and "StarVideos O3 - Query Task".
+They are from the vendor's pages "StarVideos O3 - Create Task" and "StarVideos O3 - Query Task".
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from airflow_provider_starvideos.api.urls import identity
 
 MODEL = "starvideos_o3"
 DEFAULT_DURATION = 3  # seconds, which the API takes where an order names none (page "Create Task")
-REQUEST_FIELDS = (
+REQUEST_FIELDS = (  # of an order, as operators and rows of a batch name them
     "prompt",
     "duration",
     "ratio",
@@ -29,9 +29,9 @@ REQUEST_FIELDS = (
     "reference_videos",
     "model",
 )
-"""What an order is made of, as operators and rows of a batch name it."""
-INPUT_FIELDS = frozenset({"referenceImages", "first_image", "last_image", "referenceVideos"})
-"""Those of the wire that hold URLs."""
+INPUT_FIELDS = frozenset({"referenceImages", "first_image", "last_image", "referenceVideos"})  # hold URLs; API names
+LONGEST_FRACTION = 18  # digits of an amount after its point that are written out
+LONGEST_WORD = 40  # characters of a word that ``plain`` remembers: a server may send anything
 
 
 class TaskStatus(StrEnum):
@@ -44,7 +44,7 @@ class TaskStatus(StrEnum):
 
 
 def plain(name: str) -> str:
-    """Return a wire name or a status word as it is compared: lower case, without blanks, ``_`` and ``-``."""
+    """Return a name or a status word for comparing: lower case, without blanks, ``_`` and ``-``."""
     return _plain_word(name) if len(name) <= LONGEST_WORD else _plain(name)
 
 
@@ -52,11 +52,9 @@ def _plain(name: str) -> str:
     return "".join(name.split()).lower().replace("_", "").replace("-", "")
 
 
-LONGEST_FRACTION = 18  # digits of an amount after its point that are written out
-LONGEST_WORD = 40  # characters of what is remembered: a server may say anything
-_plain_word = lru_cache(512)(_plain)  # each poll's answer has the same dozen of names
+_plain_word = lru_cache(512)(_plain)  # each poll's answer has the same dozen names
 
-
+# The documented status words, and those of sibling endpoints. Any other word is unknown.
 STATUS_WORDS: Mapping[str, TaskStatus] = {
     plain(word): status
     for status, words in {
@@ -67,11 +65,10 @@ STATUS_WORDS: Mapping[str, TaskStatus] = {
     }.items()
     for word in words
 }
-"""What each status word means: the documented ones, and those of sibling endpoints. Any other word is unknown."""
 
 
 class GenerationMode(StrEnum):
-    """The six ways of making a video (page "Create Task"). Derived from what a request holds, never given."""
+    """The six ways to make a video (page "Create Task"). Derived from a request's inputs, never given."""
 
     TEXT = "text to video"
     IMAGES = "image reference"
@@ -83,23 +80,12 @@ class GenerationMode(StrEnum):
 
 @dataclass(frozen=True)
 class VideoRequest:
-    """A checked order; made by ``validation.build_request``, which holds the rules.
-
-    :param prompt: what to show; not blank
-    :param mode: which of the six modes the inputs make
-    :param duration: seconds, 3 to 15; None: not sent, the API takes 3
-    :param ratio: ``1:1``, ``9:16`` or ``16:9``; None: not sent, the API takes ``9:16``
-    :param reference_images: http(s) URLs, 0 to 7
-    :param first_image: http(s) URL, only with ``last_image``
-    :param last_image: http(s) URL, only with ``first_image``
-    :param reference_videos: http(s) URLs, 0 or 1
-    :param model: always ``starvideos_o3``
-    """
+    """A checked order, made by ``validation.build_request``, which has the rules."""
 
     prompt: str
     mode: GenerationMode
-    duration: int | None = None
-    ratio: str | None = None
+    duration: int | None = None  # seconds, 3 to 15; None: not sent, the API takes 3
+    ratio: str | None = None  # None: not sent, the API takes 9:16
     reference_images: tuple[str, ...] = ()
     first_image: str | None = None
     last_image: str | None = None
@@ -107,7 +93,7 @@ class VideoRequest:
     model: str = MODEL
 
     def to_wire(self) -> dict[str, Any]:
-        """Return the JSON object of the create call; what isn't given isn't in it."""
+        """Return the JSON object of the create call, without the fields that aren't given."""
         wire = {
             "model": self.model,
             "prompt": self.prompt,
@@ -145,10 +131,7 @@ class VideoRequest:
         return ", ".join([self.mode.value, *(f"{name} {value}" for name, value in facts.items() if value)])
 
     def fingerprint(self, base_url: str) -> str:
-        """Return a digest of what is ordered and where; equal requests have equal ones, however inputs are signed.
-
-        :param base_url: the API's base URL
-        """
+        """Return a digest of what is ordered and where. Equal requests have equal ones, however inputs are signed."""
         wire = self.to_wire()
         for name in INPUT_FIELDS & wire.keys():
             given = wire[name]
@@ -164,18 +147,17 @@ def amount_text(amount: Decimal) -> str:
 
 @dataclass(frozen=True)
 class VideoTask:
-    """A video as the API tells it (page "Query Task"). Unknown fields of the answer are ignored.
+    """A video as the API describes it (page "Query Task"). Unknown fields of the answer are ignored.
 
     :param id: the API's id, the ``video_id`` of operators and sensors
-    :param status: one of ``TaskStatus`` (``STATUS_WORDS`` says which word means which), or in lower case whatever else
-        the API said
+    :param status: one of ``TaskStatus``, or any other word of the API in lower case
     :param error: the API's message of a failed video
     :param video_url: the result, once completed; temporary, so not shown by ``repr``
     :param actual_duration: seconds, once completed
     :param created: Unix seconds of the order
-    :param model: as the API says it
+    :param model: as the API names it
     :param amount: what was billed, in the account's currency; None where the API doesn't say it
-    :param age: seconds since the API said so; 0 but where waits share a look
+    :param age: seconds since the poll; above 0 only where waits share a poll
     """
 
     id: str

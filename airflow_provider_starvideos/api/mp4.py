@@ -1,8 +1,8 @@
-"""Is a stream of bytes a whole MP4 or QuickTime file? Decided here, in constant memory, while the bytes pass.
+"""Decides whether a stream of bytes is a whole MP4 or QuickTime file, in constant memory, while the bytes pass.
 
 Such a file is a row of boxes, each with its length and type in front (ISO/IEC 14496-12, section 4.2). It is whole if no
-box is cut off, and the index (``moov``) and the media that the index names are there. Boxes may be in any order. What
-comes after the last box is no reason to refuse a video that was paid for.
+box is cut off, and if the index (``moov``) and the media of the index are there. Boxes may be in any order. Bytes after
+the last box are no reason to refuse a video that was paid for.
 """
 
 from __future__ import annotations
@@ -14,23 +14,23 @@ HEADER_BYTES = 8
 LARGE_HEADER_BYTES = 16
 TABLE_HEADER_BYTES = 8  # version, flags and the number of entries, before the entries of a chunk offset table
 BEGINNING_BYTES = 400  # of the file, for messages
-MAX_BOXES = 100_000  # a fragmented hour has some thousands; gigabytes of empty boxes are an attempt to keep us busy
+MAX_BOXES = 100_000  # a fragmented hour has some thousands; gigabytes of empty boxes are an attack
+# A file begins with one of these. The text of an HTML page, read as a box, has another type.
 KNOWN_BOXES = frozenset(
     (
         *("ftyp", "moov", "mdat", "moof", "mfra", "imda", "free", "skip", "wide", "uuid", "styp", "sidx", "ssix"),
         *("meta", "meco", "udta", "emsg", "prft", "pdin", "bloc", "pnot", "PICT"),
     )
 )
-"""A file begins with one of them. The text of a page, read as a box, has another type."""
+# The path through the index to the tables of chunk offsets: which box is read inside which.
 INDEX = {"moov": "trak", "trak": "mdia", "mdia": "minf", "minf": "stbl", "stbl": ""}
-"""The way through the index to the tables of chunk offsets: which box within which is read."""
 OFFSET_TABLES = {"stco": "I", "co64": "Q"}  # type -> array type of an entry
 MEDIA = ("mdat", "imda")
 NOTED = frozenset(("ftyp", "moov", "moof", "mfra", "mvhd", "mvex", *MEDIA))
 
 
 class Mp4Check:
-    """Follows the row of boxes. Feed it the file's bytes in order, from the first one on."""
+    """Follows the row of boxes. Feed it the file's bytes in order, from the first one."""
 
     def __init__(self) -> None:
         self.size = 0
@@ -48,11 +48,7 @@ class Mp4Check:
         self._rest_from: int | None = None
 
     def feed(self, chunk: bytes) -> bool:
-        """Take the next bytes.
-
-        :param chunk: any number of them
-        :return: False once they can't become a whole file any more; ``problem`` says why
-        """
+        """Check the next bytes, any number of them. Return False once the file can't be whole (see ``problem``)."""
         at, end = self.size, self.size + len(chunk)
         if at < BEGINNING_BYTES:
             self.beginning += chunk[: BEGINNING_BYTES - at]
@@ -70,7 +66,7 @@ class Mp4Check:
 
     @property
     def is_open_ended(self) -> bool:
-        """Nothing in the file says where it ends: the last box has no length, or a fragment may follow the last one."""
+        """Nothing in the file says where it ends: the last box has no length, or another fragment may follow."""
         fragmented = "moof" in self._seen and "mfra" not in self._seen
         return self._to_the_end in KNOWN_BOXES or fragmented
 
@@ -106,7 +102,7 @@ class Mp4Check:
         return found
 
     def _missing(self) -> list[str]:
-        # Without a type, only an index that can be read tells a QuickTime file from a row of boxes of something else.
+        # Without a type, only a readable index proves that this is QuickTime and not another format with boxes.
         typed = "ftyp" in self._seen or "mvhd" in self._seen
         fragments = "moof" in self._seen or "mvex" not in self._seen or self._last_chunk >= 0
         media = not self._seen.isdisjoint(MEDIA) and not self._fragment_is_open

@@ -1,7 +1,7 @@
 """Who gave an answer: the API itself, or something in front of it (a gateway, a proxy, a framework's error page).
 
-Two decisions rest on it. Only the API's own words end a wait for a video, and only the API's own 503 proves that an
-order wasn't accepted. What is doubtful isn't the API's.
+Only the API itself ends a wait for a video, and only its own 503 proves that an order wasn't accepted. An answer that
+isn't certainly the API's doesn't count as the API's.
 
 ===============================================================  ============  =====================================
 answer                                                           ``from_api``  why
@@ -38,8 +38,8 @@ FOREIGN_FIELDS = (
     {"fault"},  # Apigee, WSO2
     {"type", "title"},  # RFC 9457: Cloudflare's answer to who accepts JSON
     {"ray_id"},  # Cloudflare
-    {"error_msg"},  # APISIX; where the API says so of a failed video, an id stands beside it
-)  # an object that has all fields of one of these is somebody else's
+    {"error_msg"},  # APISIX; the API's own, of a failed video, has an id too
+)  # an object with all fields of one of these isn't the API's
 FOREIGN_WORDS = re.compile(
     r"\b(upstream|gateway|(reverse |http )?proxy|proxying|back-?end|load.?balancer|ring-balancer|no healthy"
     r"|circuit.?break\w*|timed? ?-?out|connection (refused|reset|error|closed)|no handler found|cannot (get|post)"
@@ -60,7 +60,7 @@ A_STATUS_NAME = re.compile(
 
 
 def is_from_api(status: int, payload: Any) -> bool:
-    """Return whether an error is the API's own word; see the table in this module's docstring.
+    """Return whether an error is from the API itself, by the table in this module's docstring.
 
     :param status: HTTP status of the answer
     :param payload: its JSON; None where it isn't JSON
@@ -73,7 +73,7 @@ def is_from_api(status: int, payload: Any) -> bool:
     if FOREIGN_WORDS.search(words) or payload.get("code") in GRPC_CODES:
         return False
     if status == 503 and _only_names_the_status(payload):
-        return False  # for an order it is the proof that it wasn't accepted: any gateway says so
+        return False  # the API's 503 would prove that an order wasn't accepted, and any gateway can say this
     error = payload.get("error")
     if isinstance(error, str) and error.strip():
         return not A_STATUS_NAME.fullmatch(error.strip()) or payload.get("code") is not None
@@ -95,7 +95,7 @@ def _only_names_the_status(payload: dict[str, Any]) -> bool:
 
 
 def _words(payload: dict[str, Any]) -> str:
-    """Return the texts of an answer's top level and of its ``error``, to look for words in."""
+    """Return the texts of an answer's top level and of its ``error``."""
     error = payload.get("error")
     holders = [payload, error] if isinstance(error, dict) else [payload]
     return " ".join(value for holder in holders for value in holder.values() if isinstance(value, str))

@@ -1,7 +1,7 @@
-"""Where things are in an answer's JSON: the objects in it, the ids that they have, and which of them is the video.
+"""Finds the objects in an answer's JSON, their ids, and the one that is the video.
 
 The documented answer is one flat object. Sibling endpoints of the same server wrap it (``data``, ``task``, ``result``,
-lists of one), and give the id other names. Names are compared without case and without ``_`` and ``-``.
+lists of one), and name the id differently. Names are compared without case, ``_`` and ``-``.
 """
 
 from __future__ import annotations
@@ -17,13 +17,12 @@ from airflow_provider_starvideos.api.protocol import VIDEO_ID
 
 WRAPPERS = ("data", "task", "result", "video", "output", "taskresult", "content", "videos", "results")
 MAX_DEPTH = 3  # wrappers around the video
-MAX_OBJECTS = 50  # of an answer that are looked at
+MAX_OBJECTS = 50  # of an answer that are read
 
 ID_NAMES = ("id", "videoid", "taskid", "projectid")
-REQUEST_ID_NAMES = ("requestid",)  # of the call, unless a video's status stands in the same object
+REQUEST_ID_NAMES = ("requestid",)  # of the call, unless the same object has a video's status
 STATUS_NAMES = ("status", "taskstatus", "videostatus", "state")
-CALL_WORDS = frozenset({"success", "succeed", "error", "fail", "failed", "ok"})
-"""Status words that an envelope uses of the call itself: they say nothing of the video inside it."""
+CALL_WORDS = frozenset({"success", "succeed", "error", "fail", "failed", "ok"})  # about the call, not about a video
 VIDEO_LIKE = re.compile(r"(video|vid|proj|project|task|gen)[_-]", re.IGNORECASE)
 A_VIDEOS_ID = re.compile(r"(video|proj|task)[_-](?=.*[0-9])[A-Za-z0-9._~-]{1,190}")
 QUOTED_ID = re.compile(r'"(?:id|video_?id|task_?id|project_?id)"\s*:\s*"?([A-Za-z0-9._~-]{1,200})"?', re.IGNORECASE)
@@ -31,39 +30,33 @@ QUOTED_ID = re.compile(r'"(?:id|video_?id|task_?id|project_?id)"\s*:\s*"?([A-Za-
 
 @dataclass(frozen=True, eq=False)
 class Node:
-    """One object of an answer.
+    """One object of an answer."""
 
-    :param fields: its values by plain name
-    :param parent: the object that it is wrapped in
-    :param depth: wrappers around it
-    :param alone: False in a list of several
-    """
-
-    fields: Mapping[str, Any] = field(repr=False)
-    parent: Node | None = None
-    depth: int = 0
-    alone: bool = True
+    fields: Mapping[str, Any] = field(repr=False)  # by plain name
+    parent: Node | None = None  # the object that wraps it
+    depth: int = 0  # wrappers around it
+    alone: bool = True  # False in a list of several
 
     def ancestors(self) -> Iterator[Node]:
-        """Yield the objects that it is wrapped in, the nearest first."""
+        """Yield the objects that wrap it, the nearest first."""
         node = self.parent
         while node is not None:
             yield node
             node = node.parent
 
     def text(self, names: Sequence[str]) -> str:
-        """Return the first of its texts that have one of these names and aren't blank."""
+        """Return its first text that has one of these names and isn't blank."""
         return next((v.strip() for v in map(self.fields.get, names) if isinstance(v, str) and v.strip()), "")
 
     @cached_property
     def status(self) -> TaskStatus | None:
-        """What its status word means; None for an unknown word, or none."""
+        """What its status word means; None for an unknown word, or without one."""
         words = (self.fields.get(name) for name in STATUS_NAMES)
         return next((STATUS_WORDS[plain(w)] for w in words if isinstance(w, str) and plain(w) in STATUS_WORDS), None)
 
     @cached_property
     def says_video(self) -> bool:
-        """It has what only a video has: ``object``, the model, or a status word that isn't one of a call."""
+        """It has what only a video has: ``object``, the model, or a status word that isn't in ``CALL_WORDS``."""
         if self.fields.get("object") == "video" or self.fields.get("model") == MODEL:
             return True
         return self.status is not None and not self._is_call_word
@@ -74,13 +67,13 @@ class Node:
 
     @cached_property
     def video_id(self) -> str:
-        """Its id, as text; empty without one. A request's id is one only beside a video's status."""
+        """Its id, as text; empty without one. A request's id counts only together with a video's status."""
         names = (*ID_NAMES, *REQUEST_ID_NAMES) if self.says_video else ID_NAMES
         return next((found for found in map(_id_of, map(self.fields.get, names)) if found), "")
 
     @cached_property
     def weight(self) -> int:
-        """How much speaks for its being the video."""
+        """How likely it is the video: the higher, the likelier; -1: it isn't."""
         video_id = self.video_id
         if not video_id:
             return -1
@@ -89,12 +82,12 @@ class Node:
 
     @property
     def is_live_video(self) -> bool:
-        """It names a video that is, or may be, made: whatever else the answer says, an order may have been accepted."""
+        """It names a video that hasn't failed, so an order may have been accepted, whatever else the answer says."""
         return self.weight >= 2 and self.status is not TaskStatus.FAILED
 
 
 def nodes_of(payload: Any) -> list[Node]:
-    """Return the objects of an answer in which a video may be, the outermost first."""
+    """Return the objects of an answer that may hold a video, the outermost first."""
     found: list[Node] = []
     waiting: list[tuple[Any, Node | None, int, bool]] = [(payload, None, 0, True)]
     for value, parent, depth, alone in waiting:
@@ -115,25 +108,20 @@ def nodes_of(payload: Any) -> list[Node]:
 
 
 def the_video(nodes: Sequence[Node], video_id: str | None) -> Node | None:
-    """Return the object that is the video.
-
-    :param nodes: of one answer
-    :param video_id: the id that was asked for; None: whichever an order's answer gives
-    """
+    """Return the object that is the video: the one with that id, or any for an order (None)."""
     wanted = [n for n in nodes if (n.video_id == video_id if video_id else n.alone and n.video_id)]
     if not wanted:
         return None
-    # Without a sign of a video the innermost: an envelope may have an id of its own. Else the outermost, as documented.
+    # Without a sign of a video the innermost: an envelope may have its own id. Otherwise the outermost, as documented.
     best = max(node.weight for node in wanted)
     equal = [node for node in wanted if node.weight == best]
     return equal[0] if best > 0 else equal[-1]
 
 
 def named_in(nodes: Sequence[Node], text: str = "") -> str:
-    """Return an id that an answer names, however it is to be understood; empty without one.
+    """Return an id that an answer names, whatever it means; empty without one.
 
-    :param nodes: of one answer
-    :param text: the answer as text, where it isn't JSON: half of one may name the video
+    :param text: the answer as text, where it isn't JSON: a cut answer may name the video
     """
     for node in sorted(nodes, key=lambda node: -node.weight):
         if node.video_id:
@@ -146,7 +134,7 @@ def named_in(nodes: Sequence[Node], text: str = "") -> str:
 
 
 def within(node: Node, nodes: Sequence[Node]) -> list[Node]:
-    """Return an object, those inside of it, and those that it is inside of, in this order."""
+    """Return an object, the objects inside it, and the objects around it, in this order."""
     inner = [one for one in nodes if node in one.ancestors()]
     return [node, *inner, *node.ancestors()]
 

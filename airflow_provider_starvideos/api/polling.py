@@ -1,10 +1,10 @@
-"""How to wait for a video: what each poll means, when to poll again, and what ends a wait. Pure; used by every wait.
+"""How to wait for a video: what each poll means, when to poll again, and what ends a wait. Every wait uses it.
 
-The video is paid for, and goes on whether or not anybody can see it. So after an order only the API itself ends a wait,
-or a deadline. What a gateway, a proxy or nothing at all answers is a failed poll.
+The video is paid for, so after an order only the API itself or a deadline ends a wait. Any answer of a gateway or a
+proxy is a failed poll, and so is no answer.
 
 =========================================  =================================================  ========================
-a poll tells                               the wait                                           why
+the poll's answer                          the wait                                           why
 =========================================  =================================================  ========================
 completed, with a URL                      ends: the video                                    the API says so
 failed                                     ends: ``StarVideosVideoFailedError``               the API says so
@@ -14,13 +14,13 @@ queued, processing, any other word         goes on; an unknown word is logged on
 the API's own: it doesn't know the video   ends at the ``UNKNOWN`` limit: permanent           a new id may need a moment
 the API's own: it refuses the key          ends at the ``REFUSED`` limit: permanent           the key may be exchanged
 the connection can't be used               ends at the ``UNUSABLE`` limit: permanent          it may be edited just now
-429, whoever says it                       goes on, with the pause asked for                  the server works
+429, from any server                       goes on, with the pause asked for                  the server works
 anything else: a gateway's 4xx or 5xx,     ends at the ``FAILED`` limit; a retry of the task  the API may come back
 HTML, a redirect, no answer, …             goes on with the same video
 the deadline has passed                    ends: ``StarVideosWaitTimeoutError``               nothing hangs
 =========================================  =================================================  ========================
 
-A limit is a number of such polls since the API last told how the video is, and a time that they must span (``limit``).
+A limit (``limit``) is a number of such polls since the API's last status, and a time that they must span.
 """
 
 from __future__ import annotations
@@ -56,19 +56,18 @@ LAST_POLL_SECONDS = 60.0  # how long the last poll may take, after the deadline;
 
 MAX_POLL_ERRORS_IN_A_ROW = 10  # polls that must have failed, …
 MIN_BLIND_SECONDS = 600.0  # … and the seconds that they must span: an API that restarts comes back
-POLLS_OF_UNKNOWN = 3  # the API must have said so often that it doesn't know the video; see ``retry.UNKNOWN_DELAY``
-POLLS_OF_UNUSABLE = 3  # a connection must have been unusable so often: whoever edits it may delete it for a moment
-POLLS_FOR_URL = 3  # polls after the first one that told of a completed video without a URL
+POLLS_OF_UNKNOWN = 3  # answers "unknown video" that end a wait; see ``retry.UNKNOWN_DELAY``
+POLLS_OF_UNUSABLE = 3  # polls over an unusable connection that end a wait: an edit may delete it for a moment
+POLLS_FOR_URL = 3  # more polls of a completed video whose answer had no URL
 
+# The longest pause that the API can ask for. A gateway's own quota, or a wrong clock, may ask for hours: that would
+# stop all waits until their deadlines, and one poll in ten minutes does no harm.
 MAX_PAUSE_SECONDS = 600.0
-"""The longest pause between two polls that the API can ask for. Whatever asks for hours (a gateway with a quota of its
-own, a date of another clock) would otherwise blind all waits until their deadlines; a poll in ten minutes hurts nobody.
-"""
 POLL_JITTER = 0.2  # share of an interval that chance adds to it, so that polls spread; never less than the interval
 
 
 class Failure(StrEnum):
-    """What a poll tells that tells nothing of the video."""
+    """Kinds of polls that say nothing about the video's status."""
 
     UNKNOWN = "unknown"
     REFUSED = "refused"
@@ -80,7 +79,7 @@ FAILURES = frozenset(Failure)
 
 
 def kind_of(error: StarVideosError) -> Failure:
-    """Return what a failed poll tells; the table in this module's docstring."""
+    """Return the kind of a failed poll, by the table in this module's docstring."""
     from_api = isinstance(error, StarVideosAPIError) and error.from_api
     if isinstance(error, StarVideosNotFoundError) and from_api and error.names_video:
         return Failure.UNKNOWN
@@ -90,7 +89,7 @@ def kind_of(error: StarVideosError) -> Failure:
 
 
 def limit(kind: Failure) -> tuple[int, float]:
-    """Return how many polls of a kind end a wait, and the seconds that they must span at least."""
+    """Return how many polls of a kind end a wait, and the seconds that they must span."""
     if kind is Failure.UNKNOWN:
         return POLLS_OF_UNKNOWN, retry.UNKNOWN_DELAY * (POLLS_OF_UNKNOWN - 1)
     if kind is Failure.UNUSABLE:
@@ -100,13 +99,12 @@ def limit(kind: Failure) -> tuple[int, float]:
 
 @dataclass(frozen=True)
 class Poll:
-    """Ask the API how the video is, once."""
+    """Ask the API for the video's status, once."""
 
     video_id: str
 
 
 Watch: TypeAlias = Generator[Poll | Sleep, VideoTask | None, VideoTask]
-"""Is sent the ``VideoTask`` of each ``Poll``, or thrown the ``StarVideosError`` in which it ended."""
 
 
 def watch(
@@ -119,15 +117,14 @@ def watch(
 ) -> Watch:
     """Wait until a video is completed, as a flow (see ``flow``). The first poll comes at once.
 
-    :param video_id: the API's id
     :param poll_interval: seconds between two polls
-    :param end_time: epoch seconds after which the wait has failed
+    :param end_time: epoch seconds; after that the wait has failed
     :param chance: gives random numbers from 0 to 1
     :param now: gives epoch seconds
     :return: the completed video
     :raises StarVideosVideoFailedError: the video failed
     :raises StarVideosWaitTimeoutError: the deadline has passed
-    :raises StarVideosError: the API couldn't be asked for too long, or refuses to tell
+    :raises StarVideosError: the API gave no status for too long, or refuses to
     """
     wait = Wait(video_id, poll_interval=poll_interval, end_time=end_time, chance=chance)
     while True:
@@ -146,14 +143,10 @@ def watch(
 
 @dataclass
 class Streak:
-    """Polls of one kind since the API last told how the video is.
-
-    :param times: how many
-    :param since: epoch seconds of the first
-    """
+    """Polls of one kind since the API's last status of the video."""
 
     times: int = 0
-    since: float = 0.0
+    since: float = 0.0  # epoch seconds of the first
 
     def count(self, now: float) -> None:
         """Count one more."""
@@ -166,12 +159,8 @@ class Streak:
 
 
 class Wait:
-    """One wait for one video. Give it each poll's outcome; it returns what to do.
+    """One wait for one video. Give it each poll's outcome; it returns what to do. Parameters: see ``watch``.
 
-    :param video_id: the API's id
-    :param poll_interval: seconds between two polls
-    :param end_time: epoch seconds after which the wait has failed
-    :param chance: gives random numbers from 0 to 1
     :param memory: what ``memory`` returned in an earlier process of the same wait
     """
 
@@ -191,17 +180,17 @@ class Wait:
 
     @property
     def failing_since(self) -> float | None:
-        """Epoch seconds of the first of the polls in a row that failed; None: the last one told how the video is."""
+        """Epoch seconds of the first of the failed polls in a row; None: the last poll gave a status."""
         failed = self._failures.get(Failure.FAILED)
         return failed.since if failed else None
 
     @property
     def is_unknown(self) -> bool:
-        """The API has said that it doesn't know the video, and hasn't told of it since."""
+        """The API has said that it doesn't know the video, and has given no status since."""
         return Failure.UNKNOWN in self._failures
 
     def memory(self) -> str:
-        """Return what a later process of this wait must know; empty: nothing. Letters, digits, ``-`` and ``_`` only."""
+        """Return what a later process of this wait must know, in letters, digits, ``-`` and ``_``; empty: nothing."""
         facts = [f"{kind}-{one.times}-{int(one.since)}" for kind, one in self._failures.items()]
         facts += [f"url-{self._without_url}-0"] if self._without_url else []
         return "_".join([*facts, *(["warned-1-0"] if self._warned else [])])
@@ -216,11 +205,8 @@ class Wait:
                 self._failures[Failure(name)] = Streak(int(times), float(since))
 
     def saw(self, task: VideoTask, now: float) -> Sleep | VideoTask:
-        """Take a poll's answer.
+        """Return the completed video, or when to poll again, after a poll that gave a status.
 
-        :param task: the video as the API told it
-        :param now: epoch seconds
-        :return: the completed video, or when to poll again
         :raises StarVideosVideoFailedError: the video failed
         :raises StarVideosWaitTimeoutError: the deadline has passed
         """
@@ -228,8 +214,9 @@ class Wait:
         self._paused = False
         if task.is_failed:
             raise StarVideosVideoFailedError(self.video_id, task.error or "the API gave no reason")
+        pause = max(0.0, self._interval() - task.age)
         if task.is_completed:
-            return self._completed(task, now)
+            return self._completed(task, now, pause)
         self._without_url = 0
         notice, warn = "", False
         if task.status != self._status:
@@ -238,9 +225,9 @@ class Wait:
                 notice += ", a status that isn't documented: waiting on, until the deadline"
                 warn, self._warned = not self._warned, True
             self._status = task.status
-        return self._again(max(0.0, self._interval() - task.age), now, notice, warn=warn)
+        return self._again(pause, now, notice, warn=warn)
 
-    def _completed(self, task: VideoTask, now: float) -> Sleep | VideoTask:
+    def _completed(self, task: VideoTask, now: float, pause: float) -> Sleep | VideoTask:
         if task.video_url or self._without_url >= POLLS_FOR_URL or now >= self.end_time:
             return task
         self._without_url += 1
@@ -248,15 +235,12 @@ class Wait:
             f"StarVideos video {self.video_id} is completed, but the API gives no URL. "
             f"Polling again ({self._without_url} of {POLLS_FOR_URL})."
         )
-        return self._again(max(0.0, self._interval() - task.age), now, notice, warn=True)
+        return self._again(pause, now, notice, warn=True)
 
     def failed(self, error: StarVideosError, now: float) -> Sleep:
-        """Take a poll that failed.
+        """Return when to poll again after a poll that failed.
 
-        :param error: how it failed
-        :param now: epoch seconds
-        :return: when to poll again
-        :raises StarVideosError: the wait ends: the API itself refuses to tell, or couldn't be asked for too long
+        :raises StarVideosError: the wait ends: the API gave no status for too long, or refuses to
         :raises StarVideosWaitTimeoutError: the deadline has passed
         """
         if isinstance(error, StarVideosRateLimitError):
@@ -278,7 +262,7 @@ class Wait:
         return self._again(delay, now, notice, warn=True, last=f"\nThe last poll failed: {error}")
 
     def _rate_limited(self, error: StarVideosRateLimitError, now: float) -> Sleep:
-        """The server works, and wants fewer polls: no failure, however often. Come back spread over an interval."""
+        """The server works and asks for fewer polls, so this is no failure. Poll again, spread over an interval."""
         pause = max(min(error.retry_after or 0.0, MAX_PAUSE_SECONDS), self.poll_interval)
         notice = "" if self._paused else f"The wait for StarVideos video {self.video_id} slows down: {error}"
         self._paused = True
@@ -288,7 +272,7 @@ class Wait:
         return self.poll_interval * (1.0 + POLL_JITTER * self._chance())
 
     def _again(self, delay: float, now: float, notice: str, *, warn: bool = False, last: str = "") -> Sleep:
-        """Poll again after ``delay``, but not later than at the deadline: the last poll is there."""
+        """Poll again after ``delay`` seconds, at the latest at the deadline: that is the last poll."""
         left = self.end_time - now
         if left <= 0:
             raise StarVideosWaitTimeoutError.of(self.video_id, self._status, last)
@@ -296,13 +280,7 @@ class Wait:
 
 
 def blind(video_id: str, error: StarVideosError, failed: Streak, now: float) -> StarVideosError:
-    """Return the error of a wait that couldn't ask the API for too long. A retry may help, whatever the last poll said.
-
-    :param video_id: the API's id
-    :param error: how the last poll failed
-    :param failed: the polls in a row
-    :param now: epoch seconds
-    """
+    """Return the error of a wait without a status for too long. A retry may help, whatever the last poll's error."""
     message = (
         f"The StarVideos API couldn't be asked about video {video_id}: {failed.times} polls in a row failed, over "
         f"{(now - failed.since) / 60:.0f} minutes. The last one: {error}\n"
@@ -313,7 +291,7 @@ def blind(video_id: str, error: StarVideosError, failed: Streak, now: float) -> 
     )
     if not isinstance(error, StarVideosAPIError):
         return StarVideosConnectionError(message, sent=True)
-    # What a gateway says is no refusal of the API's, so it isn't permanent either.
+    # An answer of a gateway isn't the API's refusal, so it isn't permanent.
     kind = StarVideosServerError if error.permanent else type(error)
     return kind(message, status_code=error.status_code, body=error.body, request_id=error.request_id)
 

@@ -1,7 +1,7 @@
-"""Which proxy a request takes, decided from the environment's variables: one rule for workers and the triggerer.
+"""Which proxy a request takes: one rule for workers, the triggerer and downloads.
 
-``HTTPS_PROXY``, ``HTTP_PROXY``, ``ALL_PROXY`` and ``NO_PROXY``, in any case, in every form that curl, Python, Go and
-Java users write.
+It reads ``HTTPS_PROXY``, ``HTTP_PROXY``, ``ALL_PROXY`` and ``NO_PROXY``, in upper or lower case, in every form that
+users of curl, Python, Go and Java write.
 """
 
 from __future__ import annotations
@@ -24,14 +24,10 @@ _Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 @dataclass(frozen=True)
 class Proxy:
-    """A proxy.
+    """A proxy."""
 
-    :param url: its address without user and password
-    :param authorization: value of ``Proxy-Authorization``; None: none is sent
-    """
-
-    url: str
-    authorization: str | None = field(default=None, repr=False)
+    url: str  # without user and password
+    authorization: str | None = field(default=None, repr=False)  # value of Proxy-Authorization; None: none is sent
 
 
 def proxy_for(url: str, environ: Mapping[str, str]) -> Proxy | None:
@@ -57,7 +53,7 @@ def _read_proxy(variable: str, value: str) -> Proxy:
     scheme, separator, rest = value.strip().strip("'\"").partition("://")
     if not separator:
         scheme, rest = "http", scheme.removeprefix("//")
-    # Split by hand: a password may hold "#", "/" or "@" that nobody has percent-encoded.
+    # Not by urlsplit: a password may hold "#", "/" or "@" that isn't percent-encoded.
     user_info, _, host = rest.rpartition("@")
     found = PROXY_HOST.fullmatch(host.partition("/")[0])
     scheme = scheme.lower()
@@ -99,7 +95,7 @@ def _name(host: str) -> str:
 
 
 def _address(host: str) -> _Address | None:
-    """Return the address that a URL's host is, without its zone; None: it is a name. Names aren't looked up."""
+    """Return the address that a URL's host is, without its zone; None: it is a name. Names aren't resolved."""
     with suppress(ValueError):
         address = ipaddress.ip_address(host.partition("%")[0])
         return getattr(address, "ipv4_mapped", None) or address

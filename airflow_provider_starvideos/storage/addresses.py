@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import re
 import socket
 import unicodedata
 from functools import lru_cache
 from urllib.parse import urlsplit
-from urllib.request import getproxies, proxy_bypass
 
+from airflow_provider_starvideos.api.proxies import proxy_for
 from airflow_provider_starvideos.storage.guard import is_public, literal
 
 LOCAL_NAMES = re.compile(
@@ -30,7 +31,7 @@ def why_unreachable(url: str, api_base_url: str) -> str:
     :param url: of an input
     :param api_base_url: where the API is; one in this network reads what is in this network
     """
-    reason = _why_local(_host(url), bool(_proxy(url)))
+    reason = _why_local(_host(url), _has_proxy(url))
     return reason if reason and not _why_local(_host(api_base_url), False) else ""
 
 
@@ -38,10 +39,12 @@ def _host(url: str) -> str:
     return unicodedata.normalize("NFKC", urlsplit(url).hostname or "").lower().rstrip(".")
 
 
-def _proxy(url: str) -> str | None:
-    """Return the proxy of a URL: names are looked up there then, and may be unknown here."""
-    parts = urlsplit(url)
-    return None if proxy_bypass(parts.hostname or "") else getproxies().get(parts.scheme)
+def _has_proxy(url: str) -> bool:
+    """Return whether a proxy serves a URL: it then resolves names, which may be unknown here."""
+    try:
+        return proxy_for(url, os.environ) is not None
+    except ValueError:  # the variable's value can't be used; sending the order says so
+        return True
 
 
 @lru_cache(maxsize=1000)

@@ -6,6 +6,7 @@ worker for years. So there is a watch besides, which shuts the connection at the
 
 from __future__ import annotations
 
+import os
 import socket
 import threading
 import time
@@ -16,14 +17,15 @@ from urllib.parse import urljoin
 
 import requests
 from requests.adapters import HTTPAdapter
-from requests.utils import select_proxy
 
+from airflow_provider_starvideos.api.proxies import Proxy, proxy_for
 from airflow_provider_starvideos.exceptions import StarVideosDownloadError
 from airflow_provider_starvideos.storage.guard import Guard
 
 CONNECT_SECONDS = 10.0
 MAX_REDIRECTS = 5
 REDIRECTS = (301, 302, 303, 307, 308)
+AUTHORITIES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")  # variables that name a file or folder to trust
 
 
 class Web:
@@ -38,9 +40,12 @@ class Web:
         self._guard = guard
         self._timeout = (min(CONNECT_SECONDS, stall_seconds), stall_seconds)
         self._watch = _Watch(total_seconds)
+        self._adapter = _GuardedAdapter(guard, self._watch)
         self._session = _Session()
+        self._session.trust_env = False  # requests reads proxy variables by another rule than ``api.proxies``
+        self._session.verify = next(filter(None, map(os.environ.get, AUTHORITIES)), True)
         for scheme in ("http://", "https://"):
-            self._session.mount(scheme, _GuardedAdapter(guard, self._watch))
+            self._session.mount(scheme, self._adapter)
 
     def __enter__(self) -> Self:
         """Begin to count the time."""
@@ -72,7 +77,13 @@ class Web:
             self._guard.check_url(url, came_from=came_from)
             self._session.close()  # a kept connection that its host has left would cost an attempt
             response = self._session.get(
-                url, headers=headers, auth=_no_auth, stream=True, allow_redirects=False, timeout=self._timeout
+                url,
+                headers=headers,
+                auth=_no_auth,
+                stream=True,
+                allow_redirects=False,
+                timeout=self._timeout,
+                proxies=self._adapter.use_proxy_for(url),
             )
             self._session.cookies.clear()
             if response.status_code not in REDIRECTS or not follow:
@@ -150,14 +161,28 @@ class _GuardedAdapter(HTTPAdapter):
     def __init__(self, guard: Guard, watch: _Watch) -> None:
         self._guard = guard
         self._watch = watch
+        self._proxy: Proxy | None = None
         super().__init__(max_retries=0)
+
+    def use_proxy_for(self, url: str) -> dict[str, str]:
+        """Return the environment's proxy of the next request, as requests takes it.
+
+        :raises StarVideosDownloadError: a variable's value can't be used
+        """
+        try:
+            self._proxy = proxy_for(url, os.environ)
+        except ValueError as error:
+            raise StarVideosDownloadError(f"The result can't be fetched: {error}.") from error
+        return {url.partition(":")[0].lower(): self._proxy.url} if self._proxy else {}
+
+    def proxy_headers(self, proxy: str) -> dict[str, str]:
+        """Return the proxy's credentials: its URL has none."""
+        return {"Proxy-Authorization": self._proxy.authorization} if self._proxy and self._proxy.authorization else {}
 
     def get_connection_with_tls_context(self, request: Any, verify: Any, proxies: Any = None, cert: Any = None) -> Any:
         pool: Any = super().get_connection_with_tls_context(request, verify, proxies, cert)
         if not hasattr(pool.ConnectionCls, "opened_by"):
-            pool.ConnectionCls = self._guarded(
-                pool.ConnectionCls, through_proxy=bool(select_proxy(request.url, proxies))
-            )
+            pool.ConnectionCls = self._guarded(pool.ConnectionCls, through_proxy=self._proxy is not None)
         return pool
 
     def _guarded(self, kind: Any, *, through_proxy: bool) -> type:

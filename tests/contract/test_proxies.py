@@ -13,12 +13,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from airflow_provider_starvideos.exceptions import StarVideosConnectionError, StarVideosUnconfirmedError
+from airflow_provider_starvideos.storage.guard import Guard
+from airflow_provider_starvideos.storage.web import Web
 from tests.contract.conftest import Peer
 from tests.contract.proxy import Proxy
 
@@ -121,6 +124,18 @@ def test_a_certificate_of_another_host_is_refused(client: Any, api: Any, serve: 
     server = serve(lambda peer: (peer.encrypt(context), answer(peer)), host="0.0.0.0")
     assert "certificate" in never_left(client, api(f"https://127.0.0.2:{server.port}")).lower()
     assert server.requests == []
+
+
+def test_a_download_trusts_a_companys_own_authority(
+    tls: Any, certificate: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A result's URL is opened with the authorities of the environment, and with no others."""
+    guard, url = Guard("https://api.example.com", allow_private=True), f"https://localhost:{tls.port}/v.mp4"
+    with Web(guard, stall_seconds=5.0, total_seconds=10.0) as web, pytest.raises(requests.exceptions.SSLError):
+        web.get(url, {})
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate))
+    with Web(guard, stall_seconds=5.0, total_seconds=10.0) as web:
+        assert web.get(url, {}).content == VIDEO
 
 
 def _file(certificate: Path, folder: Path) -> Path:

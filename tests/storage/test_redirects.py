@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -151,6 +152,26 @@ def test_a_proxy_is_used(host: Start, fetch: Fetch, monkeypatch: pytest.MonkeyPa
     with pytest.raises(StarVideosUnsafeURLError):
         fetch("http://169.254.169.254/latest", guard=guard)
     assert len(proxy.requests) == 1
+
+
+@pytest.mark.parametrize("variable", ["HTTP_PROXY", "http_proxy", "ALL_PROXY"])
+def test_a_download_reads_the_proxy_as_an_order_does(
+    host: Start, fetch: Fetch, monkeypatch: pytest.MonkeyPatch, variable: str
+) -> None:
+    """One rule for both: the same variables, without a scheme too, and a password that isn't percent-encoded."""
+    proxy = host(answer())
+    monkeypatch.setenv(variable, f"user:p#ss/word@127.0.0.1:{proxy.port}")
+    assert fetch("http://video.example.com/v.mp4", guard=Guard("https://api.example.com")).path.read_bytes() == VIDEO
+    token = b64encode(b"user:p#ss/word").decode()
+    assert f"proxy-authorization: basic {token.lower()}" in proxy.requests[0].lower()
+
+
+def test_a_proxy_that_can_not_be_used_is_named(fetch: Fetch, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By its variable, without the password."""
+    monkeypatch.setenv("HTTP_PROXY", "socks5://user:secret@proxy.example:1080")
+    with pytest.raises(StarVideosDownloadError, match="HTTP_PROXY names a SOCKS proxy") as caught:
+        fetch("http://video.example.com/v.mp4", guard=Guard("https://api.example.com"))
+    assert "secret" not in str(caught.value)
 
 
 def test_no_proxy_is_guarded(host: Start, fetch: Fetch, monkeypatch: pytest.MonkeyPatch) -> None:
