@@ -10,7 +10,7 @@ from functools import lru_cache
 from typing import Any
 
 from airflow_provider_starvideos.api.models import REQUEST_FIELDS
-from airflow_provider_starvideos.api.values import is_missing, kind_of, literal, plain
+from airflow_provider_starvideos.api.values import is_missing, kind_of, literal, to_python
 from airflow_provider_starvideos.exceptions import Problem
 
 # What tables call a column that has no name: mostly the index of pandas.
@@ -58,7 +58,7 @@ def read_fields(
             elif found.get(field) is not None:
                 problems.append(Problem(field, f"must be given once, not also as {show(names[field])}", show(value)))
             else:
-                found[field], names[field] = plain(value), name
+                found[field], names[field] = to_python(value), name
         elif not missing:
             title = show(str(name)).strip("'\"") if str(name).strip() else "column without a name"
             problems.append(Problem(title, _unknown_rule(name, known), show(value)))

@@ -1,4 +1,4 @@
-"""The server's own words for a refusal or for a failed video, wherever it puts them: as one short text."""
+"""The server's words about a refusal or a failed video, wherever an answer has them, as one short text."""
 
 from __future__ import annotations
 
@@ -10,25 +10,10 @@ from typing import Any
 from airflow_provider_starvideos.api.models import plain
 from airflow_provider_starvideos.api.origins import A_STATUS_NAME
 
-REASON_NAMES = (
-    "error",
-    "detail",
-    "errors",
-    "failreason",
-    "failurereason",
-    "failedreason",
-    "errormsg",
-    "errormessage",
-    "errmsg",
-    "errordescription",
-    "errorinfo",
-    "message",
-    "msg",
-    "reason",
-    "fault",
-    "faultstring",
+REASON_NAMES = (  # by plain name, the most specific first; ``message`` comes late: an envelope's says "success"
+    *("error", "detail", "errors", "failreason", "failurereason", "failedreason", "errormsg", "errormessage"),
+    *("errmsg", "errordescription", "errorinfo", "message", "msg", "reason", "fault", "faultstring"),
 )
-"""In the order in which they are looked at, by plain name. ``message`` comes late: an envelope's says "success"."""
 TEXTS_IN_OBJECT = (*REASON_NAMES, "description", "code", "type")
 NO_REASON = re.compile(r"(success(ful(ly)?)?|succeeded|ok|done|null|none|操作成功|请求成功|成功)[.!。]?", re.IGNORECASE)
 PAGE_TEXT = re.compile(r"<(title|message)[^>]*>([^<]{1,500})</\1>", re.IGNORECASE)
@@ -38,14 +23,14 @@ MAX_BODY_CHARACTERS = 4000  # of a page that are searched
 
 
 def reason_of(payload: Any, body: bytes = b"") -> str:
-    """Return why, in the server's words; empty without any. It isn't redacted or cut yet.
+    """Return why, in the server's words, not redacted and not cut; empty without any.
 
     :param payload: the answer's JSON, or the part of it that is the video; None where it isn't JSON
     :param body: the whole answer, for plain text and pages
     """
     if payload is None:
         return _of_text(body)
-    # Of an object only what has a name that is known; of a text or a list of texts, as some servers answer, all.
+    # An object's values count by their names; a text or a list of texts, as some servers answer, counts as it is.
     return _of_object(payload, REASON_NAMES, 0) if isinstance(payload, Mapping) else _of(payload, 0)
 
 
@@ -60,7 +45,7 @@ def _of_object(value: Mapping[str, Any], names: tuple[str, ...], depth: int) -> 
         found = _of(inner, depth + 1)
         if found and not A_STATUS_NAME.fullmatch(found):
             return found
-        bare = bare or found  # "Bad Request": better than nothing, and anything else is better
+        bare = bare or found  # "Bad Request": used only where nothing else is given
     return bare
 
 
@@ -75,14 +60,14 @@ def _of(value: Any, depth: int) -> str:
     if isinstance(value, Mapping):
         if found := _of_object(value, TEXTS_IN_OBJECT, depth):
             where = value.get("loc") or value.get("field") or value.get("path")
-            return f"{_place(where)}: {found}" if _place(where) else found
+            return f"{_path(where)}: {found}" if _path(where) else found
         # a field's name → what is wrong with it
         wrong = {str(name): _of(inner, depth + 1) for name, inner in list(value.items())[:MOST_TEXTS]}
         return "; ".join(f"{name}: {text}" for name, text in wrong.items() if text)
     return ""
 
 
-def _place(where: Any) -> str:
+def _path(where: Any) -> str:
     if isinstance(where, str):
         return where.strip()
     return ".".join(str(part) for part in where if isinstance(part, str | int)) if isinstance(where, list) else ""
@@ -93,6 +78,6 @@ def _of_text(body: bytes) -> str:
     if text.startswith("<"):
         title = PAGE_TEXT.search(text)
         return unescape(title.group(2)).strip() if title else ""
-    # Half a JSON text says less than the error that it can't be read, and binary data nothing.
+    # Cut JSON says less than the error that it can't be read, and binary data says nothing.
     silent = text.startswith(("{", "[")) or "\ufffd" in text or "\0" in text or NO_REASON.fullmatch(text)
     return "" if silent else text

@@ -1,7 +1,7 @@
-"""Texts without secrets: everything that decides what is taken out of what is shown stands here.
+"""Decides which secrets are removed from texts that are shown: the key, and what makes a URL grant access.
 
-A server may echo what it was sent: the key, and the URL of a signed input. So may a library, quoting an answer that it
-can't read. A URL is shown without its whole query, whoever has signed it: a signer that nobody has heard of can't leak.
+A server may echo the key or the URL of a signed input, and a library may quote the answer. A URL is shown without its
+whole query, so that an unknown signer's signature isn't shown either.
 """
 
 from __future__ import annotations
@@ -20,42 +20,36 @@ from airflow_provider_starvideos.api.urls import BASE64_OF_HTTP, JWT, PATH_TOKEN
 HIDDEN = "…"
 NOT_IN_URLS = r"\s\"'<>"
 SLASH = r"(?:\\*/|%(?:25)*2f)"
+# A URL in a text: as it is, in JSON with its slashes escaped, or percent-encoded within another URL.
 URL = re.compile(rf"https?(?::|%(?:25)*3a){SLASH}{{2}}[^{NOT_IN_URLS}]+", re.ASCII | re.IGNORECASE)
-"""A URL in a text: as it is, in JSON with its slashes escaped, or percent-encoded within another URL."""
-QUERY = re.compile(
+QUERY = re.compile(  # of a request's line, which has no host: ``GET /in/cat.png?X-Amz-Signature=…``
     rf"(?<=[^\s?])(?:\?|%(?:25)*3f)(?:[\w-]{{40,}}|[\w.~-]{{1,100}}(?:=|%(?:25)*3d))[^{NOT_IN_URLS}]*",
     re.ASCII | re.IGNORECASE,
 )
-"""The query of a request's line, which has no host: ``GET /in/cat.png?X-Amz-Signature=…``."""
 EQUALS, AND = r"(?:=|\\+u003d|%(?:25)*3d)", r"(?:&(?:amp;)?|\\+u0026|%(?:25)*26)"
-PAIRS = re.compile(
+PAIRS = re.compile(  # a query alone: at least two parameters
     rf"(?<![\w.~=-])[\w.~-]{{1,100}}{EQUALS}[^{NOT_IN_URLS}&]*(?:{AND}[\w.~-]{{1,100}}{EQUALS}[^{NOT_IN_URLS}&]*)+",
     re.ASCII | re.IGNORECASE,
 )
-"""A query alone: two parameters, at least."""
-TOKENS = re.compile(
+TOKENS = re.compile(  # segments of a path that grant access
     "|".join(
         (
             *(one.removeprefix("^") for one in PATH_TOKENS),
-            r"/[\w-]{43}(?=/)|/[\w-]{27}=(?=/)",  # imgproxy, thumbor: no part of it expires, so it stays in ``urls``
+            r"/[\w-]{43}(?=/)|/[\w-]{27}=(?=/)",  # imgproxy, thumbor: they don't expire, so ``urls`` keeps them
             r"/bot\d{6,}(?::|%3a)[\w-]{30,}",  # Telegram
         )
     ),
     re.ASCII | re.IGNORECASE,
 )
-"""The segments of a path that grant access."""
-BARE_TOKENS = re.compile(
+BARE_TOKENS = re.compile(  # grant access in any position, or are a URL in base64, which may
     rf"{JWT.pattern}|{BASE64_OF_HTTP.pattern}|bce-auth-v1/[\w/.:;-]+"
     r"|xox[a-z]-[\w-]{10,}"  # Slack
     r"|(?:1\d{9}|[0-9a-f]{8})-\w{0,99}-\w{0,99}-[0-9a-f]{32,64}\b"  # type A of CDNs
     r"|(?<!\w)(?:\w{1,20}=[^\s~\"'<>]{0,500}~){1,9}(?:hmac|md5)=[0-9a-f]+",  # Akamai
     re.ASCII,
 )
-"""What grants access wherever it stands, or is a URL in base64, which may."""
-BETWEEN = r"(\\?[\"']?\s*(?:[=:>]|%(?:25)*3d)\s*\\?[\"']?)"
-"""What stands between a name and its value in a query, a header, JSON or XML."""
-BEFORE = r"(?:(?<![a-z0-9_-])|(?<=%26)|(?<=%2526)|(?<=u0026))"
-"""Where a name begins: not within a word."""
+BETWEEN = r"(\\?[\"']?\s*(?:[=:>]|%(?:25)*3d)\s*\\?[\"']?)"  # a name and its value, in a query, a header, JSON or XML
+BEFORE = r"(?:(?<![a-z0-9_-])|(?<=%26)|(?<=%2526)|(?<=u0026))"  # a name that isn't part of a word
 SIGNATURES = tuple(
     re.compile(rf"{BEFORE}({names}){BETWEEN}[a-z0-9+/=_~.%:,!*-]{{{least},}}", re.ASCII | re.IGNORECASE)
     for names, least in (
@@ -67,7 +61,7 @@ SIGNATURES = tuple(
             ),
             1,
         ),
-        (  # what is shorter is a word of a message
+        (  # a shorter value is a word of a message
             (
                 r"(?:[\w-]*[-_])?sig(?:n(?:ature(?:provided)?)?)?|[\w-]*token|auth_info|authorization|credential|policy"
                 r"|verify|hmac|jwt|secure|secret|(?:\w*access_?key_?)id|accesskey"
@@ -76,26 +70,20 @@ SIGNATURES = tuple(
         ),
     )
 )
-STORED = re.compile(r"(?!https?:)\w[\w+.-]*://", re.IGNORECASE)
-"""How the URI of something in a store begins."""
+STORED = re.compile(r"(?!https?:)\w[\w+.-]*://", re.IGNORECASE)  # the beginning of a store's URI
 ONE_URL = re.compile(rf"https?://[^{NOT_IN_URLS}\\%,;|]+", re.IGNORECASE)
-SUSPECT = re.compile(r"[=:%/~-]|eyJ|aHR0c")
-"""What a text must have for anything to be taken out of it."""
+SUSPECT = re.compile(r"[=:%/~-]|eyJ|aHR0c")  # a text without any of these has nothing to hide
+# One parameter of any name except an id, with a value that no message has.
 PARAMETER = re.compile(r"(?<![\w-])(?![\w-]*id=)([\w-]{1,40}=)[\w+~%-]{32,}={0,2}", re.ASCII | re.IGNORECASE)
-"""One parameter of any name, with a value that no message has, except an id."""
 VERSIONS = re.compile(r"(?:version_?id|generation)=[\w.-]+", re.ASCII | re.IGNORECASE)
-
-
-MOST_ENCODINGS = 9
-"""How often a URL within another may be percent-encoded until its path is no longer read; its query never is shown."""
+MOST_ENCODINGS = 9  # percent-encodings of a URL within another that are undone to read its path
 
 
 def hide_url(url: str) -> str:
     """Return a URL without what may grant access: user, query, fragment, and the tokens of its path.
 
-    Of a store's URI (``s3://conn_id@bucket/key?versionId=3``) the connection and the version stay: no secrets.
-
-    :param url: of any scheme; other texts come back as they are
+    A store's URI (``s3://conn_id@bucket/key?versionId=3``) keeps its connection and version: they are no secrets. Any
+    other text comes back unchanged.
     """
     found = re.fullmatch(r"(\w[\w+.-]*://)(?:([^/?#]*)@)?([^?#]*)(.*)", url, re.DOTALL)
     if not found:
@@ -113,10 +101,7 @@ def hide_url(url: str) -> str:
 
 
 def is_hidden(value: Any) -> bool:
-    """Return whether ``hide`` took something out of a value's URLs: what is left can't be fetched.
-
-    :param value: of any type; a list or mapping is searched
-    """
+    """Return whether ``hide`` removed something from a value's URLs, so that they can't be fetched."""
     if isinstance(value, Mapping):
         return any(map(is_hidden, value.values()))
     if isinstance(value, list | tuple):
@@ -125,13 +110,13 @@ def is_hidden(value: Any) -> bool:
 
 
 def restored(shown: Any, again: Any) -> Any:
-    """Return what ``hide`` was given, out of what it returned and of the same value, made again.
+    """Return the value that ``hide`` was given, from its result and from the same value, made again.
 
-    Texts are taken as they were, since they may be made by chance. What was hidden is taken from the new value, also if
-    that isn't the same: whoever compares fingerprints sees it then.
+    Texts are kept from ``shown``, because a template may make them by chance. Hidden parts are taken from ``again``. If
+    they have changed, a comparison of fingerprints shows it.
 
     :param shown: what ``hide`` returned
-    :param again: of the same shape; where it isn't, it counts as it is
+    :param again: of the same shape; where the shape differs, ``again`` counts
     """
     if isinstance(shown, Mapping) and isinstance(again, Mapping):
         return {name: restored(one, again.get(name)) for name, one in shown.items()}
@@ -141,7 +126,7 @@ def restored(shown: Any, again: Any) -> Any:
 
 
 def hide_urls(text: str) -> str:
-    """Return a text whose URLs are hidden as ``hide_url`` does, and whose signatures have lost their values."""
+    """Return a text with its URLs hidden as by ``hide_url``, and without the values of signatures."""
     text = URL.sub(_hidden_run, text)
     text = PAIRS.sub(HIDDEN, QUERY.sub(f"?{HIDDEN}", text))
     text = BARE_TOKENS.sub(HIDDEN, TOKENS.sub(f"/{HIDDEN}", text))
@@ -151,7 +136,7 @@ def hide_urls(text: str) -> str:
 
 
 def _hidden_run(found: re.Match[str]) -> str:
-    """Return a URL of a text hidden; it is decoded first, so that none of it is missed."""
+    """Return a URL of a text hidden. It is decoded first, so that nothing in it is missed."""
     url = found[0]
     decoded = re.sub(r"\\+u00([0-7][0-9a-f])", lambda one: f"%{one[1]}", url, flags=re.IGNORECASE).replace("\\", "")
     for _ in range(MOST_ENCODINGS):
@@ -163,9 +148,9 @@ def _hidden_run(found: re.Match[str]) -> str:
 
 
 def hide(value: Any) -> Any:
-    """Return a value for XComs, rendered fields, files and the UI: each URL and text in it is hidden.
+    """Return a value for XComs, rendered fields, files and the UI, with each URL and text in it hidden.
 
-    :param value: of any type; of other objects than JSON's the text counts, such as a DataFrame's: it is shown of them
+    :param value: of any type; of an object that isn't JSON's, such as a DataFrame, the text is hidden
     """
     if value is None or isinstance(value, int | float):
         return value
@@ -184,7 +169,7 @@ def hide(value: Any) -> Any:
 
 @lru_cache(maxsize=16)
 def forms_of(key: str) -> tuple[str, ...]:
-    """Return how a key may be written, the longest first: as it is, and as URLs, JSON, HTML and base64 have it."""
+    """Return how a key may be written, the longest first: as it is, and in URLs, JSON, HTML and base64."""
     coded = base64.b64encode(key.encode(errors="replace")).decode()
     found = {key, quote(key, safe=""), quote(key), json.dumps(key)[1:-1], html.escape(key), coded, coded.rstrip("=")}
     found |= {key.replace("/", "\\/"), re.sub(r"[&<>]", lambda one: f"\\u{ord(one[0]):04x}", key)}
@@ -193,28 +178,24 @@ def forms_of(key: str) -> tuple[str, ...]:
 
 @lru_cache(maxsize=16)
 def _pattern_of(key: str) -> re.Pattern[str]:
-    # Whatever their case: a host's name is read in lower case.
+    # In any case: a host's name is read in lower case.
     return re.compile("|".join(map(re.escape, forms_of(key))), re.IGNORECASE)
 
 
 def redacted(text: str, key: str, limit: int) -> str:
-    """Return a text without the key, without signatures and without whatever upsets a log; shortened.
-
-    :param key: the API key
-    :param limit: characters that are left, at most
-    """
+    """Return a text without the key, without signatures and control characters, cut to ``limit`` characters."""
     if not text:
         return ""
-    # The key before the cut: a part of it would be left where the cut goes through it. URLs after the cut: the
-    # search takes the square of a text's length, and of a cut query nothing is left anyway.
-    text = hide_urls(_pattern_of(key).sub("***", text)[: 2 * limit])
-    text = "".join(c if c.isprintable() else " " for c in text).strip()
+    # The key is removed before the cut, which could leave a part of it. URLs are hidden after the cut, because that
+    # search takes the square of a text's length, and a cut query is hidden too.
+    text = _printable(hide_urls(_pattern_of(key).sub("***", text)[: 2 * limit]))
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
 def is_harmless(text: str, key: str, limit: int) -> bool:
-    """Return whether a text may be shown as it is, because it is short and nothing would be taken out of it."""
-    return (
-        len(text) <= limit
-        and redacted(text, key, limit) == "".join(c if c.isprintable() else " " for c in text).strip()
-    )
+    """Return whether a text may be shown as it is: it is short, and has nothing to remove."""
+    return len(text) <= limit and redacted(text, key, limit) == _printable(text)
+
+
+def _printable(text: str) -> str:
+    return "".join(one if one.isprintable() else " " for one in text).strip()

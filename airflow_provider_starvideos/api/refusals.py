@@ -1,14 +1,14 @@
-"""An error inside of a success (HTTP 200): is there one, and which HTTP status does it stand for?
+"""Finds an error inside a success (HTTP 200), and the HTTP status that it means.
 
-Such platforms answer ``200 {"code": 402, "message": "insufficient balance"}``. Which way to err costs money:
+Such platforms answer ``200 {"code": 402, "message": "insufficient balance"}``. A wrong reading may cost money:
 
-- An error taken for an accepted order: the task waits for a video that never comes. Nothing is billed twice.
-- An accepted order taken for a refusal: the task fails, is cleared, and orders the video again. **Billed again: yes.**
-- A refusal taken for an unknown outcome: a person has to decide. Nothing is billed twice.
+- An error read as an accepted order: the task waits for a video that never comes. **Billed again: no.**
+- An accepted order read as a refusal: a retry, or a clear of the task, orders the video again. **Billed again: yes.**
+- A refusal read as an unknown outcome: a person has to decide. **Billed again: no.**
 
-So an error is a refusal of an order only if its code is an HTTP status that proves it (``retry.ORDER_OUTCOMES``), or if
-the code isn't known and its words are ones that no server says after it has taken an order (``REFUSAL_WORDS``). Beside
-an id that looks like a video's, and with any other code (1001, -1, ``success: false``), the outcome is unknown.
+So an error refuses an order only if its code is an HTTP status that proves it (``retry.ORDER_OUTCOMES``). With an
+unknown code, its words must be ones that no server says after it accepted an order (``REFUSAL_WORDS``). In all other
+cases (codes 1001, -1, ``success: false``), and where the answer has a video's id, the outcome is unknown.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ CODE_NAMES = ("code", "errorcode", "errcode", "errno", "statuscode", "resultcode
 SUCCESS_NAMES = ("success", "succeeded", "ok")
 NO_ERROR = frozenset({"", "0", "00", "000", "0000", "00000", "ok", "success", "succeed", "none", "null", "true"})
 HTTP_CODE = re.compile(r"(?:[a-z]+[ _-]?)?([45][0-9]{2})(?:\.0+)?", re.IGNORECASE)  # 402, "402", "E402", "HTTP_402"
-LONG_CODE = re.compile(r"(4[0-2][0-9])[0-9]{2,3}")  # 40201, 402001: an HTTP status with a number of its own behind it
+LONG_CODE = re.compile(r"(4[0-2][0-9])[0-9]{2,3}")  # 40201, 402001: an HTTP status and a further number
 REFUSAL_WORDS: Mapping[int, re.Pattern[str]] = {
     status: re.compile("|".join(patterns), re.IGNORECASE)
     for status, patterns in {
@@ -49,26 +49,21 @@ REFUSAL_WORDS: Mapping[int, re.Pattern[str]] = {
         ),
     }.items()
 }
+# Together with one of these, the words above may be about something that happened after the order was accepted.
 UNSURE_WORDS = re.compile(r"response|result|internal|system error|timeout|系统|超时", re.IGNORECASE)
-"""With one of these beside them, the words above may be about something that happened later."""
 
 
 @dataclass(frozen=True)
 class Refusal:
-    """An error inside of a success.
+    """An error inside a success."""
 
-    :param code: as the server writes it, for the message
-    :param status: the HTTP status that the code stands for; None if it isn't one
-    :param status_by_words: the HTTP status that the server's words stand for; None if they aren't known
-    """
-
-    code: str
-    status: int | None
-    status_by_words: int | None
+    code: str  # as the server writes it, for the message
+    status: int | None  # the HTTP status that the code means; None: none
+    status_by_words: int | None  # the HTTP status that the server's words mean; None: unknown words
 
 
 def refusal_in(nodes: Sequence[Node], video: Node | None) -> Refusal | None:
-    """Return the error inside of a success, if there is one.
+    """Return the error inside a success, if there is one.
 
     :param nodes: the objects of the answer
     :param video: the one that would be the video
@@ -88,24 +83,21 @@ def refusal_in(nodes: Sequence[Node], video: Node | None) -> Refusal | None:
         return Refusal("success is false", None, by_words)
     if nodes and nodes[0] is not video and nodes[0].status is TaskStatus.FAILED and not nodes[0].video_id:
         return Refusal("its status is an error", None, by_words)
-    # Without a status nothing says that there is a video: an "error" counts, and words that only a refusal has.
+    # Without a status nothing proves a video: then any "error" counts, and words that only a refusal has.
     if (video is None or video.status is None) and (by_words or any(node.fields.get("error") for node in nodes)):
         return Refusal("an error without a code", None, by_words)
     return None
 
 
 def http_status_of(code: Any) -> int | None:
-    """Return the HTTP status of 400 or more that a code stands for, or None.
-
-    :param code: a number, or text such as ``"402"``, ``"E402"``, ``"40201"``
-    """
+    """Return the HTTP status from 400 that a code means (402, ``"E402"``, ``"40201"``), or None."""
     text = str(code).strip()
     match = HTTP_CODE.fullmatch(text) or LONG_CODE.fullmatch(text)
     return int(match.group(1)) if match else None
 
 
 def _codes_of(node: Node, *, has_failed: bool) -> list[Any]:
-    """Return the codes of an object, and of the error in it, that don't stand for a success."""
+    """Return the codes of an object, and of the error in it, that don't mean success."""
     error = node.fields.get("error")
     inner = error.get("code") if isinstance(error, Mapping) and not has_failed else None
     codes = [*(node.fields.get(name) for name in CODE_NAMES), inner]
@@ -124,7 +116,7 @@ def _is_success(code: str | float) -> bool:
 
 
 def _is_harmless(words: str, nodes: Sequence[Node], video: Node | None) -> bool:
-    """Return whether a code that isn't known counts for nothing: it comes with a word that says success, or a video."""
+    """Return whether an unknown code is no error: the answer says success, or has a video with a status."""
     if words:
         return False
     says_success = any(NO_REASON.fullmatch(node.text(("message", "msg"))) for node in nodes)

@@ -1,10 +1,11 @@
-"""Is it safe and useful to send a call again, and when: pure decisions, and the numbers behind them.
+"""Decides whether a call is sent again, and when.
 
 An order costs money, so it is sent again only where it provably wasn't accepted: ``ORDER_OUTCOMES``. A query is free.
 """
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
@@ -23,18 +24,14 @@ from airflow_provider_starvideos.exceptions import (
     StarVideosServerError,
 )
 
-FIRST_DELAY = 1.0
-"""Seconds before the first repetition; doubled each time."""
-LONGEST_DELAY = 30.0
-JITTER = 0.5
-"""Share of a delay that is left to chance, so that a thousand tasks don't come back at once."""
-LONGEST_INLINE_WAIT = 60.0
-"""A longer Retry-After isn't slept through on a worker: the call fails, and the task's own retry may wait."""
-LONGEST_RETRY_AFTER = 24 * 3600.0
+FIRST_DELAY = 1.0  # seconds before the first repetition; doubled each time
+LONGEST_DELAY = 30.0  # seconds
+JITTER = 0.5  # share of a delay that is left to chance, so that a thousand tasks don't repeat at once
+LONGEST_INLINE_WAIT = 60.0  # seconds; after a longer Retry-After the call fails, and the task's retry may wait
+LONGEST_RETRY_AFTER = 24 * 3600.0  # seconds
 
 MAX_UNKNOWN_REPEATS = 2
-UNKNOWN_DELAY = 3.0
-"""An id that was just given out may take a moment to be known; one that never existed shouldn't be waited for."""
+UNKNOWN_DELAY = 3.0  # seconds; the API may not know a new id at once, and a wrong id isn't worth a longer wait
 
 
 class Whose(StrEnum):
@@ -47,21 +44,13 @@ class Whose(StrEnum):
 
 @dataclass(frozen=True)
 class OrderOutcome:
-    """One way in which the sending of an order ends.
+    """One way for the sending of an order to end."""
 
-    :param what: the ending, for people
-    :param statuses: HTTP statuses that it is about; empty: none
-    :param whose: whose answer
-    :param accepted: False: provably not; None: unknown
-    :param sent_again: within the same call, ``max_retries`` times
-    :param why: the reason
-    """
-
-    what: str
-    statuses: Collection[int] = ()
-    whose: Whose = Whose.ANYONE
-    accepted: bool | None = field(kw_only=True)
-    sent_again: bool = field(default=False, kw_only=True)
+    what: str  # the ending, for people
+    statuses: Collection[int] = ()  # HTTP statuses; empty: none
+    whose: Whose = Whose.ANYONE  # who gave the answer
+    accepted: bool | None = field(kw_only=True)  # False: provably not; None: unknown
+    sent_again: bool = field(default=False, kw_only=True)  # within the same call, ``max_retries`` times
     why: str = field(kw_only=True)
 
 
@@ -69,10 +58,12 @@ NOT_SENT = OrderOutcome("no connection was made", accepted=False, sent_again=Tru
 NOT_RECORDED = OrderOutcome("the record can't be written", accepted=False, why="without it nothing is sent")
 LOST = OrderOutcome("no whole answer: reset, timeout, half a body", accepted=None, why="the API may have the order")
 UNREADABLE = OrderOutcome(
-    "an answer that can't be understood, or that names a video beside an error",
+    "an unreadable answer, or an error that names a video",
     accepted=None,
-    why="it may be that of an accepted order; the id that it names is kept",
+    why="the order may be accepted; the id in the answer is kept",
 )
+# What the answer to an order proves: the first line that fits counts. A code inside a 200 is read as a status. Only a
+# line with ``accepted=False`` may have ``sent_again``: any other may cost a second video. See docs/reliability.md.
 ORDER_OUTCOMES: tuple[OrderOutcome, ...] = (
     OrderOutcome("429", {429}, accepted=False, sent_again=True, why="limits are checked before an order is taken"),
     OrderOutcome("503", {503}, Whose.API, accepted=False, sent_again=True, why="its own JSON says: not now"),
@@ -83,21 +74,13 @@ ORDER_OUTCOMES: tuple[OrderOutcome, ...] = (
     OrderOutcome("any other 4xx", range(400, 500), accepted=False, why="a refusal; not given after accepting"),
     OrderOutcome("301, 307, 308", {301, 307, 308}, accepted=False, why="sent elsewhere, unread; it isn't followed"),
     OrderOutcome("any other 3xx", range(300, 400), accepted=None, why="302 and 303 also follow an accepted order"),
-    OrderOutcome("any other 5xx", range(500, 600), accepted=None, why="it failed, and nobody knows at which point"),
+    OrderOutcome("any other 5xx", range(500, 600), accepted=None, why="it may have failed after accepting the order"),
     OrderOutcome("any other status", accepted=None, why="HTTP has no such answer"),
 )
-"""What the answer to an order proves; the first line that fits counts. A code inside of a 200 is read as a status.
-
-Sending an order again may cost a second video, so only a line whose ``accepted`` is False may do it.
-docs/reliability.md shows this table.
-"""
 
 
 def order_outcome(error: StarVideosError) -> OrderOutcome:
-    """Return what the error in which the sending of an order ended proves.
-
-    :param error: of one attempt
-    """
+    """Return what the error of one attempt to send an order proves."""
     if isinstance(error, StarVideosConnectionError):
         return LOST if error.sent else NOT_SENT
     if isinstance(error, StarVideosRecordError):
@@ -119,10 +102,8 @@ def delay_before_repeat(
 ) -> float | None:
     """Return the seconds to wait before the same call is sent again, or None if it must not be.
 
-    :param error: how the call ended
     :param repeats: how often it was sent again already
-    :param max_retries: how often it may be
-    :param is_order: whether it costs money
+    :param max_retries: how often it may be sent again
     :param chance: a random number, 0 to 1
     """
     if repeats >= max_retries or not _worth_repeating(error, is_order=is_order):
@@ -152,19 +133,18 @@ def _worth_repeating(error: StarVideosError, *, is_order: bool) -> bool:
 
 
 def retry_after_seconds(headers: Mapping[str, str]) -> float | None:
-    """Return what ``Retry-After`` (seconds, or an HTTP date) asks for.
+    """Return the seconds that ``Retry-After`` (seconds, or an HTTP date) asks for.
 
-    None without one that can be read, and for 0 or a date in the past: then our own back-off decides.
+    None without a readable one, and for 0 or a date in the past: then our own back-off decides.
 
-    :param headers: with lower-case names; a date is read against the server's own ``Date``, where there is one
+    :param headers: with lower-case names; a date counts from the server's own ``Date``, where there is one
     """
     text = headers.get("retry-after", "").strip()
     if not text:
         return None
     try:
-        seconds = float(text) if text.replace(".", "", 1).isascii() and text.replace(".", "", 1).isdigit() else None
-        if seconds is None:
-            seconds = _http_date(text) - _server_now(headers)
+        is_number = re.fullmatch(r"[0-9]*\.?[0-9]*", text, re.ASCII)
+        seconds = float(text) if is_number else _http_date(text) - _server_now(headers)
     except (ValueError, OverflowError):
         return None
     return min(seconds, LONGEST_RETRY_AFTER) if seconds > 0 else None
@@ -179,5 +159,5 @@ def _server_now(headers: Mapping[str, str]) -> float:
 
 def _http_date(text: str) -> float:
     moment = parsedate_to_datetime(text)
-    # Every HTTP date is in GMT, also where it doesn't say so.
+    # Every HTTP date is in GMT, even without saying so.
     return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()

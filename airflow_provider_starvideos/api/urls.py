@@ -1,10 +1,10 @@
-"""Which input a URL names, however often it is signed: a retry may sign it again, and orders the same video.
+"""Decides which input a URL names, however it is signed: a retry may sign it again, and must order the same video.
 
-``SIGNERS`` (query) and ``PATH_TOKENS`` (path) list what stores and CDNs add when they sign; ``identity`` leaves it out.
+``SIGNERS`` (query) and ``PATH_TOKENS`` (path) list what stores and CDNs add when they sign; ``identity`` removes it.
 What selects other bytes stays: the object, its version, the processing of an image, response headers.
 
-Where nothing tells a signature from a name for certain, the guess is "signature". If that is wrong, a changed input
-counts as the old one, and no second video is made. If the opposite guess is wrong, each retry is billed again.
+Where a signature and a name can't be distinguished, the guess is "signature". If that is wrong, a changed input counts
+as the old one, and no second video is made. If the opposite guess is wrong, each retry is billed again.
 """
 
 from __future__ import annotations
@@ -16,13 +16,12 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlencode, urlsplit, urlunsplit
 
+# Unix seconds or milliseconds, Unix seconds in hexadecimal, ``YYYYMMDDHHMM``, ISO 8601.
 TIME = r"(?:1\d{9}(?:\d{3})?|[5-9a-f][0-9a-f]{7}|20\d{10}|20\d\d-?\d\d-?\d\dt[\d:.]+(?:z|\+\S*)?)"
-"""Unix seconds or milliseconds, Unix seconds in hexadecimal, ``YYYYMMDDHHMM``, ISO 8601."""
 HEX = r"[0-9a-f]{32,128}"
-OPAQUE = r"(?=[^=]*\d)(?=[^=]*[a-z])[\w+/=.~:,;%!*-]{16,}"
-"""At least 16 characters, letters and digits: what no person has written."""
+OPAQUE = r"(?=[^=]*\d)(?=[^=]*[a-z])[\w+/=.~:,;%!*-]{16,}"  # letters and digits that no person has written
+# A vendor's own parameters, except those that choose a version or process an image (``x-oss-process``).
 VENDOR = r"x-[a-z0-9]+-(?!.*(?:process|version-?id)).*"
-"""A vendor's own parameters, without those that choose a version or process an image (``x-oss-process``)."""
 ACCESS_KEY = r"\w*access_?(?:key_?)?id|accesskey|ucloudpublickey|key-pair-id|keyname"
 EXPIRY = r"(?:[\w-]*[-_])?(?:expires?|expiry|expiration|exp|deadline|valid_?(?:to|until)|until|e|ex)"
 CLOCK = rf"(?:{EXPIRY}|(?:[\w-]*[-_])?(?:t|ts|time|timestamp|wstime|date|key2|start|st|iat|issued_?at))"
@@ -30,28 +29,21 @@ SIGNING = (
     r"(?:[\w.~-]*[-_.])?(?:sign|signature|sig|[su]sig|upsig|\w*token|auth|auth_?key|auth_?info|authorization|jwt|hmac"
     r"|secret|wssecret|credential|verify|secure|ticket|tempauth|key1|__gda__)"
 )
+# Parameters that name an input, though their values may have the form of signatures.
 NAMING = (
     r"(?:\w*[-_])?(?:\w*id|uuid|guid|key|file|filename|path|name|object|image|img|u|url|uri|src|v|ver|version|etag|rev)"
 )
-"""Parameters that name what is fetched, though their values may look like signatures."""
 
 
 @dataclass(frozen=True)
 class Signer:
-    """How a family of stores or CDNs signs a query. Both patterns match a whole ``name=value``, in any case.
-
-    :param vendors: who signs so
-    :param signature: what proves that somebody has signed
-    :param adds: what comes with the signature, and isn't part of the input's name
-    :param needs_both: a parameter of ``adds`` must be there, too: the signature's pattern alone proves nothing
-    :param hosts: a pattern that the host must end with; empty: any host, since stores and CDNs serve own domains
-    """
+    """How a family of stores or CDNs signs a query. Both patterns match a whole ``name=value``, in any case."""
 
     vendors: str
-    signature: str
-    adds: str = "(?!)"
-    needs_both: bool = False
-    hosts: str = ""
+    signature: str  # proves that the query is signed
+    adds: str = "(?!)"  # comes with the signature, and isn't part of the input's name
+    needs_both: bool = False  # a parameter of ``adds`` must be there too: the signature's pattern alone proves nothing
+    hosts: str = ""  # a pattern that the host must end with; empty: any host, since stores and CDNs serve own domains
 
 
 SIGNERS = (
@@ -108,18 +100,18 @@ SIGNERS = (
     Signer("Google Drive", r"at=.+", r"(?:uuid|confirm|authuser)=.*", hosts=r"\.usercontent\.google\.com"),
     Signer("Feishu, Lark", r"code=.{60,}", hosts=r"\.(?:feishu\.cn|larksuite\.com)"),
     Signer(
-        "others, called like a signature and looking like one: Qiniu, Wangsu, Fastly, KeyCDN, Firebase, Huawei CDN …",
+        "others, with the name and the form of a signature: Qiniu, Wangsu, Fastly, KeyCDN, Firebase, Huawei CDN …",
         rf"{SIGNING}={OPAQUE}",
         rf"(?:{CLOCK}={TIME}.*|(?:\w*expires?|expiry|expiration|exp|ttl)=\d+|(?:[\w-]*[-_])?(?:nonce(?:_?str)?|rand(?:om)?|salt)=.*|(?:{ACCESS_KEY})=.*)",
     ),
 )
+# Used only where none of ``SIGNERS`` matches: a value of this form may also be the name of a file.
 UNNAMED = Signer(
-    "others: what looks like a signature, beside the time at which it expires",
+    "others: the form of a signature, together with the time when it expires",
     rf"(?!{NAMING}=)[\w.-]+=(?:{HEX}|(?=[^=]*\d)(?=[^=]*[a-z])[\w+/-]{{20,}}=*)",
     rf"{EXPIRY}={TIME}",
     needs_both=True,
 )
-"""Looked for only where none of ``SIGNERS`` is found: there, what looks so may be the name of a file."""
 
 PATH_TOKENS = (
     r"^/20\d{10}/[0-9a-f]{32}(?=/)",  # type B of Alibaba, Tencent, Huawei, Volcengine CDN: time, MD5
@@ -135,19 +127,17 @@ PATH_TOKENS = (
     r"/y4m[\w-]{20,}",  # OneDrive
 )
 PATH_TOKEN = re.compile("|".join(PATH_TOKENS), re.IGNORECASE)
+# Cloudflare Stream (in the path), Supabase, Mux, GitHub (in the query).
 JWT = re.compile(r"(eyJ[\w-]{8,500})\.(eyJ[\w-]{8,})\.[\w-]{16,}")
-"""Cloudflare Stream (in the path), Supabase, Mux, GitHub (in the query)."""
 CLOCK_CLAIMS = frozenset({"iat", "exp", "nbf", "jti", "nonce", "auth_time"})
 FEISHU = re.compile(r"_(ID:\d+)_1\d{9}:1\d{9}_V\d+$")
 BASE64_OF_HTTP = re.compile(r"aHR0c[\w+/=-]{12,}")
 
 
 def identity(url: str) -> str:
-    """Return what names an input: a signed URL without what signing has added; any other URL as it is.
+    """Return what names an input: a signed URL without what signing has added, any other URL unchanged.
 
-    Not for showing: what no signer of the table has added stays. ``redaction.hide_url`` is for that.
-
-    :param url: of any scheme
+    Not for showing, because unknown signatures stay: ``redaction.hide_url`` is for that.
     """
     try:
         parts = urlsplit(url)
@@ -186,9 +176,9 @@ def _added(query: list[tuple[str, str]], netloc: str) -> set[tuple[str, str]]:
         signs = {pair for text, pair in texts if signature.fullmatch(text)}
         if not signs or not re.search(f"(?:{signer.hosts})$", netloc):
             continue
-        beside = {pair for text, pair in texts if adds.fullmatch(text)}
-        if beside or not signer.needs_both:
-            added |= signs | beside
+        others = {pair for text, pair in texts if adds.fullmatch(text)}
+        if others or not signer.needs_both:
+            added |= signs | others
     return added
 
 
@@ -196,7 +186,7 @@ _FLAGS = re.IGNORECASE | re.ASCII
 _PATTERNS = [
     (
         one,
-        re.compile(f"^(?:{one.signature})$", _FLAGS | re.MULTILINE),  # a quick look at the whole query
+        re.compile(f"^(?:{one.signature})$", _FLAGS | re.MULTILINE),  # a quick search in the whole query
         re.compile(one.signature, _FLAGS),
         re.compile(one.adds, _FLAGS),
     )
@@ -224,7 +214,7 @@ def _nested(value: str) -> str:
 
 
 def _named_by(signature: str) -> str:
-    """Return what a signature itself says of the input, for those that say it; else an empty text."""
+    """Return what a signature itself says about the input; empty where it says nothing."""
     if JWT.fullmatch(signature):
         return _claims(signature)
     found = FEISHU.search(_decoded(signature)) if len(signature) > 100 else None
@@ -232,7 +222,7 @@ def _named_by(signature: str) -> str:
 
 
 def _claims(token: str) -> str:
-    """Return a token's claims without its times: one path may serve many inputs, told apart by its token alone."""
+    """Return a token's claims without its times: on one path, the token alone may name the input."""
     try:
         claims: Any = json.loads(_decoded(token.split(".")[1]))
     except ValueError:

@@ -1,8 +1,6 @@
-"""The rules of a request: everything that decides whether an order may be sent is here.
+"""The rules of a request, from the vendor's page "StarVideos O3 - Create Task". ``MODES`` says what each mode takes.
 
-``MODES`` is the one table: mode -> how much of what it takes. Values may come from templates and tables, so they are
-read generously (``api.values``), and every problem is reported at once. Source of the rules: the vendor's page
-"StarVideos O3 - Create Task".
+Values may come from templates and tables, so they are read generously (``api.values``). All problems are reported.
 """
 
 from __future__ import annotations
@@ -24,46 +22,42 @@ from airflow_provider_starvideos.api.values import (
     is_missing,
     kind_of,
     literal,
-    plain,
+    to_python,
     whole,
 )
 from airflow_provider_starvideos.exceptions import Problem, StarVideosValidationError
 
 DURATION_SECONDS = range(3, 16)
 RATIOS = ("1:1", "9:16", "16:9")
+# Stores of inputs; the provider presigns such an input before it orders (``storage.inputs``).
 STORAGE_SCHEMES = frozenset(
     {"s3", "s3a", "gs", "gcs", "abfs", "abfss", "adl", "wasb", "wasbs", "oss", "file", "memory"}
 )
-"""Where an input may lie beside the web; it is presigned before it is sent (``storage.inputs``)."""
-SHOWN_CHARACTERS = 80
-READ_CHARACTERS = 1000
-"""Of a value that is to be shown; a data URL may have millions."""
-MOST_ITEMS = 1000
-"""Of a list of references that are read; a ``range`` may have billions, and no mode takes ten."""
-MOST_TOLD = 10
-"""Of a list's wrong items that are told one by one."""
+SHOWN_CHARACTERS = 80  # of a value, in a message
+READ_CHARACTERS = 1000  # of a value that is to be shown; a data URL may have millions
+MOST_ITEMS = 1000  # of a list of references that are read; a ``range`` may have billions, and no mode takes ten
+MOST_LISTED = 10  # of a list's wrong items that get their own line
 MISSING_PROMPT = (
     "must be given and not blank; the value is missing: perhaps a template, an XCom or a join found nothing"
 )
-LONGEST_ODD = 20_000  # characters
-NOT_PROMPTS = (
+LONGEST_ODD = 20_000  # characters of a text that is compared with NOT_PROMPTS
+NOT_PROMPTS = (  # texts that templates make by mistake: pattern, and what it is
     (r"true|false", "a truth value"),
     (r"<.* at 0x[0-9a-f]+>|<class .*>|\[object \w+\]", "what a program prints of an object"),
     (r"[\w.]+\(.*\bprompt['\"]?\s*[=,:].*\)|prompt(?:\s*=|\s{2,}).*", "what a program prints of a whole request"),
     (r"[{\[(]\s*&(?:quot|apos|#3[49]);.*", "JSON with the escapes of HTML"),
     (r".*\bdtype: \w+", "a printed table"),
 )
-"""What nobody wants to see, and that templates make: pattern, and what it is."""
 
 
 @dataclass(frozen=True)
 class ModeRule:
-    """What one mode takes: most images and videos, whether frames, whether ``duration`` and ``ratio`` apply."""
+    """What one mode takes."""
 
     max_images: int = 0
     max_videos: int = 0
     frames: bool = False
-    timing: bool = True
+    timing: bool = True  # ``duration`` and ``ratio`` apply
 
 
 MODES: Mapping[GenerationMode, ModeRule] = {
@@ -77,12 +71,7 @@ MODES: Mapping[GenerationMode, ModeRule] = {
 
 
 def derive_mode(*, images: int, videos: int, frames: bool) -> GenerationMode:
-    """Return the mode that the given inputs make; where they contradict each other, the rules then say so.
-
-    :param images: number of reference images
-    :param videos: number of reference videos
-    :param frames: whether a first or last frame is given
-    """
+    """Return the mode for numbers of reference images and videos, and for a first or last frame."""
     if videos:
         if images == 0:
             return GenerationMode.VIDEO
@@ -103,11 +92,8 @@ def build_request(
     reference_videos: Any = None,
     model: Any = MODEL,
 ) -> VideoRequest:
-    """Read the arguments of an order, whatever a template made of them, and check them against the mode table.
+    """Return the order that these arguments make (see ``StarVideosCreateOperator``), read generously and checked.
 
-    The meaning of each is told at ``StarVideosCreateOperator``.
-
-    :return: the order, ready to be sent
     :raises StarVideosValidationError: with every broken rule
     """
     read = _Reader()
@@ -132,20 +118,16 @@ def build_request(
     if not rule.timing:
         for name, value in (("duration", duration), ("ratio", ratio)):
             if not is_missing(value):
-                read.problem(
-                    name,
-                    "doesn't apply with reference_videos, the output follows the clip: leave it out",
-                    value,
-                )
-    read.finish()
+                broken = "doesn't apply with reference_videos, the output follows the clip: leave it out"
+                read.problem(name, broken, value)
+    if read.problems:
+        raise StarVideosValidationError(read.problems)
     return VideoRequest(text, mode, seconds, given_ratio, images, first, last, videos, given_model)
 
 
 def read_request(given: Mapping[str, Any]) -> VideoRequest:
-    """Read the arguments of an order by their names, however those are spelled, and check them.
+    """Return the order that these names and values make, however the names are spelled.
 
-    :param given: names and values
-    :return: the order, ready to be sent
     :raises StarVideosValidationError: with every broken rule
     """
     fields, problems = read_fields(given, REQUEST_FIELDS, shown)
@@ -159,7 +141,7 @@ def read_request(given: Mapping[str, Any]) -> VideoRequest:
 
 
 class _Reader:
-    """Reads values and collects what is wrong with them."""
+    """Reads values and collects their problems."""
 
     def __init__(self) -> None:
         self.problems: list[Problem] = []
@@ -167,12 +149,8 @@ class _Reader:
     def problem(self, field: str, rule: str, value: Any) -> None:
         self.problems.append(Problem(field, rule, shown(value)))
 
-    def finish(self) -> None:
-        if self.problems:
-            raise StarVideosValidationError(self.problems)
-
     def prompt(self, field: str, value: Any) -> str:
-        value = plain(value)
+        value = to_python(value)
         if is_missing(value):
             self.problem(field, MISSING_PROMPT, value)
             return ""
@@ -188,7 +166,7 @@ class _Reader:
         return value
 
     def choice(self, field: str, value: Any, allowed: Sequence[str]) -> str | None:
-        value = plain(value)
+        value = to_python(value)
         if is_missing(value):
             return None
         if isinstance(value, str) and value.strip() in allowed:
@@ -206,7 +184,7 @@ class _Reader:
         return number
 
     def url(self, field: str, value: Any) -> str | None:
-        value = plain(value)
+        value = to_python(value)
         if is_missing(value):
             return None
         is_url = (is_http_url(value) or is_storage_uri(value)) and len(value) <= LONGEST_URL
@@ -215,7 +193,7 @@ class _Reader:
         elif not is_url:
             self.problem(field, "must be an http:// or https:// URL, or a storage URI such as s3://bucket/key", value)
         if not is_url:
-            # Still "given": a broken first_image must not read as text-to-video in the other messages.
+            # Still "given": with a broken first_image the mode isn't text to video.
             return value if isinstance(value, str) else shown(value)
         return str(value).strip()
 
@@ -225,11 +203,10 @@ class _Reader:
             self.problem(field, "must be a list of URLs" if items is None else "must be a few URLs", value)
             return ()
         kept = [(position, item) for position, item in enumerate(items) if not is_missing(item)]
-        told = len(self.problems)
+        end = len(self.problems) + MOST_LISTED
         urls = tuple(self.url(f"{field}[{position}]", item) or "" for position, item in kept)
-        if len(self.problems) - told > MOST_TOLD:
-            left = len(self.problems) - told - MOST_TOLD
-            del self.problems[told + MOST_TOLD :]
+        if left := len(self.problems[end:]):
+            del self.problems[end:]
             self.problem(field, f"must hold URLs only; {left} further items are none", value)
         return urls
 
@@ -243,11 +220,7 @@ class _Reader:
 
 
 def broken_prompt_rule(text: str) -> str | None:
-    """Return what is wrong with a prompt that a template, or a table read as text, has made of something else.
-
-    :param text: the prompt
-    :return: the rule that it breaks; None: it is a prompt
-    """
+    """Return the rule that a prompt breaks if a template or a table made it by mistake; None: it is a prompt."""
     for pattern, what in NOT_PROMPTS if len(text) <= LONGEST_ODD else ():
         if re.fullmatch(pattern, text.strip(), re.IGNORECASE | re.DOTALL):
             return f"must say what to show; this is {what}"
@@ -260,7 +233,7 @@ def broken_prompt_rule(text: str) -> str | None:
     except ValueError:
         return None
     if isinstance(value, Mapping):
-        # Prompts in JSON are in use, but not with the names of a request's fields.
+        # People write prompts in JSON, but not with the names of a request's fields.
         return "must be the prompt alone; this is the text of a whole request" if any(map(field_of, value)) else None
     return f"must say what to show; this is the text of {kind_of(value)}"
 
@@ -292,7 +265,7 @@ def shown(value: Any) -> str:
     except Exception:  # noqa: BLE001  an int of thousands of digits, a list in a list in a list …, a broken __repr__
         text = f"a {type(value).__name__} that can't be shown"
     text = hide_urls(text[:READ_CHARACTERS])
-    # Wherever they stand, in a list too, and also where the scheme is missing: that may be what is wrong.
+    # In any position, for example in a list, and also without a scheme: that may be the mistake.
     text = re.sub(r"([A-Za-z]+://)?[^\s?#]*@", r"\1…@", text)
     text = re.sub(r"[?#].*", "?…", text, flags=re.DOTALL)
     text = repr(text) if isinstance(value, str) else text

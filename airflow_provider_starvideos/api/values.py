@@ -1,6 +1,6 @@
-"""What a value means that a template, a table or a file gives: whether it is missing, and which list or URLs it spells.
+"""Reads values that come from templates, tables and files: is one missing, and which list or URLs does it spell?
 
-Nothing here knows a library of tables: their values are told by what they offer, so that none is imported.
+No library of tables is imported here: their values are recognized by their methods.
 """
 
 from __future__ import annotations
@@ -16,50 +16,45 @@ from enum import Enum
 from itertools import islice
 from typing import Any
 
+# Types of pandas, numpy, pyarrow, Jinja and Airflow, by name; a subclass counts too.
 MISSING_TYPES = frozenset({"ArgNotSet", "MaskedConstant", "NAType", "NaTType", "NullScalar", "Undefined"})
-"""Of pandas, numpy, pyarrow, Jinja and Airflow; by name, also of a base class."""
 LANGUAGES = "none null nan nat na n/a n.a nil undefined nonetype \\n -nan +nan 1.#qnan -1.#qnan 1.#ind -1.#ind"
 SPREADSHEETS = "#n/a #na #null #ref #value #name #div/0 #num #spill #calc #error #field #getting_data"
 MISSING_WORDS = frozenset(f"{LANGUAGES} {SPREADSHEETS}".split())
 LONGEST_MISSING = 1000  # characters
-LONGEST_TEXT = 100_000  # characters, of what is looked at for several URLs
+LONGEST_TEXT = 100_000  # characters of a text that is searched for several URLs
 LONGEST_URL = 20_000  # characters
 NAMESPACED = re.compile(r"(?:np|numpy|pd|pandas|math|decimal|float\d*)[.(]['\"]?(?:float\d*\(|datetime64\(['\"]?)?")
 INVISIBLE = " \t\r\n\v\f\u00a0\u3000\ufeff\u200b\u200c\u200d\u2060"
 WORD = re.compile(r"[^\s,;|]+")
 AROUND = "\"'`’‘”“()[]{}<>.,;:!?"
 EMPTY = re.compile(r"|[\[({<]\s*[\])}>]|(['\"`’‘”“])\s*['\"`’‘”“]")
-NO_INK = ("Pd", "Cf", "Cc", "Zs")  # Unicode's categories: dashes, and what isn't seen
-DASHES = frozenset("\u2212\u2043\u02d7\u2796\u2500\u2501\u3030\u30fc\uff70~_")
-"""What is drawn as a dash, and that Unicode doesn't call one."""
+NO_INK = ("Pd", "Cf", "Cc", "Zs")  # Unicode's categories: dashes, and invisible characters
+DASHES = frozenset("\u2212\u2043\u02d7\u2796\u2500\u2501\u3030\u30fc\uff70~_")  # dashes by form, not by Unicode
 NO_LITERAL = (SyntaxError, TypeError, ArithmeticError, RecursionError, MemoryError, Warning, tokenize.TokenError)
 LITERALS = {"true": "True", "false": "False", "inf": "1e999"}
 KINDS = {list: "a list", tuple: "a list", int: "a number", float: "a number", bool: "a truth value", bytes: "bytes"}
-PLAIN_METHODS = ("as_py", "tolist", "to_list")
-"""By which pyarrow, numpy, pandas and polars turn a value or a column into Python's."""
+PYTHON_METHODS = ("as_py", "tolist", "to_list")  # of pyarrow, numpy, pandas and polars: to Python's value or list
 
 SCHEMES = r"(?:https?|ftp|s3a?|gs|gcs|abfss?|adl|wasbs?|oss|cos|file|memory)"
 ESCAPED = r"\\[nrt]"
 SEPARATOR = rf"(?:\s|[,;|，；、｜]|{ESCAPED})"
 BETWEEN_URLS = re.compile(rf"{SEPARATOR}+(?=['\"<]?(?:(?:[a-z][a-z0-9+.-]*:)?//|data:))", re.IGNORECASE)
 AT_THE_ENDS = re.compile(rf"^{SEPARATOR}+|{SEPARATOR}+$")
-INSIDE_A_URL = re.compile(rf"[/=?]{SCHEMES}$", re.IGNORECASE)
-"""What stands before the ``://`` of a URL that is part of another's path or query."""
+INSIDE_A_URL = re.compile(rf"[/=?]{SCHEMES}$", re.IGNORECASE)  # before the ``://`` of a URL in another's path or query
+# ``[a, b]`` without quotes, ``array(['a', 'b'], dtype=object)``, ``{a,b}``.
 PRINTED_LIST = re.compile(r"(?:\w+\()?[\[({](.*?)[\])}](?:, *dtype=[^)]*)?\)?", re.DOTALL)
-"""``[a, b]`` without quotes, ``array(['a', 'b'], dtype=object)``, ``{a,b}``."""
 URL_LIKE = re.compile(r"\S+://\S+")
+# A URL in a URL, then a separator and a third one, which may belong to the outer or to the inner URL.
 AMBIGUOUS = re.compile(rf"^[a-z0-9+.-]+://\S*[/=?]{SCHEMES}://\S*[,;|]['\"<]?(?:[a-z0-9+.-]+:)?//", re.IGNORECASE)
-"""A URL in a URL, and then a separator and another one: of which of the two is the last a part?"""
 
 
 def is_missing(value: Any) -> bool:
-    """Return whether ``value`` says that there is none.
+    """Return whether ``value`` means that there is no value.
 
-    None, blank text, an empty container, a table's NaN, NaT and NA, Jinja's Undefined, a lone dash, and the words that
-    these become as text: ``None``, ``null``, ``#N/A``, ``<NA>``, ``[]`` and the like, in any case. Text that holds
-    anything else ("None of the lights are on") isn't missing.
-
-    :param value: anything
+    That is None, blank text, an empty container, a table's NaN, NaT and NA, Jinja's Undefined, a lone dash, and what
+    these become as text: ``None``, ``null``, ``#N/A``, ``<NA>``, ``[]``, in any case. Other text ("None of the lights
+    are on") isn't missing.
     """
     if value is None:
         return True
@@ -101,29 +96,26 @@ def _is_missing_word(core: str) -> bool:
     return core in MISSING_WORDS or all(one in DASHES or unicodedata.category(one) in NO_INK for one in core)
 
 
-def plain(value: Any) -> Any:
-    """Return a table's value as Python's: a number of numpy, a column of pandas, an enum's member.
-
-    :param value: anything; what isn't known is returned as it is
-    """
+def to_python(value: Any) -> Any:
+    """Return a number of numpy, a column of pandas or an enum's member as Python's value; other values unchanged."""
     if isinstance(value, Enum):
         value = value.value
     if isinstance(value, str):
         return str.__str__(value)
     if value is None or isinstance(value, int | float | list | tuple | Mapping | memoryview | type):
         return float(value) if isinstance(value, float) else value
-    for name in PLAIN_METHODS:
+    for name in PYTHON_METHODS:
         if callable(method := getattr(value, name, None)):
             try:
                 return method()
-            except Exception:  # noqa: BLE001  whatever it is, it isn't such a value
+            except Exception:  # noqa: BLE001  it isn't such a value
                 return value
     return value
 
 
 def whole(value: Any) -> int | None:
-    """5, 5.0, "5" and " 5.0 " are whole, whatever library they are of; True, 3.5, "abc" and nan aren't."""
-    value = plain(value)
+    """Return a whole number for 5, 5.0, "5" and " 5.0 ", of any library; None for True, 3.5, "abc" and nan."""
+    value = to_python(value)
     if isinstance(value, str):
         if not re.fullmatch(r"[+-]?[0-9]{1,9}(\.0*)?", value.strip(), re.ASCII):
             return None
@@ -137,10 +129,9 @@ def whole(value: Any) -> int | None:
 
 
 def literal(text: str) -> Any:
-    """Return what the text of a JSON or Python value says, also as numpy prints it: ``['a' 'b']``, ``[np.str_('a')]``.
+    """Return the value of JSON, of a Python ``repr``, or of what numpy prints: ``['a' 'b']``, ``[np.str_('a')]``.
 
-    :param text: JSON, or what ``repr`` makes of lists, objects, text and numbers
-    :raises ValueError: it is neither
+    :raises ValueError: it is none of them
     """
     try:
         return json.loads(text)
@@ -148,20 +139,12 @@ def literal(text: str) -> Any:
         pass
     try:
         return ast.literal_eval(_as_python(text))
-    except (
-        SyntaxError,
-        TypeError,
-        ArithmeticError,
-        RecursionError,
-        MemoryError,
-        Warning,
-        tokenize.TokenError,
-    ) as error:
+    except NO_LITERAL as error:
         raise ValueError(str(error)) from error
 
 
 def _as_python(text: str) -> str:
-    """Put a comma between texts that stand side by side, which Python would glue to one; None for nan."""
+    """Put a comma between neighbouring texts, which Python would join, and None in place of nan."""
     parts: list[str] = []
     before = (0, "")
     for token in tokenize.generate_tokens(iter([*text.strip().splitlines(keepends=True)]).__next__):
@@ -185,14 +168,12 @@ def kind_of(value: Any) -> str:
 
 
 def as_list(value: Any, most: int | None = None) -> list[Any] | None:
-    """Read what a template or a table may have made of a list.
+    """Return the items of a list that a template or a table may have changed; None: it can't be read as a list.
 
-    :param value: a list or another sequence; the text of a JSON or Python list; one URL, or several with ``,`` ``;``
-        ``|`` or white space between them
+    :param value: a list or another sequence; the text of one; or URLs with ``,`` ``;`` ``|`` or white space between
     :param most: how many of its items to read; None: all
-    :return: the items, none if it is missing; None if it can't be read as a list
     """
-    value = plain(value)
+    value = to_python(value)
     if is_missing(value):
         return []
     if isinstance(value, str):
@@ -213,7 +194,7 @@ def as_list(value: Any, most: int | None = None) -> list[Any] | None:
 
 
 def split_urls(text: str) -> list[str]:
-    """Return the URLs of a text; a separator counts only where a URL follows, since a URL may hold one itself."""
+    """Return the URLs of a text. A separator counts only before a URL, because a URL may contain one."""
     text = AT_THE_ENDS.sub("", text)
     if any(AMBIGUOUS.search(word) for word in text.split()):
         return [text]

@@ -12,7 +12,7 @@ from itertools import islice
 from typing import Any
 
 from airflow_provider_starvideos.api.fields import columns_of, field_of, mapping_of
-from airflow_provider_starvideos.api.values import PRINTED_LIST, is_missing, literal, plain
+from airflow_provider_starvideos.api.values import PRINTED_LIST, is_missing, literal, to_python
 from airflow_provider_starvideos.batch import files
 from airflow_provider_starvideos.batch.files import too_many, unusable
 
@@ -85,8 +85,8 @@ def plain_row(row: Any) -> Any:
         return None
     fields = mapping_of(row)
     if fields is None:
-        return plain(row)
-    return {str(name): None if is_missing(value) else plain(value) for name, value in fields.items()}
+        return to_python(row)
+    return {str(name): None if is_missing(value) else to_python(value) for name, value in fields.items()}
 
 
 def _is_one_row(given: Any) -> bool:
