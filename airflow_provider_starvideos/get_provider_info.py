@@ -16,11 +16,7 @@ def get_provider_info() -> dict[str, Any]:
         "name": "StarVideos",
         "description": "Order videos at StarVideos O3, wait for them without a worker, and pay for each once.",
         "integrations": [
-            {
-                "integration-name": "StarVideos",
-                "external-doc-url": "https://zcbservice.aizfw.cn",
-                "tags": ["service"],
-            }
+            {"integration-name": "StarVideos", "external-doc-url": "https://zcbservice.aizfw.cn", "tags": ["service"]}
         ],
         "operators": [
             {

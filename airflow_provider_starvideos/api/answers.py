@@ -53,11 +53,12 @@ URL_LISTS = ("output", "videos", "results", "result", "data", "video")  # hold t
 VIDEO_FILE = re.compile(r"\.(mp4|mov|webm|m4v)$", re.IGNORECASE)
 UNDER_WAY = (TaskStatus.QUEUED, TaskStatus.PROCESSING)
 DOCUMENTED_NAMES = frozenset({"id", "object", "created", "model", "status", "error", "video_url", "actualDuration"})
+CHECK_BASE_URL = "check the base URL in the connection's host field"
 ERRORS: Mapping[int, tuple[type[StarVideosAPIError], str]] = {  # other statuses: ``_by_range``
     401: (StarVideosAuthenticationError, "the API refused the key: check the connection's password"),
     402: (StarVideosQuotaError, "the account has no credit left"),
     403: (StarVideosAuthenticationError, "the key isn't allowed to do this"),
-    404: (StarVideosNotFoundError, "the server has no such path: check the base URL in the connection's host field"),
+    404: (StarVideosNotFoundError, f"the server has no such path: {CHECK_BASE_URL}"),
     # Below 500, but nothing about the request has to change.
     408: (StarVideosServerError, "the server, or a gateway in front of it, gave up waiting"),
     425: (StarVideosServerError, "the server doesn't take the request yet"),
@@ -97,15 +98,14 @@ def _under_way(request: HttpRequest, payload: Any) -> VideoTask | None:
     if not (request.video_id and isinstance(payload, dict) and payload.keys() <= DOCUMENTED_NAMES):
         return None
     status, created = payload.get("status"), payload.get("created")
-    if status not in UNDER_WAY or payload.get("id") != request.video_id or payload.get("model") != MODEL:
-        return None
-    if payload.get("object") not in (None, "video"):
-        return None
-    if type(created) is not int or not 1 <= created < LATEST_CREATED:
-        return None
-    if any(payload.get(name) is not None for name in ("error", "video_url", "actualDuration")):
-        return None
-    return VideoTask(request.video_id, TaskStatus(status), created=created, model=MODEL)
+    is_plain = (
+        status in UNDER_WAY
+        and (payload.get("id"), payload.get("model")) == (request.video_id, MODEL)
+        and payload.get("object") in (None, "video")
+        and (type(created) is int and 1 <= created < LATEST_CREATED)
+        and all(payload.get(name) is None for name in ("error", "video_url", "actualDuration"))
+    )
+    return VideoTask(request.video_id, TaskStatus(status), created=created, model=MODEL) if is_plain else None
 
 
 class _Answer:
@@ -146,8 +146,7 @@ class _Answer:
         parts = within(node, self.nodes)
         created = _number_within(_first(parts, ("created",)), 1.0, LATEST_CREATED)
         model = node.fields.get("model")
-        status = self._status(node, parts)
-        error = self._clean(self._reason(node, parts), MAX_MESSAGE_CHARACTERS)
+        status, error = self._status(node, parts), self._clean(self._reason(node, parts), MAX_MESSAGE_CHARACTERS)
         if status == TaskStatus.FAILED and not error:
             word = self._clean(node.text(STATUS_NAMES), MAX_NAME_CHARACTERS).lower()
             error = "" if plain(word) in CALL_WORDS else f"the API says that it is {word}"
@@ -221,10 +220,8 @@ class _Answer:
             return StarVideosServerError, "the server failed"
         if 300 <= status < 400:
             target = self._clean(_host(self.response.headers.get("location", "")), MAX_NAME_CHARACTERS)
-            return StarVideosRejectedError, (
-                f"the server redirects to {target}, which isn't followed with a key: "
-                "check the base URL in the connection's host field"
-            )
+            meaning = f"the server redirects to {target}, which isn't followed with a key: {CHECK_BASE_URL}"
+            return StarVideosRejectedError, meaning
         return StarVideosRejectedError, "the API refused the request"
 
     def _make(self, kind: type[AnError], status: int, meaning: str, *, from_api: bool = False) -> AnError:

@@ -11,13 +11,7 @@ from typing import TypeAlias
 from airflow_provider_starvideos.api.answers import read_video
 from airflow_provider_starvideos.api.flow import Sleep
 from airflow_provider_starvideos.api.models import VideoRequest, VideoTask
-from airflow_provider_starvideos.api.protocol import (
-    Endpoint,
-    HttpRequest,
-    HttpResponse,
-    create_request,
-    query_request,
-)
+from airflow_provider_starvideos.api.protocol import Endpoint, HttpRequest, HttpResponse, create_request, query_request
 from airflow_provider_starvideos.api.retry import delay_before_repeat, delay_before_unknown_repeat, was_not_accepted
 from airflow_provider_starvideos.exceptions import (
     StarVideosError,

@@ -60,9 +60,7 @@ POLLS_OF_UNKNOWN = 3  # answers "unknown video" that end a wait; see ``retry.UNK
 POLLS_OF_UNUSABLE = 3  # polls over an unusable connection that end a wait: an edit may delete it for a moment
 POLLS_FOR_URL = 3  # more polls of a completed video whose answer had no URL
 
-# The longest pause that the API can ask for. A gateway's own quota, or a wrong clock, may ask for hours: that would
-# stop all waits until their deadlines, and one poll in ten minutes does no harm.
-MAX_PAUSE_SECONDS = 600.0
+MAX_PAUSE_SECONDS = 600.0  # that a server can ask for; a gateway's quota or a wrong clock may ask for hours
 POLL_JITTER = 0.2  # share of an interval that chance adds to it, so that polls spread; never less than the interval
 
 
@@ -192,8 +190,8 @@ class Wait:
     def memory(self) -> str:
         """Return what a later process of this wait must know, in letters, digits, ``-`` and ``_``; empty: nothing."""
         facts = [f"{kind}-{one.times}-{int(one.since)}" for kind, one in self._failures.items()]
-        facts += [f"url-{self._without_url}-0"] if self._without_url else []
-        return "_".join([*facts, *(["warned-1-0"] if self._warned else [])])
+        facts += [f"url-{self._without_url}-0"] * bool(self._without_url) + ["warned-1-0"] * self._warned
+        return "_".join(facts)
 
     def _recall(self, memory: str) -> None:
         for name, times, since in re.findall(r"([a-z]+)-(\d+)-(\d+)", memory):

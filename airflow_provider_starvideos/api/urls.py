@@ -65,9 +65,7 @@ SIGNERS = (
         needs_both=True,
     ),
     Signer(
-        "Tencent COS",
-        r"(?:q-signature=.+|(?:sign|authorization)=q-sign-algorithm.+)",
-        rf"(?:q-[a-z-]+|{VENDOR})=.*",
+        "Tencent COS", r"(?:q-signature=.+|(?:sign|authorization)=q-sign-algorithm.+)", rf"(?:q-[a-z-]+|{VENDOR})=.*"
     ),
     Signer("Baidu BOS, Backblaze B2", r"authorization=.+", rf"{VENDOR}=.*"),
     Signer(

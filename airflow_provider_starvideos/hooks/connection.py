@@ -53,15 +53,7 @@ NUMBER_EXTRAS: Mapping[str, NumberExtra] = {
     "max_retries": NumberExtra(3, 0, 20, whole=True),
     "presign_seconds": NumberExtra(3600, 60, 7 * 24 * 3600, whole=True),
 }
-TRUTHS: Mapping[str, bool] = {
-    "true": True,
-    "1": True,
-    "yes": True,
-    "false": False,
-    "0": False,
-    "no": False,
-    "": False,
-}
+TRUTHS: Mapping[str, bool] = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False, "": False}
 
 
 def endpoint_of(connection: AirflowConnection, extras: Mapping[str, Any]) -> Endpoint:

@@ -36,11 +36,7 @@ from airflow_provider_starvideos.deferral import (
     push_result,
     usable_video_id,
 )
-from airflow_provider_starvideos.exceptions import (
-    AFTER_A_DEADLINE,
-    StarVideosConfigurationError,
-    StarVideosError,
-)
+from airflow_provider_starvideos.exceptions import AFTER_A_DEADLINE, StarVideosConfigurationError, StarVideosError
 from airflow_provider_starvideos.failures import sensor_failures
 from airflow_provider_starvideos.triggers.templates import naming
 

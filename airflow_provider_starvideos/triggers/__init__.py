@@ -10,10 +10,7 @@ if TYPE_CHECKING:
 else:
     from airflow_provider_starvideos.lazy import names
 
-    modules = {
-        "StarVideosBatchTrigger": "batch",
-        "StarVideosTaskTrigger": "task",
-    }
+    modules = {"StarVideosBatchTrigger": "batch", "StarVideosTaskTrigger": "task"}
     __getattr__, __dir__ = names(__name__, modules)
 
 __all__ = ["StarVideosBatchTrigger", "StarVideosTaskTrigger"]

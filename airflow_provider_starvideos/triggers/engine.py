@@ -20,10 +20,7 @@ from airflow_provider_starvideos.api.models import VideoTask
 from airflow_provider_starvideos.api.polling import LAST_POLL_SECONDS, MAX_PAUSE_SECONDS
 from airflow_provider_starvideos.api.protocol import Endpoint
 from airflow_provider_starvideos.clients.aio import AioClient
-from airflow_provider_starvideos.exceptions import (
-    StarVideosConnectionError,
-    StarVideosRateLimitError,
-)
+from airflow_provider_starvideos.exceptions import StarVideosConnectionError, StarVideosRateLimitError
 from airflow_provider_starvideos.hooks.renewal import Renewal
 from airflow_provider_starvideos.hooks.starvideos import StarVideosHook
 

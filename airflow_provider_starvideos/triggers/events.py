@@ -64,11 +64,7 @@ def of_error(video_id: str, error: StarVideosError) -> dict[str, Any]:
     elif isinstance(error, StarVideosWaitTimeoutError):
         event["status"] = TIMED_OUT
     elif isinstance(error, StarVideosAPIError):
-        event |= {
-            "status_code": error.status_code,
-            "retry_after": error.retry_after,
-            "from_api": error.from_api,
-        }
+        event |= {"status_code": error.status_code, "retry_after": error.retry_after, "from_api": error.from_api}
     return event
 
 
