@@ -98,14 +98,13 @@ def _under_way(request: HttpRequest, payload: Any) -> VideoTask | None:
     if not (request.video_id and isinstance(payload, dict) and payload.keys() <= DOCUMENTED_NAMES):
         return None
     status, created = payload.get("status"), payload.get("created")
-    is_plain = (
-        status in UNDER_WAY
-        and (payload.get("id"), payload.get("model")) == (request.video_id, MODEL)
-        and payload.get("object") in (None, "video")
-        and (type(created) is int and 1 <= created < LATEST_CREATED)
-        and all(payload.get(name) is None for name in ("error", "video_url", "actualDuration"))
-    )
-    return VideoTask(request.video_id, TaskStatus(status), created=created, model=MODEL) if is_plain else None
+    if status not in UNDER_WAY or (payload.get("id"), payload.get("model")) != (request.video_id, MODEL):
+        return None
+    if payload.get("object") not in (None, "video") or type(created) is not int or not 1 <= created < LATEST_CREATED:
+        return None
+    if any(payload.get(name) is not None for name in ("error", "video_url", "actualDuration")):
+        return None
+    return VideoTask(request.video_id, TaskStatus(status), created=created, model=MODEL)
 
 
 class _Answer:
