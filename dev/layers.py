@@ -18,7 +18,7 @@ PICTURE = Path(__file__).parents[1] / "docs" / "images" / "layers.svg"
 ROWS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("started from outside", ("get_provider_info", "ui", "check")),
     ("Dag authors use", ("decorators", "operators", "sensors", "retry_policy")),
-    ("how tasks work", ("deferral", "triggers", "batch", "orders", "lineage", "failures")),
+    ("how tasks work", ("deferral", "triggers", "batch", "library", "orders", "lineage", "failures")),
     ("a client", ("hooks", "metrics", "arguments", "locations", "lazy")),
     ("bytes and files", ("clients", "storage")),
     ("what Airflow doesn't promise", ("compat",)),

@@ -16,7 +16,7 @@ PICTURE, PAGE = DOCS / "images" / "order.svg", DOCS / "reliability.md"
 BEGIN, END = "<!-- life of an order: begin -->\n", "<!-- life of an order: end -->"
 ROWS: tuple[tuple[str, ...], ...] = (
     ("not_sent", "open", "rejected"),
-    ("", "sending", "unconfirmed"),
+    ("reused", "sending", "unconfirmed"),
     ("timed_out", "ordered", "unknown"),
     ("failed", "completed", "saved"),
     ("", "not_saved", "unsavable"),

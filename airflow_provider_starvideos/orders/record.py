@@ -58,6 +58,8 @@ class Order:
     :param resubmitted: how many of ``orders`` had an unknown outcome and were sent again
     :param earlier_amount: what was billed for its earlier videos, which failed, a decimal as text
     :param earlier_amounts: how many of its earlier videos ``earlier_amount`` is of
+    :param entry: the request's name in the library
+    :param reused_from: URI of the library's video; ``video_id`` and the facts of the file are that one's then
     """
 
     key: str
@@ -82,9 +84,13 @@ class Order:
     resubmitted: int | None = None
     earlier_amount: str | None = None
     earlier_amounts: int | None = None
+    entry: str | None = None
+    reused_from: str | None = None
 
     def become(self, state: OrderState, error: str | None = None) -> None:
         """Go on to another state."""
+        if self.state is OrderState.REUSED is not state:  # the video was never its own
+            self.reused_from = self.video_id = self.duration = self.uri = self.size_bytes = self.sha256 = None
         if state is OrderState.OPEN:
             self.orders = self.times_ordered or None  # the state and the id no longer show it
             if self.state is OrderState.UNCONFIRMED:
@@ -107,6 +113,21 @@ class Order:
         """
         self.become(OrderState.SENDING)
         self.orders, self.sent_at, self.video_id = orders, now, None
+        self._leave_video()
+
+    def reuse(self, video_id: str, uri: str, duration: float | None) -> None:
+        """Become one that needs no order: its video is in the library. It is at its destination once it has a ``uri``.
+
+        :param video_id: of the library's video
+        :param uri: of the library's video
+        :param duration: its seconds
+        """
+        self.become(OrderState.REUSED)
+        self._leave_video()
+        self.video_id, self.reused_from, self.duration, self.sent_at = video_id, uri, duration, None
+
+    def _leave_video(self) -> None:
+        """Forget the video of before, but not what it has cost."""
         if self.amount is not None:
             self.earlier_amount = amount_text(Decimal(self.earlier_amount or 0) + Decimal(self.amount))
             self.earlier_amounts = (self.earlier_amounts or 0) + 1
@@ -115,6 +136,8 @@ class Order:
     @property
     def times_ordered(self) -> int:
         """How often it was accepted, or perhaps accepted; also of a record that doesn't count it."""
+        if self.reused_from:
+            return self.orders or 0
         there = bool(self.video_id) or STATES[self.state].billed is not Billed.NO
         return max(self.orders or 0, int(there))
 

@@ -52,7 +52,7 @@ class Spending:
 
     @classmethod
     def _of_one(cls, order: Order) -> Spending:
-        times, has_video = order.times_ordered, STATES[order.state].video
+        times, has_video = order.times_ordered, STATES[order.state].video and not order.reused_from
         unconfirmed = min(times, (order.resubmitted or 0) + order.is_unresolved)
         amounts = [Decimal(one) for one in (order.earlier_amount, order.amount) if one is not None]
         known = (order.earlier_amounts or 0) + (order.amount is not None)

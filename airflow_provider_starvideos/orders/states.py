@@ -14,6 +14,7 @@ class OrderState(StrEnum):
     """Where an order is. The names are public: they are the ``status`` of a manifest's row."""
 
     SAVED = "saved"
+    REUSED = "reused"
     COMPLETED = "completed"
     NOT_SAVED = "not_saved"
     UNSAVABLE = "unsavable"
@@ -63,6 +64,14 @@ class Meaning:
 _S, _B = OrderState, Billed
 STATES: Mapping[OrderState, Meaning] = {
     _S.SAVED: Meaning("saved", _B.YES, "nothing", follows=(_S.COMPLETED,), video=True),
+    _S.REUSED: Meaning(
+        "reused: an earlier video of the same request is in the library",
+        _B.NO,
+        "nothing",
+        follows=(_S.OPEN,),
+        video=True,
+        retry_helps=True,
+    ),
     _S.COMPLETED: Meaning(
         "completed",
         _B.YES,
@@ -142,7 +151,11 @@ STATES: Mapping[OrderState, Meaning] = {
         again=_S.OPEN,
     ),
     _S.OPEN: Meaning(
-        "not ordered", _B.NO, "orders it", follows=(_S.SENDING, _S.NOT_SENT, _S.REJECTED, _S.ORDERED), retry_helps=True
+        "not ordered",
+        _B.NO,
+        "orders it",
+        follows=(_S.SENDING, _S.NOT_SENT, _S.REJECTED, _S.ORDERED, _S.REUSED),
+        retry_helps=True,
     ),
 }
 """From the furthest state to the nearest: of two equal orders the one that came further is used."""

@@ -54,6 +54,7 @@ OBJECT_STORES: Mapping[str, Callable[..., dict[str, Any]]] = {
 SELF_CHECKING = frozenset(("s3", "s3a", "s3n", "gs", "gcs", "abfs", "abfss", "az"))
 """Of these, stores that refuse an incomplete body, and a second object where there must be none. So they aren't asked
 before or after: the right to write is enough."""
+COPY_WHOLE = frozenset(("s3", "s3a", "s3n", "gs", "gcs"))  # stores that copy by themselves, and show a copy when whole
 
 
 class Destination:
@@ -205,6 +206,20 @@ class Destination:
             raise self.taken() from error
         except Exception as error:
             raise self._failed("written", error) from error
+
+    def copy_within_store(self, fs: Any, path: str) -> bool:
+        """Copy a file of the same store here, in place of one that is there, without its bytes coming to this machine.
+
+        :param fs: the file's store
+        :param path: the file
+        :return: False: this can't be done
+        """
+        if self._local or fs is not self._fs or self._protocol not in COPY_WHOLE:
+            return False
+        with suppress(Exception):  # other rights, regions or keys: it may be read and written all the same
+            fs.cp_file(path, self._path)
+            return True
+        return False
 
     def taken(self) -> StarVideosExistsError:
         """Return the error that says that there is a file."""

@@ -37,6 +37,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "failures": {"exceptions", "metrics"},
     "retry_policy": {"exceptions"},
     "orders": WITH_HOOK,
+    "library": CORE | {"locations", "storage"},
     "lineage": CORE | {"storage"},
     "triggers": WITH_HOOK | {"batch", "lazy"},
     "batch": WITH_HOOK | {"orders", "locations", "storage"},

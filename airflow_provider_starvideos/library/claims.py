@@ -1,0 +1,118 @@
+"""Who orders a request that a library doesn't have: one run of several, where the store creates files exclusively.
+
+A claim is a file ``claims/<name>.<number>``. Two rules must not be relaxed: a claim is only ever created where there is
+none of that number, and only its owner deletes it. A claim whose time is over is not deleted by others either: they
+create the next number. Whoever has created one looks for others once more, and takes its own back if one of them lives:
+a number may be free because its owner has just deleted it.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import Any
+
+from airflow_provider_starvideos.exceptions import StarVideosError
+from airflow_provider_starvideos.library.folder import Folder
+
+CLAIMS = "claims"
+FILE = re.compile(r"([0-9a-f]{40})\.([1-9][0-9]{0,8})\.json")
+CLOCK_SECONDS = 120.0  # how far the clocks of two workers may be apart
+
+
+class Claims:
+    """The claims of a library, as one task instance sees them.
+
+    :param folder: the library
+    :param owner: the task instance: its tries have claims in common
+    :param seconds: how long a claim holds
+    """
+
+    def __init__(self, folder: Folder, owner: str, seconds: float) -> None:
+        self._folder = folder
+        self._owner = owner
+        self._seconds = seconds
+        self._seen: dict[str, set[int]] = {}
+
+    def look(self) -> None:
+        """Look which claims there are: one listing.
+
+        :raises StarVideosError: the store can't be asked
+        """
+        self._seen = self._listed()
+
+    def take(self, name: str) -> bool:
+        """Claim a request.
+
+        :return: False: another task instance has claimed it
+        :raises StarVideosError: the store can't be asked or written
+        """
+        numbers = sorted(self._seen.get(name, ()))
+        for number in numbers:
+            held = self._read(name, number)
+            if held.get("owner") == self._owner:
+                self._folder.write(_file(name, number), self._document())  # for as long as a new one
+                return True
+            if _lives(held):
+                return False
+        number = max(numbers, default=0) + 1
+        created = self._folder.write(_file(name, number), self._document(), replaces=False)
+        self._seen.setdefault(name, set()).add(number)
+        return created
+
+    def confirm(self, names: set[str]) -> set[str]:
+        """Return those of the claims that were just created which hold; the others are taken back. One listing.
+
+        :raises StarVideosError: the store can't be asked
+        """
+        found = self._listed()
+        kept = set()
+        for name in names:
+            self._seen[name] = found.get(name, set())
+            held = {number: self._read(name, number) for number in self._seen[name]}
+            mine = [number for number, one in held.items() if one.get("owner") == self._owner]
+            if mine and not any(_lives(one) for number, one in held.items() if number not in mine):
+                kept.add(name)
+            else:
+                self.release(name)
+        return kept
+
+    def release(self, name: str) -> None:
+        """Delete the claim of a request, if it is this task instance's, and those that it has replaced."""
+        with suppress(StarVideosError):  # it ends by itself
+            numbers = sorted(self._seen.get(name, set()))
+            held = {number: self._read(name, number) for number in numbers}
+            mine = [number for number in numbers if held[number].get("owner") == self._owner]
+            others = [number for number in numbers if number not in mine and not _lives(held[number])]
+            for number in (*others, *mine) if mine else ():
+                self._folder.delete(_file(name, number))
+                self._seen[name].discard(number)
+
+    def _listed(self) -> dict[str, set[int]]:
+        found: dict[str, set[int]] = {}
+        for file in self._folder.files(CLAIMS):
+            if match := FILE.fullmatch(file.name):
+                found.setdefault(match[1], set()).add(int(match[2]))
+        return found
+
+    def _read(self, name: str, number: int) -> Mapping[str, Any]:
+        data = self._folder.read(_file(name, number))
+        with suppress(ValueError):
+            value = json.loads(data or b"{}")
+            return value if isinstance(value, dict) else {}
+        return {}
+
+    def _document(self) -> bytes:
+        return json.dumps({"format": 1, "owner": self._owner, "until": time.time() + self._seconds}).encode()
+
+
+def _file(name: str, number: int) -> str:
+    return f"{CLAIMS}/{name}.{number}.json"
+
+
+def _lives(claim: Mapping[str, Any]) -> bool:
+    until = claim.get("until")
+    return isinstance(until, int | float) and time.time() < until + CLOCK_SECONDS

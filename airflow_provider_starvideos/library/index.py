@@ -1,0 +1,60 @@
+"""Copies of the documents of a store's library, many in one file: a look-up reads them with a few requests.
+
+It is a cache, ``index/<digit>.gz``. A line counts only while the listing tells the same stamp of the document. So it
+may be old, damaged or deleted: documents that it doesn't have are read one by one.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+import zlib
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+
+from airflow_provider_starvideos.exceptions import StarVideosError
+from airflow_provider_starvideos.library.folder import Folder
+
+INDEX = "index"
+MAY_BE_MISSING = 8  # documents of one folder that are read one by one at each look-up, before its index is written anew
+
+
+def read(folder: Folder, part: str, wanted: Mapping[str, str]) -> dict[str, bytes]:
+    """Return the documents that an index has.
+
+    :param folder: the library
+    :param part: its digit
+    :param wanted: names, with the stamps of their documents
+    """
+    return {name: document for name, stamp, document in _lines(folder, part) if stamp and wanted.get(name) == stamp}
+
+
+def write(folder: Folder, part: str, stamps: Mapping[str, str], new: Mapping[str, bytes]) -> None:
+    """Write an index anew, with what is still true of the one before.
+
+    :param folder: the library
+    :param part: its digit
+    :param stamps: of all documents that are there, by name; without a blank
+    :param new: documents that were read, by name
+    """
+    kept = {
+        name: document
+        for name, stamp, document in _lines(folder, part)
+        if name not in new and stamps.get(name) == stamp
+    }
+    lines = (f"{name} {stamps[name]} ".encode() + _one_line(one) + b"\n" for name, one in (kept | {**new}).items())
+    folder.write(f"{INDEX}/{part}.gz", gzip.compress(b"".join(lines), compresslevel=3))
+
+
+def _lines(folder: Folder, part: str) -> Iterator[tuple[str, str, bytes]]:
+    lines: list[bytes] = []
+    with suppress(StarVideosError, OSError, EOFError, zlib.error):  # none, or a damaged one: it is only a cache
+        lines = gzip.decompress(folder.read(f"{INDEX}/{part}.gz") or b"").split(b"\n")
+    for line in lines:
+        name, _, rest = line.partition(b" ")
+        stamp, _, document = rest.partition(b" ")
+        yield name.decode(errors="replace"), stamp.decode(errors="replace"), document
+
+
+def _one_line(document: bytes) -> bytes:
+    return json.dumps(json.loads(document), separators=(",", ":")).encode()

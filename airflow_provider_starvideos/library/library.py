@@ -1,0 +1,207 @@
+"""Looking requests up in a library, adding videos to it, and copying them out of it.
+
+A look-up costs a listing, not a call per request. What a listing can't tell, that the digest of a video is right, is
+checked where its bytes pass through this machine.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Collection, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any
+
+from airflow_provider_starvideos.exceptions import StarVideosDownloadError, StarVideosError
+from airflow_provider_starvideos.library import index
+from airflow_provider_starvideos.library.entry import MAX_BYTES, DamagedEntryError, Entry, document_of, folder_of
+from airflow_provider_starvideos.library.folder import File, Folder
+from airflow_provider_starvideos.storage.destinations import Destination
+
+FOLDERS = "0123456789abcdef"
+AT_ONCE = 16  # folders that are listed at once
+INDEX_FROM = 16  # documents of one folder that are read one by one
+MP4 = "video/mp4"
+
+
+@dataclass
+class Found:
+    """What a library has of some requests.
+
+    :param entries: by name
+    :param damaged: what is wrong, by name: entries that can't be used
+    """
+
+    entries: dict[str, Entry] = field(default_factory=dict)
+    damaged: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Copied:
+    """A file at a destination.
+
+    :param uri: where
+    :param size_bytes: its size
+    :param sha256: its digest, hex
+    """
+
+    uri: str
+    size_bytes: int
+    sha256: str
+
+
+class Library:
+    """A library of finished videos.
+
+    :param folder: where it is
+    :param log: a logger
+    """
+
+    def __init__(self, folder: Folder, log: Any) -> None:
+        self.folder = folder
+        self._log = log
+
+    def look_up(self, names: Collection[str]) -> Found:
+        """Return what the library has of requests: one listing of each folder that may hold some.
+
+        :param names: of the requests
+        :raises StarVideosStorageError: the store can't be asked
+        """
+        wanted: dict[str, set[str]] = defaultdict(set)
+        for name in names:
+            wanted[folder_of(name)].add(name)
+        found = Found()
+        with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="starvideos-library") as pool:
+            for one in pool.map(self._look_in, wanted, wanted.values()):
+                found.entries |= one.entries
+                found.damaged |= one.damaged
+        return found
+
+    def find(self, name: str) -> Entry | None:
+        """Return one entry, if it is there and whole.
+
+        :raises StarVideosStorageError: the store can't be asked
+        """
+        data = self.folder.read(document_of(name))
+        if data is None:
+            return None
+        try:
+            entry = Entry.from_json(data, name)
+        except DamagedEntryError:
+            return None
+        return entry if self.folder.size(entry.file) == entry.size_bytes else None
+
+    def add(self, entry: Entry) -> None:
+        """Write an entry's document, in place of an earlier one of its name. Its video must be in its place, whole.
+
+        :raises StarVideosDownloadError: it can't be written
+        """
+        self.folder.write(document_of(entry.name), entry.to_json())
+
+    def uri_of(self, entry: Entry) -> str:
+        """Return the URI of an entry's video."""
+        return f"{self.folder.uri}{entry.file}"
+
+    def copy(self, entry: Entry, to: Destination, *, if_exists: str) -> Copied:
+        """Copy an entry's video to a destination: whole, or not at all.
+
+        :param to: where
+        :param if_exists: ``overwrite``, ``skip`` or ``error``
+        :raises DamagedEntryError: the video is gone, or isn't the one that its document tells of
+        :raises StarVideosExistsError: there is another file, and it must stay
+        :raises StarVideosDownloadError: it can't be written
+        """
+        copied = Copied(to.uri, entry.size_bytes, entry.sha256)
+        if if_exists != "overwrite" and to.exists():
+            if to.holds(entry.size_bytes, entry.sha256):
+                return copied
+            if if_exists == "error":
+                raise to.taken()
+            return _described(to)
+        # The store itself must refuse to replace a file, and a copy on its side can't be told to.
+        if if_exists == "error" or not self.folder.copy(entry.file, to):
+            self._stream(entry, to, overwrite=if_exists != "error")
+        return copied
+
+    def _stream(self, entry: Entry, to: Destination, *, overwrite: bool) -> None:
+        to.refuse_folder()
+        with to.workspace() as part:
+            digest = hashlib.sha256()
+            try:
+                with part.open("wb") as file:
+                    for chunk in self.folder.place(entry.file).chunks():
+                        digest.update(chunk)
+                        file.write(chunk)
+            except StarVideosDownloadError as error:
+                if isinstance(error.__cause__, FileNotFoundError):
+                    raise DamagedEntryError(f"{self.uri_of(entry)} is gone") from error
+                raise
+            if digest.hexdigest() != entry.sha256:
+                raise DamagedEntryError(f"{self.uri_of(entry)} isn't the video that its document tells of")
+            to.put(part, content_type=MP4, overwrite=overwrite)
+
+    def _look_in(self, part: str, wanted: set[str]) -> Found:
+        documents: dict[str, File] = {}
+        videos: dict[str, int] = {}
+        stamps: dict[str, str] = {}  # of all documents, for the index
+        for file in self.folder.files(part):
+            name, is_wanted = file.name[:40], file.name[:40] in wanted
+            if file.name[40:] == ".json":
+                stamps[name] = file.stamp
+                if is_wanted:
+                    documents[name] = file
+            elif is_wanted:
+                videos[f"{part}/{file.name}"] = file.size
+        found = Found()
+        for name, data in self._read(part, documents, stamps).items():
+            try:
+                entry = Entry.from_json(data, name)
+            except DamagedEntryError as error:
+                found.damaged[name] = f"its document {document_of(name)} is broken: {error}"
+                continue
+            size = videos.get(entry.file)
+            if size == entry.size_bytes:
+                found.entries[name] = entry
+            elif size is None:
+                found.damaged[name] = f"its video {entry.file} is missing"
+            else:
+                found.damaged[name] = f"its video {entry.file} has {size} bytes, and not {entry.size_bytes}"
+        return found
+
+    def _read(self, part: str, documents: Mapping[str, File], stamps: Mapping[str, str]) -> dict[str, bytes]:
+        """Return documents, from the index where it has them."""
+        indexed = len(documents) > INDEX_FROM and not self.folder.is_local
+        found = index.read(self.folder, part, {name: one.stamp for name, one in documents.items()}) if indexed else {}
+        missing = {}
+        for name, file in documents.items():
+            if name in found:
+                continue
+            data = self.folder.read(document_of(name)) if file.size <= MAX_BYTES else b"it is too large"
+            if data is not None:
+                missing[name] = data
+        if indexed and len(missing) > index.MAY_BE_MISSING:
+            self._write_index(part, stamps, missing)
+        return found | missing
+
+    def _write_index(self, part: str, stamps: Mapping[str, str], new: Mapping[str, bytes]) -> None:
+        whole = {}
+        for name, data in new.items():
+            try:
+                Entry.from_json(data, name)
+            except DamagedEntryError:
+                continue
+            whole[name] = data
+        try:
+            index.write(self.folder, part, stamps, whole)
+        except StarVideosError as error:
+            self._log.info("The library's index %s can't be written; look-ups take longer: %s", part, error)
+
+
+def _described(to: Destination) -> Copied:
+    """Describe the file that is at a destination."""
+    digest, size = hashlib.sha256(), 0
+    for chunk in to.chunks():
+        digest.update(chunk)
+        size += len(chunk)
+    return Copied(to.uri, size, digest.hexdigest())

@@ -1,0 +1,135 @@
+"""What tells that an input is still the same: its content where a store tells it, else its address.
+
+Only facts of the object are asked for, never the object itself. An input whose content can't be told has none, and its
+request is not looked up: no video is used for an input that may have changed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from typing import Any
+
+import requests
+from urllib3.exceptions import HTTPError
+
+from airflow_provider_starvideos.api.protocol import USER_AGENT, Endpoint
+from airflow_provider_starvideos.api.urls import identity
+from airflow_provider_starvideos.api.validation import is_storage_uri, shown
+from airflow_provider_starvideos.exceptions import (
+    Problem,
+    StarVideosDownloadError,
+    StarVideosStorageError,
+    StarVideosValidationError,
+)
+from airflow_provider_starvideos.storage.addresses import why_unreachable
+from airflow_provider_starvideos.storage.guard import Guard
+from airflow_provider_starvideos.storage.uris import S3_VERSION, object_path
+from airflow_provider_starvideos.storage.web import Web
+
+AT_ONCE = 16
+STALL_SECONDS, TOTAL_SECONDS = 10.0, 30.0  # of one question
+MOST_SHOWN = 20  # problems in one error
+OF_CONTENT: Mapping[str, tuple[str, ...]] = {
+    **dict.fromkeys(("s3", "s3a", "s3n"), ("ETag",)),
+    **dict.fromkeys(("gs", "gcs"), ("md5Hash",)),
+}
+"""Facts by which a store names the content alone: a copy under another name has the same."""
+OF_OBJECT = ("generation", "etag", "ETag", "mtime", "last_modified", "LastModified", "updated", "created")
+"""Facts that change with each new content of one object. The first that a store tells is taken, with the address."""
+
+
+def contents_of(inputs: Iterable[str], endpoint: Endpoint, *, head: bool) -> dict[str, Any]:
+    """Return what names the content of inputs, as JSON; None for one of which that can't be told.
+
+    :param inputs: URLs and storage URIs; each is asked for once
+    :param endpoint: the API
+    :param head: ask the hosts of http(s) inputs for ``ETag`` and ``Last-Modified``
+    :raises StarVideosStorageError: a store or a host can't be asked now
+    :raises StarVideosValidationError: a host tells neither ``ETag`` nor ``Last-Modified``; with all of them
+    """
+    distinct = list(dict.fromkeys(inputs))
+    # Here, in the task's own thread: it may look up connections.
+    asking = {url: _question(url, endpoint, head=head) for url in distinct}
+    with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="starvideos-inputs") as pool:
+        found = dict(zip(distinct, pool.map(lambda url: asking[url](), distinct), strict=True))
+    if problems := [one for one in found.values() if isinstance(one, Problem)]:
+        raise StarVideosValidationError(problems[:MOST_SHOWN])
+    return found
+
+
+def _question(url: str, endpoint: Endpoint, *, head: bool) -> Callable[[], Any]:
+    if is_storage_uri(url):
+        return _stored(url)
+    return (lambda: _asked(url, endpoint)) if head else (lambda: {"address": identity(url)})
+
+
+def _stored(uri: str) -> Callable[[], Any]:
+    if S3_VERSION.search(uri):
+        return lambda: {"address": _without_connection(uri)}  # one version never changes
+    try:
+        path = object_path(uri)
+        fs, name = path.fs, str(path.path)
+    except Exception:  # noqa: BLE001  the check before the order says what is wrong, and orders nothing
+        return lambda: None
+
+    def ask() -> Any:
+        try:
+            fs.invalidate_cache(name)
+            info = fs.info(name)
+        except (FileNotFoundError, PermissionError):
+            return None
+        except Exception as error:
+            raise StarVideosStorageError(
+                f"{shown(uri)} can't be asked for what it holds: {type(error).__name__}: {error} Nothing was sent."
+            ) from error
+        return _content(uri, str(path.protocol), info)
+
+    return ask
+
+
+def _content(uri: str, protocol: str, info: Mapping[str, Any]) -> Any:
+    size = info.get("size")
+    for fact in OF_CONTENT.get(protocol, ()):
+        if info.get(fact):
+            return {fact.lower(): str(info[fact]).strip('"'), "size": size}
+    for fact in OF_OBJECT:
+        if info.get(fact):
+            return {"address": _without_connection(uri), fact.lower(): str(info[fact]), "size": size}
+    return None
+
+
+def _without_connection(uri: str) -> str:
+    scheme, _, rest = uri.partition("://")
+    host, slash, path = rest.partition("/")
+    return f"{scheme}://{host.rpartition('@')[2]}{slash}{path}"
+
+
+def _asked(url: str, endpoint: Endpoint) -> Any:
+    """Ask an input's host for what changes with the content. A GET of one byte: presigned URLs refuse HEAD."""
+    if why_unreachable(url, endpoint.base_url):
+        return None  # the check before the order refuses it
+    is_api_local = not why_unreachable("http://127.0.0.1/", endpoint.base_url)
+    guard = Guard(endpoint.base_url, allow_private=endpoint.allow_private_downloads or is_api_local)
+    headers = {"User-Agent": USER_AGENT, "Range": "bytes=0-0", "Accept-Encoding": "identity"}
+    try:
+        with (
+            Web(guard, stall_seconds=STALL_SECONDS, total_seconds=TOTAL_SECONDS) as web,
+            closing(web.get(url, headers)) as response,
+        ):
+            status, answer = response.status_code, response.headers
+    except (requests.RequestException, HTTPError, OSError, StarVideosDownloadError) as error:
+        raise StarVideosStorageError(
+            f"{shown(url)} can't be asked whether it has changed ({type(error).__name__}). Nothing was sent. "
+            'library_check="head" asks that of each http(s) input.'
+        ) from None
+    if status in (408, 425, 429) or status >= 500:
+        raise StarVideosStorageError(f"{shown(url)} can't be asked whether it has changed: its host answered {status}.")
+    facts = {"etag": answer.get("etag"), "last-modified": answer.get("last-modified")}
+    told = {name: value for name, value in facts.items() if value}
+    if status >= 400 or not told:
+        said = f"its host answered {status}" if status >= 400 else "its host tells neither"
+        rule = f'must tell ETag or Last-Modified with library_check="head", but {said}'
+        return Problem("library_check", rule, shown(url))
+    return {"address": identity(url), **told}

@@ -1,0 +1,71 @@
+"""What the library's tests share: a library on a disk and one in a bucket, and entries in it."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from airflow_provider_starvideos.library.entry import Entry, now_text
+from airflow_provider_starvideos.library.folder import Folder
+from airflow_provider_starvideos.library.library import Library
+from tests.storage.buckets import S3
+
+LOG = logging.getLogger("tests.library")
+Add = Callable[..., Entry]
+
+
+def name(number: int) -> str:
+    """Return a name of an entry; numbers that follow each other are in different folders."""
+    return f"{number % 16:x}{number:039x}"
+
+
+def put_entry(library: Library, number: int, video: bytes = b"a video", **facts: Any) -> Entry:
+    """Put an entry into a library."""
+    values = {"saved_at": now_text(), "amount": "0.76", "sha256": hashlib.sha256(video).hexdigest(), **facts}
+    entry = Entry(name(number), f"video_{number}", size_bytes=len(video), **values)
+    library.folder.write(entry.file, video)
+    library.add(entry)
+    return entry
+
+
+@pytest.fixture(scope="session")
+def s3_server() -> Iterator[S3]:
+    """A server of the S3 protocol, and an Airflow connection ``aws_library`` to it."""
+    with S3() as running, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+        patch.setenv("AIRFLOW_CONN_AWS_LIBRARY", running.airflow_connection)
+        yield running
+
+
+@pytest.fixture
+def s3(s3_server: S3) -> S3:
+    """The S3 server, with empty buckets."""
+    s3_server.empty("shop", "videos")
+    return s3_server
+
+
+@pytest.fixture(params=["disk", "bucket"])
+def folder(request: pytest.FixtureRequest, tmp_path: Path) -> Folder:
+    """An empty library's folder."""
+    if request.param == "disk":
+        return Folder(f"{tmp_path}/library/")
+    request.getfixturevalue("s3")
+    return Folder("s3://shop/library/", "aws_library")
+
+
+@pytest.fixture
+def library(folder: Folder) -> Library:
+    """An empty library."""
+    return Library(folder, LOG)
+
+
+@pytest.fixture
+def add(library: Library) -> Add:
+    """Puts an entry into the library."""
+    return partial(put_entry, library)
