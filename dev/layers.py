@@ -23,7 +23,7 @@ ROWS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("bytes and files", ("clients", "storage")),
     ("what Airflow doesn't promise", ("compat",)),
     ("pure: no I/O, no Airflow", ("api", "exceptions")),
-    ("apart: the server to test against", ("testing", "emulator")),
+    ("apart: the server to test against", ("testing", "demo", "emulator")),
 )
 USED_BY_ALL = {"metrics", "arguments", "locations", "lazy", "failures", "compat"}
 WIDTH, ROW, BOX_WIDTH, BOX_HEIGHT, LEFT = 900, 74, 108, 30, 150

@@ -1,9 +1,10 @@
-"""What the pages in docs/ are made of, beside what is written in them: examples, contents, API reference.
+"""What is made in the pages of the documentation: examples, tables of parameters, contents, API reference.
 
     python -m dev.pages
 
-copies the examples into the pages. A page reads the same on GitHub, which knows no directives of Sphinx: so it holds
-the example itself, and `docs/conf.py` turns lists of links into Sphinx's contents and API reference.
+copies the examples into the pages, writes the tables of parameters and draws the badges. A page reads the same on
+GitHub, which knows no directives of Sphinx. So it holds the example itself, and `docs/conf.py` turns lists of links
+into Sphinx's contents and API reference.
 """
 
 from __future__ import annotations
@@ -11,6 +12,9 @@ from __future__ import annotations
 import re
 import textwrap
 from pathlib import Path
+
+from dev import badges
+from dev.reference import with_tables
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -84,13 +88,19 @@ def _directive(found: re.Match[str]) -> str:
     return f".. {kind}:: {PACKAGE}.{name}\n{shown}"
 
 
+def filled(text: str) -> str:
+    """Return a page with its examples and its tables of parameters as they are now."""
+    return with_tables(with_examples(text))
+
+
 def main() -> None:
-    """Copy the examples into all pages."""
-    for page in (ROOT / "README.md", *sorted(DOCS.glob("*.md"))):
-        text = page.read_text()
-        if (filled := with_examples(text)) != text:
-            page.write_text(filled)
-            print(f"{page.relative_to(ROOT)}: examples copied")
+    """Write all that is made, where it has changed."""
+    made = {page: filled(page.read_text()) for page in (ROOT / "README.md", *sorted(DOCS.glob("*.md")))}
+    made |= {badges.FOLDER / f"badge-{name}.svg": text for name, text in badges.all_badges().items()}
+    for path, text in made.items():
+        if not path.exists() or path.read_text() != text:
+            path.write_text(text)
+            print(f"{path.relative_to(ROOT)}: written")
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 #!/bin/sh
-# A stranger's check: what the README says about installing, word by word, in a checkout with nothing but Python, once with
-# pip and once with uv: `sh dev/stranger.sh [pip|uv]`. The checkout is what dist/ has as sdist (make dist); all else comes
-# from the package index.
+# A stranger's check: the README's commands as they are typed, in an empty folder with nothing but Python, once with pip and
+# once with uv: `sh dev/stranger.sh [pip|uv]`. The checkout is what dist/ has as sdist (make dist); all else comes from the
+# package index. Last, the README's Dag.
 set -eu
 
 root=$(cd "$(dirname "$0")/.." && pwd)
@@ -15,20 +15,23 @@ say() { echo "stranger: $*"; }
 # Nothing of the caller's but where the package index is.
 index=$(env | grep -E '^(PIP|UV|SSL|REQUESTS)_[A-Z_]*=|^(https?|no|HTTPS?|NO)_(proxy|PROXY)=' || true)
 alone() {
-    (cd "$empty/$folder" && echo "$index" | {
-        set -- "PATH=$empty/bin:/usr/bin:/bin" "HOME=$empty" "AIRFLOW_HOME=$empty/airflow" LANG=C.UTF-8 "$@"
+    (cd "$empty/checkout" && echo "$index" | {
+        set -- "PATH=$empty/bin:/usr/bin:/bin" "HOME=$empty" LANG=C.UTF-8 "$@"
         while IFS= read -r line; do [ -z "$line" ] || set -- "$line" "$@"; done
         exec env -i "$@" </dev/null
     })
 }
 
-# The README's own lines: its install command, and its Dag.
-sed -n 's/^    \(pip install \. .*\)$/\1/p' "$root/README.md" >"$empty/install.txt"
-sed -n '/^```python$/,/^```$/p' "$root/README.md" | sed '1d; /^```$/,$d' >"$empty/kite.py"
-[ -s "$empty/install.txt" ] && [ -s "$empty/kite.py" ] || { echo "the README has no install command or no Dag" >&2 && exit 1; }
 mkdir "$empty/bin" "$empty/checkout"
+ln -s "$python" "$empty/bin/python3"
 tar -xzf "$sdist" -C "$empty/checkout" --strip-components=1
-folder=.
+# The README's own lines: its commands, and its Dag.
+sed -n '/^<!-- commands: begin -->$/,/^<!-- commands: end -->$/p' "$root/README.md" | sed '/^<!--/d; /^```/d' >"$empty/typed"
+sed -n '/^```python$/,/^```$/p' "$root/README.md" | sed '1d; /^```$/,$d' >"$empty/checkout/kite.py"
+[ "$(wc -l <"$empty/typed")" -eq 5 ] && [ -s "$empty/checkout/kite.py" ] || {
+    echo "the README hasn't five commands, or no Dag" >&2
+    exit 1
+}
 
 check() { # what must work once it is installed
     alone venv/bin/airflow providers list -o plain | grep '^airflow-provider-starvideos' || return 1
@@ -45,17 +48,17 @@ print("the Dag of the README:", made[0].dag_id, made[0].task_ids)'
 
 with() { # pip or uv
     say "with $1, $("$python" --version)"
-    rm -rf "$empty/venv" "$empty/airflow"
-    alone "$python" -m venv venv
-    command=$(cat "$empty/install.txt")
+    rm -rf "$empty/checkout/venv" "$empty/airflow"
+    # The last command runs until it is ended: it gets ten seconds to say that it listens.
+    sed '$d' "$empty/typed" >"$empty/script"
+    printf 'timeout 10 %s >emulator.log || [ $? -eq 124 ] || exit 1\ngrep "StarVideos emulator: http" emulator.log\n' \
+        "$(tail -n 1 "$empty/typed")" >>"$empty/script"
     if [ "$1" = uv ]; then
-        alone venv/bin/python -m pip install --quiet --disable-pip-version-check uv
-        command="../venv/bin/uv $command --python ../venv/bin/python"
-    else
-        command="../venv/bin/$command"
+        sed -i 's/^pip install/python -m pip install --quiet uv\nuv pip install/' "$empty/script"
     fi
-    # shellcheck disable=SC2086
-    (folder=checkout && alone $command --quiet)
+    began=$(date +%s)
+    alone sh -eux "$empty/script"
+    say "with $1: $(($(date +%s) - began)) s for the five commands, ten of them the last one's"
     check
     say "with $1: well"
 }

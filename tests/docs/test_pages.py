@@ -13,12 +13,12 @@ import pytest
 from airflow.cli import cli_parser
 from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_3_PLUS
 
-from airflow_provider_starvideos import exceptions
+from airflow_provider_starvideos import __version__, exceptions
 from airflow_provider_starvideos.emulator.__main__ import build_parser
 from airflow_provider_starvideos.emulator.faults import parse_fault, read_fault
 from airflow_provider_starvideos.failures import help_address
 from airflow_provider_starvideos.metrics import METRICS
-from dev import layers, pages
+from dev import badges, layers, pages
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -66,9 +66,9 @@ def test_each_block_says_what_it_is() -> None:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_examples_are_those_of_their_files(page: Path) -> None:
-    """`python -m dev.pages` copies them."""
-    assert page.read_text() == pages.with_examples(page.read_text())
+def test_what_is_made_in_a_page_is_fresh(page: Path) -> None:
+    """Its examples, and its tables of parameters: `python -m dev.pages` writes them."""
+    assert page.read_text() == pages.filled(page.read_text())
     marks = re.findall(r"^<!-- \S+\.py", page.read_text(), re.MULTILINE)
     assert len(pages.EXAMPLE.findall(page.read_text())) == len(marks)
 
@@ -310,6 +310,18 @@ def test_every_metric_has_a_row() -> None:
     assert {name: cells[1] for name, cells in rows("metrics.md").items()} == dict(METRICS)
 
 
+def test_the_badges_are_fresh() -> None:
+    """`python -m dev.pages` draws them."""
+    assert {name: (badges.FOLDER / f"badge-{name}.svg").read_text() for name in badges.all_badges()} == (
+        badges.all_badges()
+    )
+
+
+def test_the_readme_names_the_version() -> None:
+    """As the package has it."""
+    assert f"Version {__version__}," in (ROOT / "README.md").read_text()
+
+
 def test_the_picture_shows_the_layers_as_they_are() -> None:
     """`make docs` draws it anew."""
     assert layers.PICTURE.read_text() == layers.draw()
@@ -336,9 +348,9 @@ def test_the_reference_shows_what_it_lists() -> None:
 
 
 def test_figures_are_compared_with_the_versions_that_are_measured() -> None:
-    """The README names the peers' versions as `make bench-peers` installs them."""
+    """The page names the peers' versions as `make bench-peers` installs them."""
     pins = (ROOT / "benchmarks" / "peers.txt").read_text()
     peers = re.findall(r"^apache-airflow-providers-(?!standard)(.+)==(.+)$", pins, re.MULTILINE)
-    readme = (ROOT / "README.md").read_text().lower()
+    page = " ".join((DOCS / "performance.md").read_text().lower().split())
     assert len(peers) == 4
-    assert [name for name, version in peers if f"{name.replace('-', ' ')} {version}" not in readme] == []
+    assert [name for name, version in peers if f"{name.replace('-', ' ')} {version}" not in page] == []

@@ -19,13 +19,14 @@ from packaging.metadata import Metadata
 from packaging.requirements import Requirement
 
 from airflow_provider_starvideos import __version__
+from dev.description import for_index
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = "airflow_provider_starvideos"
 ASSETS = {".py", ".typed", ".html", ".css", ".js", ".json", ".svg", ".png", ".ttf", ".md", ".txt"}
 """What a package may hold, by its ending."""
 FILES = [
-    *("py.typed", "emulator/page.html", "get_provider_info.py", "check/__main__.py", "ui/plugin.py"),
+    *("py.typed", "emulator/page.html", "get_provider_info.py", "check/__main__.py", "ui/plugin.py", "demo.py"),
     *(f"ui/static/{name}" for name in ("page.html", "style.css", "main.js", "common.js", "video.js", "gallery.js")),
     *(f"ui/static/{name}" for name in ("recent.js", "icon.svg", "icon-dark.svg")),
 ]
@@ -56,12 +57,24 @@ def metadata(wheel: zipfile.ZipFile) -> Message:
 
 
 def test_the_package_is_there_whole_and_alone(wheel: zipfile.ZipFile) -> None:
-    """Every file of the package and no other: no tests, examples, benchmarks, tools, caches or secrets."""
+    """Every file of the package, the example Dags, and no other: no tests, benchmarks, tools, caches or secrets."""
     inside = {name for name in wheel.namelist() if ".dist-info/" not in name}
-    files = (path for path in (ROOT / PACKAGE).rglob("*") if path.is_file() and "__pycache__" not in path.parts)
-    assert inside == {str(path.relative_to(ROOT)) for path in files}
-    assert {Path(name).suffix for name in inside} <= ASSETS
-    assert not [name for name in inside if re.search(r"(^|[/_])(tests?|examples?|conftest|benchmarks?|dev)[/_.]", name)]
+    assert inside == {str(path.relative_to(ROOT)) for path in files_of(PACKAGE)} | {
+        f"{PACKAGE}/{path.relative_to(ROOT)}" for path in files_of("example_dags")
+    }
+    assert {Path(name).suffix for name in inside} <= ASSETS | {".csv", ".jsonl"}
+    assert not [name for name in inside if re.search(r"(^|[/_])(tests?|conftest|benchmarks?|dev)[/_.]", name)]
+
+
+def files_of(folder: str) -> list[Path]:
+    """Return a folder's files, without what Python has compiled."""
+    return [path for path in (ROOT / folder).rglob("*") if path.is_file() and "__pycache__" not in path.parts]
+
+
+@pytest.mark.parametrize("path", files_of("example_dags"), ids=lambda path: path.name)
+def test_the_example_dags_are_those_of_the_repository(path: Path, wheel: zipfile.ZipFile) -> None:
+    """Airflow shows what a provider has in its folder example_dags; they are edited in the repository's own."""
+    assert wheel.read(f"{PACKAGE}/{path.relative_to(ROOT)}") == path.read_bytes()
 
 
 @pytest.mark.parametrize("name", FILES)
@@ -85,15 +98,34 @@ def test_the_licence_is_there(wheel: zipfile.ZipFile, metadata: Message) -> None
 
 
 def test_the_description_renders(metadata: Message) -> None:
-    """The README, as Markdown; its relative links name files of the source distribution."""
+    """The README as Markdown, without a link or a picture that only works in the repository."""
     assert metadata["Description-Content-Type"] == "text/markdown"
     text = bytes(metadata.get_payload(decode=True)).decode()  # type: ignore[arg-type]
-    assert text == (ROOT / "README.md").read_text("utf-8")
+    readme = (ROOT / "README.md").read_text("utf-8")
+    assert text.strip() == for_index(readme, None, __version__).strip()
     html = MarkdownIt("commonmark").enable("table").render(text)
     assert html.startswith("<h1>")
-    targets = re.findall(r'(?:href|src)="([^"]*)"', html)
-    inside = [target.partition("#")[0] for target in targets if not target.startswith(("https://", "#"))]
-    assert [target for target in inside if not (ROOT / target).exists()] == []
+    assert [target for target in targets_of(html) if not target.startswith("https://")] == []
+    assert "<img" not in html
+
+
+def test_the_description_links_to_the_repository_once_it_has_an_address() -> None:
+    """Every link and picture is below it, and names a file of this version."""
+    source = "https://code.example.com/team/project"
+    text = for_index((ROOT / "README.md").read_text("utf-8"), source, "1.2.3")
+    html = MarkdownIt("commonmark").enable("table").render(text)
+    ours = [target.removeprefix(source) for target in targets_of(html) if target.startswith(source)]
+    assert len(ours) > 20
+    for target in ours:
+        kind, file = re.fullmatch(r"/(blob|raw)/v1\.2\.3/([^#]+)(?:#.*)?", target).groups()  # type: ignore[union-attr]
+        assert (ROOT / file).is_file(), target
+        assert kind == ("raw" if "/images/" in file else "blob")
+    assert [one for one in targets_of(html) if not one.startswith("https://")] == []
+
+
+def targets_of(html: str) -> list[str]:
+    """Return what a page links to and shows."""
+    return re.findall(r'(?:href|src)="([^"]*)"', html)
 
 
 def test_the_metadata_is_fit_to_be_published(metadata: Message) -> None:
