@@ -40,7 +40,7 @@ def {DAG_ID}():
 '''
 SERVER = "http://127.0.0.1:8642/kyyReactApiServer"  # where starvideos-emulator listens
 END_SECONDS = 10.0
-LOG = "airflow.log"
+LOG = "log.txt"
 LOG_LINES = 30
 
 

@@ -39,7 +39,7 @@ def test_the_readme_shows_what_the_demo_prints(tmp_path: Path) -> None:
         assert opened.duration == pytest.approx(5 * av.time_base, rel=0.05)
         assert sum(1 for _ in opened.decode(video=0)) > 20
     assert str(video) in done.stdout
-    assert {path.name for path in tmp_path.iterdir()} == {"dags", "videos", "airflow.log"}
+    assert {path.name for path in tmp_path.iterdir()} == {"dags", "videos", "log.txt"}
 
 
 def test_its_dag_is_that_of_the_readme() -> None:

@@ -301,7 +301,7 @@ def test_every_message_has_a_row() -> None:
 
 
 def _first_cells(page: str) -> list[str]:
-    text = (DOCS / page).read_text().partition("## By message")[2].partition("## Other things")[0]
+    text = (DOCS / page).read_text().partition("## By message")[2].partition("## Other symptoms")[0]
     return re.findall(r"^\| `([^`]+)` \|", text, re.MULTILINE)
 
 
