@@ -1,4 +1,4 @@
-"""Draw docs/images/order.svg, the life of an order, and write its table into docs/reliability.md.
+"""Draw docs/images/order.svg, the life of an order, and write its table into docs/orders.md.
 
 python -m dev.states
 """
@@ -12,7 +12,7 @@ from pathlib import Path
 from airflow_provider_starvideos.orders.states import STATES, Billed, OrderState
 
 DOCS = Path(__file__).parents[1] / "docs"
-PICTURE, PAGE = DOCS / "images" / "order.svg", DOCS / "reliability.md"
+PICTURE, PAGE = DOCS / "images" / "order.svg", DOCS / "orders.md"
 BEGIN, END = "<!-- life of an order: begin -->\n", "<!-- life of an order: end -->"
 ROWS: tuple[tuple[str, ...], ...] = (
     ("not_sent", "open", "rejected"),

@@ -23,7 +23,7 @@ release = version = __version__
 
 extensions = ["myst_parser", "sphinx.ext.autodoc"]
 root_doc = "docs/index"
-include_patterns = ["docs/*.md", "SECURITY.md", "CONTRIBUTING.md", "CHANGELOG.md"]
+include_patterns = ["docs/*.md", "README.md", "SECURITY.md", "CONTRIBUTING.md", "CHANGELOG.md"]
 exclude_patterns = [".*", "[!dA-Z]*", "dist", "demo", "dev"]  # other folders aren't searched
 source_suffix = {".md": "markdown"}
 myst_heading_anchors = 3  # as GitHub makes them

@@ -7,7 +7,7 @@ from pathlib import Path
 from airflow_provider_starvideos.api import retry
 from airflow_provider_starvideos.api.retry import OrderOutcome
 
-PAGE = Path(__file__).parents[2] / "docs" / "reliability.md"
+PAGE = Path(__file__).parents[2] / "docs" / "orders.md"
 BEGIN, END = "<!-- order outcomes: begin -->\n", "<!-- order outcomes: end -->"
 
 
