@@ -10,18 +10,34 @@ from airflow.providers.common.compat.sdk import TaskDeferred
 from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_1_PLUS, AIRFLOW_V_3_3_PLUS
 from airflow.sdk import BaseOperator
 
-from airflow_provider_starvideos.compat.human_input import NoAnswerError, Question, ask, can_ask, read_answer
+from airflow_provider_starvideos.compat.human_input import (
+    NoAnswerError,
+    NobodyAnsweredError,
+    Question,
+    Recipients,
+    ask,
+    can_ask,
+    read_answer,
+)
 from tests.compat.conftest import Become, ExecutionApi, Instances, as_triggerer
 
 needs_3_1 = pytest.mark.skipif(not AIRFLOW_V_3_1_PLUS, reason="Airflow 3.0 can't ask a person")
-QUESTION = Question("Was it accepted?", ["Use this video", "Order again"], "**Look**", {"video_id": "The video's id"})
+FIELDS = {"video_id": "The video's id"}
+QUESTION = Question("Was it accepted?", ["Use this video", "Order again"], "unknown-1", "**Look**", FIELDS)
+ASKED = {"question": "unknown-1"}
 
 
-def asked(become_task: Become, instances: Instances, timeout: timedelta | None = timedelta(hours=1)) -> BaseException:
+def asked(
+    become_task: Become,
+    instances: Instances,
+    timeout: timedelta | None = timedelta(hours=1),
+    recipients: Recipients | None = None,
+) -> BaseException:
     """Ask, and return what takes the task off its worker."""
     context: Any = become_task(instances.add())
+    options: dict[str, Any] = {"method_name": "go_on", "timeout": timeout, "kwargs": {"a": 1}, "recipients": recipients}
     with pytest.raises(BaseException) as caught:  # noqa: PT011  which one depends on the version
-        ask(BaseOperator(task_id="order"), context, QUESTION, method_name="go_on", timeout=timeout, kwargs={"a": 1})
+        ask(BaseOperator(task_id="order"), context, QUESTION, **options)
     return caught.value
 
 
@@ -30,6 +46,7 @@ def detail(instances: Instances) -> Any:
     from airflow.models.hitl import HITLDetail
 
     instances.session.rollback()
+    instances.session.expire_all()
     return instances.session.query(HITLDetail).one()
 
 
@@ -54,6 +71,32 @@ def test_the_question_is_there(become_task: Become, instances: Instances) -> Non
     assert not found.multiple
     assert found.params["video_id"]["description"] == "The video's id"
     assert not found.response_received
+    assert found.params["question"]["schema"]["const"] == "unknown-1", "Airflow's page hides it, and sends it back"
+    assert not found.assigned_users
+
+
+@needs_3_1
+def test_who_may_answer_and_who_is_told(become_task: Become, instances: Instances) -> None:
+    """A notifier is called once the question is there, and finds it at the task, as with Airflow's own operators."""
+    told: list[Any] = []
+    recipients = Recipients([{"id": "1", "name": "anna"}], [told.append])
+    asked(become_task, instances, recipients=recipients)
+    assert detail(instances).assigned_users == [{"id": "1", "name": "anna"}]
+    assert len(told) == 1
+
+
+@needs_3_1
+def test_asked_again_it_waits_for_another_answer(become_task: Become, instances: Instances) -> None:
+    """The answer before is gone, the text stays."""
+    context: Any = become_task(instances.add())
+    for _ in range(2):
+        with pytest.raises(BaseException):  # noqa: B017, PT011
+            ask(BaseOperator(task_id="order"), context, QUESTION, method_name="go_on")
+        found = detail(instances)
+        assert (found.response_received, found.subject) == (False, QUESTION.subject)
+        found.chosen_options, found.params_input = ["Use this video"], ASKED
+        found.responded_by, found.responded_at = {"id": "1", "name": "anna"}, datetime.now(UTC)
+        instances.session.commit()
 
 
 @pytest.mark.skipif(not AIRFLOW_V_3_3_PLUS, reason="before Airflow 3.3 a trigger waits")
@@ -63,7 +106,7 @@ def test_on_3_3_the_task_awaits_input(become_task: Become, instances: Instances)
     assert type(waiting).__name__ == "TaskAwaitingInput"
     assert (waiting.method_name, waiting.kwargs, waiting.timeout) == ("go_on", {"a": 1}, timedelta(hours=1))
     found = detail(instances)
-    found.chosen_options, found.params_input = ["Use this video"], {"video_id": " video_1 "}
+    found.chosen_options, found.params_input = ["Use this video"], {"video_id": " video_1 ", **ASKED}
     found.responded_by, found.responded_at = {"id": "1", "name": "anna"}, datetime.now(UTC)
     answer = read_answer(found.as_resume_event_payload(), QUESTION)
     assert (answer.option, answer.fields, answer.who) == ("Use this video", {"video_id": "video_1"}, "anna")
@@ -79,7 +122,7 @@ async def test_before_3_3_the_providers_trigger_waits(
     assert isinstance(waiting, TaskDeferred)
     assert (waiting.method_name, waiting.kwargs) == ("go_on", {"a": 1})
     found = detail(instances)
-    found.chosen_options, found.params_input = ["Use this video"], {"video_id": "video_1"}
+    found.chosen_options, found.params_input = ["Use this video"], {"video_id": "video_1", **ASKED}
     found.responded_by, found.responded_at = {"id": "1", "name": "anna"}, datetime.now(UTC)
     instances.session.commit()
     async with as_triggerer(api):
@@ -96,6 +139,8 @@ async def test_before_3_3_the_providers_trigger_waits(
         {"chosen_options": []},
         {"chosen_options": ["Something else"]},
         {"chosen_options": ["Use this video", "Order again"]},
+        {"chosen_options": ["Order again"], "params_input": {}},
+        {"chosen_options": ["Order again"], "params_input": {"question": "unknown-2"}},
         {},
     ],
 )
@@ -107,6 +152,21 @@ def test_what_is_no_answer_is_not_taken_for_one(event: Any) -> None:
 
 def test_what_was_not_asked_for_is_left_out() -> None:
     """And what was left empty."""
-    event = {"chosen_options": ["Order again"], "params_input": {"video_id": " ", "other": "x", "none": None}}
+    event = {"chosen_options": ["Order again"], "params_input": {"video_id": " ", "other": "x", "none": None, **ASKED}}
     answer = read_answer(event, QUESTION)
     assert (answer.option, answer.fields, answer.who) == ("Order again", {}, None)
+
+
+def test_nobody_has_answered_in_time() -> None:
+    """As Airflow says it: other errors aren't that."""
+    with pytest.raises(NobodyAnsweredError):
+        read_answer({"error": "The timeout has passed", "error_type": "timeout"}, QUESTION)
+    with pytest.raises(NoAnswerError) as caught:
+        read_answer({"error": "isn't valid", "error_type": "validation"}, QUESTION)
+    assert not isinstance(caught.value, NobodyAnsweredError)
+
+
+def test_json_in_a_field_stays_json() -> None:
+    """Airflow's page makes an object of what looks like one."""
+    event = {"chosen_options": ["Use this video"], "params_input": {"video_id": {"4": "video_1"}, **ASKED}}
+    assert read_answer(event, QUESTION).fields == {"video_id": '{"4": "video_1"}'}
