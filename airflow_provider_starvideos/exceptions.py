@@ -20,6 +20,8 @@
     ├── StarVideosBatchError             too many rows of a batch have no video; a retry resumes them
     │   └── StarVideosBatchFinalError        a retry can help none of them                 permanent
     ├── StarVideosUnconfirmedError       an order that may or may not have been accepted   permanent
+    ├── StarVideosNotApprovedError       a person rejected an order, or didn't answer in time   permanent
+    ├── StarVideosQuestionError          a question to a person can't be asked in this try
     ├── StarVideosVideoFailedError       the video itself failed; a new order may succeed
     ├── StarVideosWaitTimeoutError       the deadline passed; the video goes on
     ├── StarVideosNotReadyError          the video isn't completed yet
@@ -212,6 +214,16 @@ class StarVideosUnconfirmedError(StarVideosError):
         self.what = what
         self.named = named
         super().__init__(message)
+
+
+class StarVideosNotApprovedError(StarVideosError):
+    """A person rejected what was about to be ordered, or nobody answered in time. Nothing was ordered."""
+
+    permanent = True
+
+
+class StarVideosQuestionError(StarVideosError):
+    """A question to a person can't be asked, or not in this try. Nothing was sent. The next try asks it."""
 
 
 AFTER_A_DEADLINE = (

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.providers.common.compat.sdk import DecoratedOperator, task_decorator_factory
 
 from airflow_provider_starvideos.api.models import REQUEST_FIELDS
-from airflow_provider_starvideos.api.redaction import hide
+from airflow_provider_starvideos.api.redaction import hide, is_hidden, restored
 from airflow_provider_starvideos.decorators.function import FromFunction
 from airflow_provider_starvideos.failures import operator_failures
 from airflow_provider_starvideos.operators.create import StarVideosCreateOperator
@@ -37,28 +37,55 @@ class StarVideosCreateDecoratedOperator(FromFunction, StarVideosCreateOperator):
         super().__init__(**({"prompt": None} | kwargs))
 
     def execute(self, context: Context) -> str:
-        """Ask the function, order, and wait if asked to.
+        """Call the function, order, and wait if asked to.
 
         :return: the video's id
         :raises AirflowFailException: the function returned neither a prompt nor a request, or an impossible one
         """
         with operator_failures():
             self._take(self.call(context))
-        if self.wait_for_completion and self.deferrable:
+        if self._may_leave():
             # The process that goes on after the wait doesn't call the function, and what was ordered is to be seen.
             context["ti"].xcom_push(key=REQUEST_KEY, value={name: hide(self.rendered(name)) for name in REQUEST_FIELDS})
+        return self._hidden(StarVideosCreateOperator.execute, self, context)
+
+    def execute_answered(self, context: Context, event: Any = None, asked: Mapping[str, Any] | None = None) -> str:
+        """Take a person's answer, and go on with the request that the question was about.
+
+        :param event: as Airflow gives it
+        :param asked: what this try has asked
+        :return: the video's id
+        """
+        shown = self._kept_request(context)
+        if not shown or (asked and asked.get("try_number") != context["ti"].try_number):
+            return self.execute(context)
+        if is_hidden(shown):  # the function is called again for the URLs, which may be signed anew
+            with operator_failures():
+                self._take(self.call(context))
+            shown = restored(shown, {name: self.rendered(name) for name in REQUEST_FIELDS})
+        for name in REQUEST_FIELDS:
+            setattr(self, name, shown.get(name))
+        return self._hidden(super().execute_answered, context, event, asked)
+
+    def _may_leave(self) -> bool:
+        return (self.wait_for_completion and self.deferrable) or self.may_ask
+
+    def _hidden(self, run: Callable[..., str], *args: Any) -> str:
         try:
-            return StarVideosCreateOperator.execute(self, context)
+            return run(*args)
         finally:  # Airflow keeps the fields as they are then
             for name in REQUEST_FIELDS:
                 setattr(self, name, hide(self.rendered(name)))
 
-    def _complete(self, context: Context, event: Any) -> str:
+    def _kept_request(self, context: Context) -> Mapping[str, Any]:
         ti = context["ti"]
         index = ti.map_index if ti.map_index is not None else -1
-        request = ti.xcom_pull(task_ids=ti.task_id, key=REQUEST_KEY, map_indexes=index)
+        return ti.xcom_pull(task_ids=ti.task_id, key=REQUEST_KEY, map_indexes=index) or {}
+
+    def _complete(self, context: Context, event: Any) -> str:
+        request = self._kept_request(context)
         for name in REQUEST_FIELDS:
-            setattr(self, name, (request or {}).get(name))
+            setattr(self, name, request.get(name))
         return StarVideosCreateOperator._complete(self, context, event)
 
     def _take(self, returned: Any) -> None:

@@ -3,28 +3,28 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from airflow_provider_starvideos.api.models import MODEL, REQUEST_FIELDS
 from airflow_provider_starvideos.api.polling import DEFAULT_POLL_INTERVAL, DEFAULT_TIMEOUT
-from airflow_provider_starvideos.arguments import choice, positive_seconds
+from airflow_provider_starvideos.arguments import positive_seconds
 from airflow_provider_starvideos.compat.rendering import KeepsText
 from airflow_provider_starvideos.compat.shown_fields import HidesRenderedUrls
 from airflow_provider_starvideos.deferral import announce, defer, deferrable_or_default, of_an_earlier_try, push_result
 from airflow_provider_starvideos.failures import operator_failures
+from airflow_provider_starvideos.operators.person import AsksPerson
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
     from airflow_provider_starvideos.api.models import VideoRequest, VideoTask
     from airflow_provider_starvideos.orders.journal import Journal
+    from airflow_provider_starvideos.orders.person import Person
 
-ON_UNCONFIRMED = ("fail", "resubmit")
 
-
-class StarVideosCreateOperator(HidesRenderedUrls, KeepsText):
+class StarVideosCreateOperator(AsksPerson, HidesRenderedUrls, KeepsText):
     """Orders a video at StarVideos O3, and waits for it if asked to. **Every accepted order costs money.**
 
     The inputs make the mode: none (text to video), images, first and last frame, a clip, or a clip with images. All
@@ -32,7 +32,8 @@ class StarVideosCreateOperator(HidesRenderedUrls, KeepsText):
     request that breaks one fails the task at once, with every problem, before anything is sent.
 
     Besides the return value it pushes the XCom ``video_id`` as soon as the API has accepted, and once completed
-    ``video_url`` (temporary) and ``actual_duration`` (seconds).
+    ``video_url`` (temporary) and ``actual_duration`` (seconds). ``approved_by`` says who approved the order.
+    Parameters about asking a person: ``AsksPerson``.
 
     :param prompt: subject, motion, camera movement, style
     :param duration: whole seconds, 3 to 15; not with ``reference_videos``, whose length the output takes. Not given: 3
@@ -49,11 +50,12 @@ class StarVideosCreateOperator(HidesRenderedUrls, KeepsText):
     :param poll_interval: seconds between two polls, more than 0; the vendor recommends 30 to 60 (page "Query Task")
     :param timeout: seconds that a wait may last, more than 0
     :param durable: keep the order on record, so that no retry, crash or lost answer makes you pay for a video twice
-    :param on_unconfirmed: what to do with an order of which nobody can tell whether it was accepted: ``fail``, and let
-        a person look, or ``resubmit``: leave it to the task's ``retries``, and perhaps pay twice
+    :param on_unconfirmed: what to do with an order of unknown outcome. ``fail``: fail, and let a person decide with a
+        Variable. ``resubmit``: leave it to the task's ``retries``, and perhaps pay twice. ``ask``: ask a person on
+        Airflow's page of required actions (Airflow 3.1 and later; needs ``durable``)
     :return: the video's id
-    :raises AirflowFailException: an error that a retry can't mend: a bad request, a refused key, no credit, an order of
-        which nobody can tell whether it was accepted
+    :raises AirflowFailException: an error that a retry can't fix: a bad request, a refused key, no credit, an order of
+        unknown outcome, a rejected order
     :raises StarVideosError: any other; the task's ``retries`` apply
     :raises ValueError: at Dag parse: an option of the operator's own is out of range
     """
@@ -80,7 +82,7 @@ class StarVideosCreateOperator(HidesRenderedUrls, KeepsText):
         poll_interval: timedelta | float = DEFAULT_POLL_INTERVAL,
         timeout: timedelta | float = DEFAULT_TIMEOUT,
         durable: bool = True,
-        on_unconfirmed: Literal["fail", "resubmit"] = "fail",
+        on_unconfirmed: Literal["fail", "resubmit", "ask"] = "fail",
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -98,7 +100,7 @@ class StarVideosCreateOperator(HidesRenderedUrls, KeepsText):
         self.poll_interval = positive_seconds("poll_interval", poll_interval)
         self.timeout = positive_seconds("timeout", timeout)
         self.durable = durable
-        self.on_unconfirmed = choice("on_unconfirmed", on_unconfirmed, ON_UNCONFIRMED)
+        self.on_unconfirmed = self._checked_on_unconfirmed(on_unconfirmed, durable=durable)
         self._video_id: str | None = None
         self._journal: Journal | None = None
         self._stopping = False
@@ -108,12 +110,18 @@ class StarVideosCreateOperator(HidesRenderedUrls, KeepsText):
 
         :return: the video's id
         """
-        with operator_failures(self.starvideos_conn_id):
-            task = self._order(context)
-            if self.wait_for_completion:
-                return self._wait(context, task)
-            self._forget_after_success(context)
-            return task.id
+        return self._order_and_wait(context, self._person(context))
+
+    def execute_answered(self, context: Context, event: Any = None, asked: Mapping[str, Any] | None = None) -> str:
+        """Take a person's answer, and go on.
+
+        :param event: as Airflow gives it
+        :param asked: what this try has asked, as ``AsksPerson`` has put it down
+        :return: the video's id
+        """
+        if of_an_earlier_try(context, (asked or {}).get("try_number")):
+            return self.execute(context)
+        return self._order_and_wait(context, self._person(context, event, asked or {}))
 
     def execute_complete(self, context: Context, event: Any = None, try_number: int | None = None) -> str:
         """Take the trigger's event.
@@ -155,7 +163,15 @@ class StarVideosCreateOperator(HidesRenderedUrls, KeepsText):
 
         return build_request(**{name: self.rendered(name) for name in REQUEST_FIELDS})
 
-    def _order(self, context: Context) -> VideoTask:
+    def _order_and_wait(self, context: Context, person: Person) -> str:
+        with operator_failures(self.starvideos_conn_id), self._rejection():
+            task = self._order(context, person)
+            if self.wait_for_completion:
+                return self._wait(context, task)
+            self._forget_after_success(context)
+            return task.id
+
+    def _order(self, context: Context, person: Person) -> VideoTask:
         from airflow_provider_starvideos.hooks.starvideos import StarVideosHook
         from airflow_provider_starvideos.orders.lease import lease_of
         from airflow_provider_starvideos.orders.single import SingleOrder
@@ -167,11 +183,14 @@ class StarVideosCreateOperator(HidesRenderedUrls, KeepsText):
             self._journal,
             lease_of(context),
             self.log,
-            resubmit=self.on_unconfirmed == "resubmit",
+            on_unconfirmed=self.on_unconfirmed,
+            approval=self._approval(),
+            person=person,
             stopping=lambda: self._stopping,
         )
         task = order.obtain(self._request())
         context["ti"].xcom_push(key="video_id", value=task.id)
+        self._push_approvers(context, self._journal)
         self._video_id = task.id
         return task
 

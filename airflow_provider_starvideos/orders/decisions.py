@@ -1,8 +1,8 @@
 """What a person decides about orders of unknown outcome, and how it is carried out.
 
-The task's error names an Airflow Variable. Its name comes from the task instance and what it orders, so a decision
-holds also where the journal was lost. Its value is ``resubmit``, a video's id, or a JSON object: row number → one of
-the two.
+A decision comes as an Airflow Variable that the task's error names, or as the answer to a question
+(``on_unconfirmed="ask"``). The Variable's name comes from the task instance and what it orders, so its decision holds
+also where the journal was lost. Its value is ``resubmit``, a video's id, or a JSON object: row number → one of the two.
 """
 
 from __future__ import annotations
@@ -23,6 +23,14 @@ from airflow_provider_starvideos.exceptions import (
 )
 from airflow_provider_starvideos.hooks.starvideos import StarVideosHook
 from airflow_provider_starvideos.orders.journal import Journal
+from airflow_provider_starvideos.orders.person import Person
+from airflow_provider_starvideos.orders.questions import (
+    AGAIN,
+    GIVE_UP,
+    UnusableAnswerError,
+    answered_text,
+    unknown_question,
+)
 from airflow_provider_starvideos.orders.record import Order, Row
 from airflow_provider_starvideos.orders.states import OrderState
 
@@ -53,17 +61,51 @@ def carry_out_decision(hook: StarVideosHook, journal: Journal, variable: str, ro
     text = _read(variable)
     if not text:
         return
-    decisions = _decided(hook, journal, variable, text, rows)
-    for one in decisions:
-        order = journal.open(one.row.key)
-        order.row = one.row.number
-        order.become(OrderState.ORDERED if one.video_id else OrderState.OPEN)
-        order.video_id, order.sent_at = one.video_id, order.sent_at if one.video_id else None
-        journal.touch([order])
-        log.warning("Row %d: decided by the Variable %s: %s.", one.row.number, variable, one.video_id or RESUBMIT)
-    journal.commit_surely()
-    # Before anything is sent: found again, it would decide about an order that nobody has looked at.
+    source = f"the Variable {variable}"
+    _carry_out(_decided(hook, journal, source, text, rows), journal, source, log)
+    # Before anything is sent: found again, it would decide about an order that no person has checked.
     _delete(variable)
+
+
+def ask_about(
+    person: Person, hook: StarVideosHook, journal: Journal, variable: str, rows: Sequence[Row], log: Any
+) -> bool:
+    """Ask a person about orders of unknown outcome, and do what the answer says.
+
+    :param person: to be asked; without an answer yet, this leaves the worker
+    :param hook: the API, to check that videos which are named exist
+    :param journal: loaded
+    :param variable: the Variable of the decision. It decides too, until the next run of the task
+    :param rows: all rows of the task; some of their orders have an unknown outcome
+    :param log: a logger
+    :return: False: the person gave up, and nothing was done
+    :raises StarVideosQuestionError: this try can't ask; the next one does
+    :raises StarVideosRecordError: the decision can't be written; nothing was sent
+    :raises StarVideosError: the API can't be asked for a video that is named
+    """
+    asked = [(row, order) for row in rows if (order := journal.get(row.key)) and order.state in UNDECIDED]
+    is_batch = len(rows) > 1
+    question = unknown_question(asked, is_batch=is_batch)
+    if not person.has_asked:
+        discard_earlier_decision(variable, log)
+    answer = person.answer(question, otherwise=how_to_decide(variable, is_batch=is_batch))
+    if answer is None or answer.option == GIVE_UP:
+        log.warning("%s gave up on %d orders of unknown outcome.", answer.who if answer else None, len(asked))
+        return False
+    who = answer.who or "a person"
+    source = f"the answer of {who}"
+    subject = [row for row, _ in asked]
+    try:
+        text = json.dumps({str(row.number): RESUBMIT for row in subject}) if answer.option == AGAIN else None
+        decisions = _decided(hook, journal, source, answered_text(answer, text), subject)
+        if not decisions:
+            raise _unusable(f"{source} names no row")
+    except UnusableAnswerError as error:
+        person.ask_again(question, f"{error}.")
+    except StarVideosUnconfirmedError as error:
+        person.ask_again(question, f"{error.what}.")
+    _carry_out(decisions, journal, source, log, approved_by=who)
+    return True
 
 
 def discard_earlier_decision(variable: str, log: Any) -> None:
@@ -98,10 +140,25 @@ def how_to_decide(variable: str, *, is_batch: bool = False) -> str:
     )
 
 
-def _decided(hook: StarVideosHook, journal: Journal, variable: str, text: str, rows: Sequence[Row]) -> list[Decision]:
+def _carry_out(
+    decisions: Sequence[Decision], journal: Journal, source: str, log: Any, *, approved_by: str | None = None
+) -> None:
+    for one in decisions:
+        order = journal.open(one.row.key)
+        order.row = one.row.number
+        order.become(OrderState.ORDERED if one.video_id else OrderState.OPEN)
+        order.video_id, order.sent_at = one.video_id, order.sent_at if one.video_id else None
+        if approved_by and not one.video_id:
+            order.approve(approved_by)  # the question was whether to order it again
+        journal.touch([order])
+        log.warning("Row %d: decided by %s: %s.", one.row.number, source, one.video_id or RESUBMIT)
+    journal.commit_surely()
+
+
+def _decided(hook: StarVideosHook, journal: Journal, source: str, text: str, rows: Sequence[Row]) -> list[Decision]:
     asked = {str(row.number): row for row in rows if _is_asked(journal.get(row.key))}
     undecided = {number: row for number, row in asked.items() if _is_undecided(journal.get(row.key))}
-    decisions = _parse(text, variable, undecided or asked, {str(row.number): row for row in rows}, journal)
+    decisions = _parse(text, source, undecided or asked, {str(row.number): row for row in rows}, journal)
     mine = {row.key for number, row in asked.items() if number in decisions}
     taken = {order.video_id for order in journal.orders() if order.video_id and order.key not in mine}
     decided: list[Decision] = []
@@ -110,9 +167,9 @@ def _decided(hook: StarVideosHook, journal: Journal, variable: str, text: str, r
         if decision.lower() == RESUBMIT:
             decided.append(Decision(row, None))
             continue
-        video_id = _existing(hook, row, decision, variable)
+        video_id = _existing(hook, row, decision, source)
         if video_id in taken:
-            raise _unusable(f"the Variable {variable} gives row {row.number} the video of another row")
+            raise _unusable(f"{source} gives row {row.number} the video of another row")
         taken.add(video_id)
         decided.append(Decision(row, video_id))
     return decided
@@ -132,7 +189,7 @@ def _is_asked(order: Order | None) -> bool:
 
 
 def _parse(
-    text: str, variable: str, subject: Mapping[str, Row], all_rows: Mapping[str, Row], journal: Journal
+    text: str, source: str, subject: Mapping[str, Row], all_rows: Mapping[str, Row], journal: Journal
 ) -> dict[str, str]:
     """Return the decisions by row number; those that were carried out before are left out."""
     if text.lower() == RESUBMIT:
@@ -140,21 +197,24 @@ def _parse(
         meant = subject.keys() - unknown or unknown  # orders whose answers were lost first
         return {number: RESUBMIT for number in subject if number in meant}
     try:
-        decisions = json.loads(text)
+        decisions = json.loads(text, object_pairs_hook=_unique)
     except ValueError:
         decisions = {next(iter(all_rows)): text} if len(all_rows) == 1 else None
     if isinstance(decisions, int | float):  # an id of digits only
         decisions = {next(iter(all_rows)): text} if len(all_rows) == 1 else None
     if not isinstance(decisions, dict) or not all(isinstance(one, str) and one.strip() for one in decisions.values()):
-        raise _unusable(
-            f"the Variable {variable} must be {RESUBMIT!r}, a video's id, or a JSON object of row numbers and those"
-        )
+        raise _unusable(f"{source} must be {RESUBMIT!r}, a video's id, or a JSON object of row numbers and those")
     given = {str(number).strip(): decision.strip() for number, decision in decisions.items()}
     given = {number: one for number, one in given.items() if not _is_done(all_rows.get(number), one, journal)}
     strange = [number for number in given if number not in all_rows or not _is_asked(journal.get(all_rows[number].key))]
     if strange:
-        raise _unusable(f"the Variable {variable} names rows whose outcome isn't unknown: {', '.join(strange)[:200]}")
+        raise _unusable(f"{source} names rows whose outcome isn't unknown: {', '.join(strange)[:200]}")
     return given
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any] | None:
+    """Return a JSON object; None: it gives a name twice, and which one is meant can't be told."""
+    return dict(pairs) if len({name.strip() for name, _ in pairs}) == len(pairs) else None
 
 
 def _is_done(row: Row | None, decision: str, journal: Journal) -> bool:
@@ -164,11 +224,11 @@ def _is_done(row: Row | None, decision: str, journal: Journal) -> bool:
     return decision == order.video_id or (decision.lower() == RESUBMIT and order.state is OrderState.OPEN)
 
 
-def _existing(hook: StarVideosHook, row: Row, decision: str, variable: str) -> str:
+def _existing(hook: StarVideosHook, row: Row, decision: str, source: str) -> str:
     try:
         return hook.get_video(check_video_id(decision)).id
     except (StarVideosValidationError, StarVideosNotFoundError) as error:
-        raise _unusable(f"the Variable {variable} names no video for row {row.number}: {error}") from error
+        raise _unusable(f"{source} names no video for row {row.number}: {error}") from error
 
 
 def _read(variable: str) -> str:

@@ -225,7 +225,8 @@ class Journal:
         return page if self.rows is None else page | {"rows": self.rows}
 
     def _is_nothing(self, order: Order) -> bool:
-        return order.state is OrderState.OPEN and not order.times_ordered and order.key not in self._older
+        is_known = order.times_ordered or order.approved or order.key in self._older
+        return order.state is OrderState.OPEN and not is_known
 
     def _changed_orders(self) -> list[Order]:
         return [self._orders[key] for key, position in self._own.items() if position // PART_ORDERS in self._changed]

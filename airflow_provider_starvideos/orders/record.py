@@ -60,6 +60,8 @@ class Order:
     :param earlier_amounts: how many of its earlier videos ``earlier_amount`` is of
     :param entry: the request's name in the library
     :param reused_from: URI of the library's video; ``video_id`` and the facts of the file are that one's then
+    :param approved: what ``times_ordered`` may become with a person's approval; None: no person has approved it
+    :param approved_by: who
     """
 
     key: str
@@ -86,6 +88,8 @@ class Order:
     earlier_amounts: int | None = None
     entry: str | None = None
     reused_from: str | None = None
+    approved: int | None = None
+    approved_by: str | None = None
 
     def become(self, state: OrderState, error: str | None = None) -> None:
         """Go on to another state."""
@@ -132,6 +136,18 @@ class Order:
             self.earlier_amount = amount_text(Decimal(self.earlier_amount or 0) + Decimal(self.amount))
             self.earlier_amounts = (self.earlier_amounts or 0) + 1
         self.amount = self.duration = self.completed_at = None
+
+    def approve(self, who: str) -> None:
+        """Allow one more order of it.
+
+        :param who: approved it
+        """
+        self.approved, self.approved_by = self.times_ordered + 1, shortened(who, MAX_NAME_BYTES)
+
+    @property
+    def is_approved(self) -> bool:
+        """A person has approved its next order."""
+        return (self.approved or 0) > self.times_ordered
 
     @property
     def times_ordered(self) -> int:

@@ -16,13 +16,16 @@ from airflow_provider_starvideos.exceptions import (
     StarVideosUnconfirmedError,
 )
 from airflow_provider_starvideos.hooks.starvideos import StarVideosHook
+from airflow_provider_starvideos.orders.approval import Approval
 from airflow_provider_starvideos.orders.decisions import (
+    ask_about,
     carry_out_decision,
     discard_earlier_decision,
     how_to_decide,
 )
 from airflow_provider_starvideos.orders.journal import Journal
 from airflow_provider_starvideos.orders.lease import Lease
+from airflow_provider_starvideos.orders.person import Person, nobody
 from airflow_provider_starvideos.orders.record import Order, Row, fingerprint_of, key_of
 from airflow_provider_starvideos.orders.states import OrderState
 from airflow_provider_starvideos.orders.submitter import Submitter
@@ -43,7 +46,9 @@ class SingleOrder:
     :param journal: of the task instance; not loaded yet
     :param lease: whether this process may order
     :param log: a logger
-    :param resubmit: send an order of unknown outcome again
+    :param on_unconfirmed: what to do with an order of unknown outcome: ``fail``, ``resubmit`` or ``ask``
+    :param approval: whether a person has to approve an order
+    :param person: who is asked
     :param stopping: tells that no more may be sent
     :param sleep: how to wait
     """
@@ -55,7 +60,9 @@ class SingleOrder:
         lease: Lease,
         log: Any,
         *,
-        resubmit: bool = False,
+        on_unconfirmed: str = "fail",
+        approval: Approval | None = None,
+        person: Person | None = None,
         stopping: Callable[[], bool] = lambda: False,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
@@ -63,7 +70,10 @@ class SingleOrder:
         self._journal = journal
         self._lease = lease
         self._log = log
-        self._resubmit = resubmit
+        self._resubmit = on_unconfirmed == "resubmit"
+        self._asks = on_unconfirmed == "ask"
+        self._approval = approval or Approval()
+        self._person = person or Person(nobody, log)
         self._stopping = stopping
         self._sleep = sleep
 
@@ -72,6 +82,8 @@ class SingleOrder:
 
         :raises StarVideosUnconfirmedError: it may or may not have been ordered; a person has to decide
         :raises StarVideosRecordError: the journal can't be read or written, or Airflow has begun another try
+        :raises StarVideosNotApprovedError: a person rejected it, or didn't answer in time
+        :raises StarVideosQuestionError: a person has to be asked, and this try can't do it
         :raises StarVideosError: it wasn't accepted, for that reason
         """
         endpoint = self._hook.get_conn()
@@ -91,15 +103,17 @@ class SingleOrder:
                 carry_out_decision(self._hook, self._journal, variable, [row], self._log)
             order = self._journal.get(row.key)
         task = self._resumed(order, row, endpoint, variable) if order else None
-        return task or self._submitted(row, endpoint, variable)
+        task = task or self._submitted(row, endpoint, variable)
+        self._person.note_unused()
+        return task
 
     def _resumed(self, order: Order, row: Row, endpoint: Endpoint, variable: str) -> VideoTask | None:
         """Return the video that an earlier try ordered, or None if it must be ordered (again)."""
         if order.state is OrderState.UNCONFIRMED:
             if not self._resubmit:
                 what, sent_at = order.error or ENDED, order.sent_at or time.time()
-                discard_earlier_decision(variable, self._log)
-                raise unconfirmed(row.request, endpoint.base_url, sent_at, what, how_to_decide(variable))
+                error = unconfirmed(row.request, endpoint.base_url, sent_at, what, how_to_decide(variable))
+                return self._decided(error, order, row, endpoint, variable)
             self._log.warning(
                 "An earlier try's order may have been accepted. It is sent again (on_unconfirmed='resubmit'). "
                 "Billed again: perhaps."
@@ -108,7 +122,10 @@ class SingleOrder:
             return None
         if not order.video_id or order.state is OrderState.OPEN:
             return None
-        task = self._asked(order, variable)
+        try:
+            task = self._hook.get_video(order.video_id)
+        except StarVideosNotFoundError as error:
+            return self._decided(self._forgotten(error, order, variable), order, row, endpoint, variable)
         if task.is_failed:
             failed = "StarVideos video %s of an earlier try failed (%s). A new one is ordered. Billed again: yes."
             self._log.warning(failed, task.id, task.error)
@@ -122,20 +139,33 @@ class SingleOrder:
         )
         return task
 
-    def _asked(self, order: Order, variable: str) -> VideoTask:
-        try:
-            return self._hook.get_video(order.video_id or "")
-        except StarVideosNotFoundError as error:
-            order.become(OrderState.UNKNOWN, str(error))
-            self._journal.touch([order])
-            self._journal.commit_surely()
+    def _forgotten(self, error: StarVideosError, order: Order, variable: str) -> StarVideosRecordError:
+        """Note that the API doesn't know the video, and return what a person is told."""
+        order.become(OrderState.UNKNOWN, str(error))
+        self._journal.touch([order])
+        self._journal.commit_surely()
+        return StarVideosRecordError(
+            f"{error} An earlier try of this task ordered it, so it was billed. Nothing was sent again. "
+            f"A retry asks for it once more. To go on without it:{how_to_decide(variable)}"
+        )
+
+    def _decided(
+        self, error: StarVideosError, order: Order, row: Row, endpoint: Endpoint, variable: str
+    ) -> VideoTask | None:
+        """Return what a person makes of an order whose outcome, or whose video, is unknown.
+
+        :param error: what is raised where the task doesn't ask, or where the person gives up
+        """
+        if not self._asks:
             discard_earlier_decision(variable, self._log)
-            raise StarVideosRecordError(
-                f"{error} An earlier try of this task ordered it, so it was billed. Nothing was sent again. "
-                f"A retry asks for it once more. To go on without it:{how_to_decide(variable)}"
-            ) from error
+            raise error
+        if not ask_about(self._person, self._hook, self._journal, variable, [row], self._log):
+            raise StarVideosUnconfirmedError(f"A person gave up on this order. {error}", what=str(error)) from error
+        return self._resumed(order, row, endpoint, variable)
 
     def _submitted(self, row: Row, endpoint: Endpoint, variable: str) -> VideoTask:
+        new = self._approval.needed(self._journal, [row])
+        self._approval.obtain(self._person, self._journal, [row], new, self._log)
         submitter = Submitter(
             self._hook,
             endpoint,
@@ -152,20 +182,22 @@ class SingleOrder:
             return submitter.accepted[row.key]
         error = submitter.errors.get(row.key)
         if isinstance(error, StarVideosUnconfirmedError):
-            raise self._unknown(error, variable) from error
+            return self._lost(error, row, endpoint, variable)
         if error is None or (halt and self._stopping()):
             raise StarVideosError("The task's process is being ended. Not billed: the order wasn't sent.") from error
         raise error
 
-    def _unknown(self, error: StarVideosUnconfirmedError, variable: str) -> StarVideosUnconfirmedError:
+    def _lost(self, error: StarVideosUnconfirmedError, row: Row, endpoint: Endpoint, variable: str) -> VideoTask:
+        """Return what a person makes of the order that this process has just lost."""
         if self._resubmit:
-            return _LostOrderError(
+            raise _LostOrderError(
                 f"Order outcome unknown: {error.what}\nBilled: perhaps once.\nThe next try of this task sends it "
                 "again, as on_unconfirmed='resubmit' asks for.",
                 what=error.what,
-            )
-        discard_earlier_decision(variable, self._log)
-        return StarVideosUnconfirmedError(f"{error}{how_to_decide(variable)}", what=error.what)
+            ) from error
+        told = StarVideosUnconfirmedError(f"{error}{how_to_decide(variable)}", what=error.what)
+        task = self._decided(told, self._journal.open(row.key), row, endpoint, variable)
+        return task or self._submitted(row, endpoint, variable)
 
     def _warn_of_others(self, fingerprint: str) -> None:
         for order in self._journal.orders():

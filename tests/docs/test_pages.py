@@ -110,7 +110,10 @@ def _signatures() -> dict[str, set[str]]:
     # From 3.3 on; older ones don't take it.
     base.add("retry_policy")
     operators = (StarVideosBatchOperator, StarVideosCreateOperator, StarVideosDownloadOperator)
-    found = {kind.__name__: base | set(inspect.signature(kind.__init__).parameters) for kind in operators}
+    found = {
+        kind.__name__: base.union(*(inspect.signature(one.__init__).parameters for one in kind.__mro__))
+        for kind in operators
+    }
     return found | {"StarVideosTaskSensor": sensor | set(inspect.signature(StarVideosTaskSensor.__init__).parameters)}
 
 

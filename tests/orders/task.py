@@ -42,13 +42,13 @@ class Task:
         self.stopping: Callable[[], bool] = lambda: False
         self.slept: list[dict[str, str]] = []
 
-    def order(self, prompt: str = "a red fox", *, resubmit: bool = False, **request: Any) -> str:
+    def order(self, prompt: str = "a red fox", **request: Any) -> str:
         """Run one try, and return the video's id."""
         self.try_number += 1
-        return self.again(prompt, resubmit=resubmit, **request)
+        return self.again(prompt, **request)
 
     def again(
-        self, prompt: str = "a red fox", *, resubmit: bool = False, try_number: int | None = None, **request: Any
+        self, prompt: str = "a red fox", *, on_unconfirmed: str = "fail", try_number: int | None = None, **request: Any
     ) -> str:
         """Run a process of the same try, or of the one that is named."""
         journal = Journal(self.variables, NAME, try_number or self.try_number, LOG, sleep=lambda seconds: None)
@@ -57,7 +57,7 @@ class Task:
             journal,
             lambda: self.lease(),
             LOG,
-            resubmit=resubmit,
+            on_unconfirmed=on_unconfirmed,
             stopping=lambda: self.stopping(),
             sleep=lambda seconds: self.slept.append(dict(self.variables.journals)),
         )

@@ -48,7 +48,7 @@ def test_an_order_of_unknown_outcome_counts_also_when_it_is_sent_again(task: Tas
     """It may have been accepted."""
     task.lose_the_answer()
     assert (only(task).orders, only(task).resubmitted) == (1, None)
-    task.order(resubmit=True)
+    task.order(on_unconfirmed="resubmit")
     assert (only(task).orders, only(task).resubmitted) == (2, 1)
     spending = Spending.of(task.variables.orders())
     assert (spending.orders, spending.unconfirmed, spending.amount) == (1, 1, None)

@@ -134,9 +134,9 @@ def test_on_unconfirmed_resubmit(task: Task) -> None:
     """The try that lost the answer fails so that it is retried, and the retry sends the order again."""
     task.emulator.add_fault(on="create", kind="reset", when="after", times=1)
     with pytest.raises(StarVideosUnconfirmedError, match=r"The next try of this task sends it\s+again") as caught:
-        task.order(resubmit=True)
+        task.order(on_unconfirmed="resubmit")
     assert not caught.value.permanent
-    task.order(resubmit=True)
+    task.order(on_unconfirmed="resubmit")
     assert task.billed == 2
 
 

@@ -1,0 +1,180 @@
+"""Airflow's page of required actions for tests: one question for each try, and answers as Airflow gives them.
+
+And a task instance with a ``create``, with as many tries and processes as a test wants.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from airflow.providers.common.compat.sdk import TaskDeferred
+
+from airflow_provider_starvideos.compat import human_input
+from airflow_provider_starvideos.compat.human_input import DIGEST_FIELD, Question, Recipients
+from airflow_provider_starvideos.emulator import Emulator
+from airflow_provider_starvideos.operators.create import StarVideosCreateOperator
+from tests.orders.variables import Variables
+
+LOG = logging.getLogger("tests.orders")
+
+
+class Left(BaseException):
+    """The task has left its worker, and waits for a person."""
+
+
+class Page:
+    """The page. It shows the text of a try's first question, whatever the try asks after that.
+
+    :param try_number: of the task instance that asks
+    """
+
+    def __init__(self, try_number: Callable[[], int]) -> None:
+        self._try_number = try_number
+        self.questions: dict[int, Question] = {}
+        self.times_asked = 0
+        self.kwargs: dict[str, Any] = {}
+        self.timeout: timedelta | None = None
+        self.recipients: Recipients | None = None
+        self.is_down = False
+
+    def install(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Be the page of this process."""
+        monkeypatch.setattr(human_input, "ask", self._ask)
+
+    @property
+    def question(self) -> Question:
+        """What the latest try asks."""
+        return self.questions[max(self.questions)]
+
+    def answer(self, option: str, *, of: Question | None = None, who: str | None = "anna", **fields: Any) -> Any:
+        """Return the event of an answer.
+
+        :param of: the question that the person saw; None: the one that is shown
+        """
+        given = {DIGEST_FIELD: (of or self.question).digest, **fields}
+        user = {"id": "1", "name": who} if who else None
+        event = {"chosen_options": [option], "params_input": given, "responded_by_user": user, "timedout": False}
+        return json.loads(json.dumps(event))
+
+    def _ask(
+        self,
+        operator: Any,
+        context: Any,
+        question: Question,
+        *,
+        method_name: str,
+        timeout: timedelta | None = None,
+        kwargs: Any = None,
+        recipients: Recipients | None = None,
+    ) -> None:
+        if self.is_down:
+            raise OSError("no api-server")
+        assert method_name == "execute_answered"
+        assert len(question.body) < 60_000
+        self.questions.setdefault(self._try_number(), question)
+        self.times_asked += 1
+        self.kwargs, self.timeout, self.recipients = json.loads(json.dumps(kwargs)), timeout, recipients
+        raise Left
+
+
+class Instance:
+    """What the operator needs of the running task instance."""
+
+    dag_id, run_id, task_id, map_index = "dag", "run", "order", -1
+
+    def __init__(self) -> None:
+        self.try_number = 1
+        self.xcoms: dict[str, Any] = {}
+        self.state = "running"
+
+    def xcom_push(self, key: str, value: Any) -> None:
+        self.xcoms[key] = json.loads(json.dumps(value))
+
+    def xcom_pull(self, key: str, **_: Any) -> Any:
+        return self.xcoms.get(key)
+
+    def get_task_states(self, **_: Any) -> dict[str, dict[str, str]]:
+        return {self.run_id: {self.task_id: self.state}}
+
+
+class Operator(StarVideosCreateOperator):
+    """The operator, with a log that a test can read."""
+
+    log = LOG
+
+
+class Create:
+    """A task instance that orders one video.
+
+    :param emulator: the API
+    """
+
+    def __init__(self, emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
+        connection = {"conn_type": "starvideos", "host": emulator.base_url, "password": emulator.key}
+        monkeypatch.setenv("AIRFLOW_CONN_STARVIDEOS_DEFAULT", json.dumps(connection))
+        self.emulator, self.variables, self.ti = emulator, Variables(), Instance()
+        self.variables.install(monkeypatch)
+        self.page = Page(lambda: self.ti.try_number)
+        self.page.install(monkeypatch)
+        self.kind: Callable[..., StarVideosCreateOperator] = Operator
+        self.kwargs: dict[str, Any] = {"prompt": "a red fox"}
+
+    @property
+    def context(self) -> Any:
+        return {"ti": self.ti}
+
+    def make(self) -> StarVideosCreateOperator:
+        """Return the operator as a new process has it."""
+        return self.kind(task_id="order", **self.kwargs)
+
+    def run(self) -> str:
+        """Run a process that begins a try."""
+        return self.make().execute(self.context)
+
+    def asks(self, run: Callable[[], Any] | None = None) -> Question:
+        """Run a process until it asks, and return the question."""
+        with pytest.raises(Left):
+            (run or self.run)()
+        return self.page.question
+
+    def answer(self, option: str, **fields: Any) -> str:
+        """Run the process that takes an answer to the question which is shown."""
+        return self.take(self.page.answer(option, **fields))
+
+    def take(self, event: Any) -> str:
+        """Run the process that Airflow begins with an event."""
+        return self.make().execute_answered(self.context, event=event, **self.page.kwargs)
+
+    def next_try(self) -> None:
+        """Airflow retries or clears the task: without its XComs, and with no question."""
+        self.ti.try_number += 1
+        self.ti.xcoms.clear()
+
+    def lose_the_answer(self) -> None:
+        """Have the next order accepted, and its answer lost."""
+        self.emulator.add_fault(on="create", kind="reset", when="after", times=1)
+
+    def decide(self, decision: str) -> None:
+        """Set the Variable that decides about the order."""
+        from airflow_provider_starvideos.orders.record import fingerprint_of
+        from airflow_provider_starvideos.orders.store import journal_name
+
+        name = journal_name(self.ti.dag_id, self.ti.run_id, self.ti.task_id, self.ti.map_index)
+        (order,) = self.variables.orders()
+        self.variables.texts[name.decision(fingerprint_of(order.key))] = decision
+
+    @property
+    def billed(self) -> int:
+        return self.emulator.billed.videos
+
+
+def deferred(run: Callable[[], Any]) -> TaskDeferred:
+    """Run a process until it waits for its video in the triggerer."""
+    with pytest.raises(TaskDeferred) as caught:
+        run()
+    return caught.value
