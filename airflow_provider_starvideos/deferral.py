@@ -1,4 +1,4 @@
-"""What operators and sensors do alike with a wait and with its result."""
+"""What operators and sensors share: how they begin a wait, and what they do with its result."""
 
 from __future__ import annotations
 
@@ -18,15 +18,14 @@ if TYPE_CHECKING:
 
     from airflow_provider_starvideos.api.models import VideoTask
 
-
 SECTION, OPTION = "operators", "default_deferrable"
 
 
 def deferrable_or_default(deferrable: bool | None) -> bool:
     """Return whether an operator waits in the triggerer.
 
-    :param deferrable: as its author says; None: as Airflow's configuration says, and True where that says nothing. What
-        Airflow ships (False) counts for nothing: a wait on a worker holds its slot for minutes
+    :param deferrable: the author's choice; None: that of Airflow's configuration, and True where the option isn't set.
+        Airflow's default (False) doesn't count: a wait on a worker holds a worker slot for minutes
     """
     if deferrable is not None:
         return deferrable
@@ -34,19 +33,12 @@ def deferrable_or_default(deferrable: bool | None) -> bool:
 
 
 def backstop(seconds: float) -> timedelta:
-    """Return Airflow's own timeout of a deferral. It always lies ahead, also where the deadline has passed.
-
-    :param seconds: until the wait's own deadline; negative: it has passed
-    """
+    """Return Airflow's own timeout of a deferral, from the seconds until the wait's deadline. It is never negative."""
     return timedelta(seconds=max(0.0, seconds) + BACKSTOP_SECONDS)
 
 
 def announce(operator: BaseOperator, video_id: str, timeout: float) -> float:
-    """Log that a wait begins.
-
-    :param timeout: seconds that it may last
-    :return: its end, in epoch seconds
-    """
+    """Log that a wait of ``timeout`` seconds begins, and return its end in epoch seconds."""
     end_time = time.time() + timeout
     until = datetime.fromtimestamp(end_time, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
     operator.log.info("Waiting for StarVideos video %s until %s.", video_id, until)
@@ -54,11 +46,10 @@ def announce(operator: BaseOperator, video_id: str, timeout: float) -> float:
 
 
 def usable_video_id(video_id: Any, context: Context) -> str:
-    """Return the id of the video that a task is about, if it can be one.
+    """Return the checked id of a task's video.
 
-    A mapped task without one is skipped: ``expand(video_id=batch.output)`` maps over rows without a video, too.
+    A mapped task without one is skipped, because ``expand(video_id=batch.output)`` also maps over rows without a video.
 
-    :param video_id: the task's argument, rendered
     :raises AirflowSkipException: a mapped task has None
     :raises StarVideosValidationError: it can't be an id
     """
@@ -81,13 +72,13 @@ def defer(
     settled: Sequence[str] = (),
     silent_fail: bool = False,
 ) -> NoReturn:
-    """Hand the wait for a video over to the triggerer, which wakes ``operator.execute_complete``.
+    """Let the triggerer wait for a video. Its event resumes the task at ``operator.execute_complete``.
 
     :param poll_interval: seconds between two polls
     :param timeout: seconds that the wait may last
     :param end_task: the task has nothing to do after a completed video, so it may end in the triggerer
-    :param settled: Airflow Variables that the task's success settles; deleted where the task ends in the triggerer
-    :param silent_fail: wait on however many polls fail
+    :param settled: Airflow Variables to delete after the task's success, where it ends in the triggerer
+    :param silent_fail: go on, however many polls fail
     """
     from airflow_provider_starvideos.compat.worker_needs import may_end_in_triggerer
     from airflow_provider_starvideos.triggers.task import StarVideosTaskTrigger
@@ -108,20 +99,20 @@ def defer(
 
 
 def of_an_earlier_try(context: Context, try_number: int | None) -> bool:
-    """Return whether an event is that of an earlier try's wait; this try has to begin anew then.
+    """Return whether an event is from an earlier try's wait, so that this try has to run ``execute``.
 
-    Airflow 3.0 gives it to each retry again, instead of running ``execute``; later ones only where a clear meets it.
+    Airflow 3.0 gives that event to each retry. Later versions do so only if a clear and the event coincide.
 
-    :param try_number: of the try that began the wait, as ``defer`` has put it down; None: not known
+    :param try_number: of the try that began the wait; None: not known
     """
     return try_number not in (None, context["ti"].try_number)
 
 
 def push_result(operator: Any, context: Context, task: VideoTask) -> None:
-    """Tell of a completed video, and push its XComs ``video_url`` and ``actual_duration``."""
+    """Log and count a completed video, and push its XComs ``video_url`` and ``actual_duration``."""
     from airflow_provider_starvideos.triggers.results import log_result
 
     log_result(operator.starvideos_conn_id, task, operator.log)
     for key, value in (("video_url", task.video_url), ("actual_duration", task.actual_duration)):
-        if value is not None or AIRFLOW_V_3_1_PLUS:  # Airflow 3.0's api-server takes no None
+        if value is not None or AIRFLOW_V_3_1_PLUS:  # Airflow 3.0's api-server refuses None
             context["ti"].xcom_push(key=key, value=value)

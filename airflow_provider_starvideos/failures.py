@@ -27,9 +27,8 @@ from airflow_provider_starvideos.exceptions import (
     StarVideosWaitTimeoutError,
 )
 
-# Where the pages are. The project has no public address yet: this is their folder in a checkout and in the sdist.
-DOCS = "docs"
-RUNBOOK: Mapping[type[StarVideosError], str] = {
+DOCS = "docs"  # the pages' folder in a checkout and in the sdist; the project has no public address yet
+RUNBOOK: Mapping[type[StarVideosError], str] = {  # section of runbook.md; other errors have a row of errors.md
     StarVideosUnconfirmedError: "order-outcome-unknown",
     StarVideosVideoFailedError: "video-failed",
     StarVideosBatchError: "rows-without-a-video",
@@ -43,15 +42,10 @@ RUNBOOK: Mapping[type[StarVideosError], str] = {
     StarVideosDownloadError: "video-not-saved",
     StarVideosRecordError: "journal-cant-be-read-or-written",
 }
-"""Kinds of errors that have a section of the runbook, with its anchor. All others have a row of docs/errors.md."""
 
 
 def help_address(kind: type[StarVideosError]) -> str:
-    """Return where the documentation says what to do about a kind of error.
-
-    :param kind: its class
-    :return: the address of a section of the runbook, or of the row of the error's nearest public class
-    """
+    """Return the address of an error's section of the runbook, or of its nearest public class's row of errors.md."""
     for base in kind.__mro__:
         if base in RUNBOOK:
             return f"{DOCS}/runbook.md#{RUNBOOK[base]}"
@@ -61,10 +55,7 @@ def help_address(kind: type[StarVideosError]) -> str:
 
 
 def add_help(error: StarVideosError) -> None:
-    """Let an error's message end with the address of its documentation.
-
-    :param error: one that is about to end a task
-    """
+    """Let the message of an error that ends a task end with the address of its documentation."""
     text = str(error)
     if f"{DOCS}/" not in text.rpartition("\n")[2]:
         error.args = (f"{text}\nMore: {help_address(type(error))}",)

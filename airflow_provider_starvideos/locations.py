@@ -1,6 +1,6 @@
-"""How a destination may be written: as text, ``Path`` or ``ObjectStoragePath``, with ``~`` or ``file://localhost``.
+"""Reads a destination as users write it: text, ``Path`` or ``ObjectStoragePath``, with ``~`` or ``file://localhost``.
 
-It is read here, once, for operators, hook and UI. No disk and no store is asked.
+Operators, hook and UI use it. It reads no disk and no store.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from airflow_provider_starvideos.exceptions import Problem, StarVideosValidation
 
 LOCAL_SCHEMES = ("file", "local")
 THIS_MACHINE = ("localhost", "127.0.0.1", "[::1]")
-SUFFIX = re.compile(r"[^/]\.[A-Za-z0-9]{1,8}$")  # of a file's name; a template's end is none
+SUFFIX = re.compile(r"[^/]\.[A-Za-z0-9]{1,8}$")  # of a file's name; the end of a template isn't one
 WINDOWS = re.compile(r"[A-Za-z]:[\\/]|\\\\|[A-Za-z]:$")
 ONE_SLASH = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/(?!/)")
 VARIABLE = re.compile(r"\$\{?[A-Za-z_]|%[A-Za-z_]+%")
@@ -27,12 +27,11 @@ def is_path_object(value: Any) -> bool:
 
 
 def as_text(value: Any, *, is_folder: bool = False) -> Any:
-    """Return the text of a path object, with a slash at its end if it is a folder; any other value as it is.
+    """Return the text of a path object, with a slash at its end if it is a folder; any other value unchanged.
 
-    Airflow renders templates in text, but not in a ``Path``. A path object has lost the slash that its author wrote, so
-    one whose name has no suffix such as ``.mp4`` is a folder.
+    Airflow renders templates in text, but not in a ``Path``. A ``Path`` drops a slash at its end, so one without a
+    suffix such as ``.mp4`` counts as a folder.
 
-    :param value: what an operator was given
     :param is_folder: it is a folder, whatever its name
     """
     if isinstance(value, PureWindowsPath) or not is_path_object(value):
@@ -44,9 +43,8 @@ def as_text(value: Any, *, is_folder: bool = False) -> Any:
 
 
 def located(destination: Any) -> str:
-    """Return the path of a local destination, absolute or not, or the URI of another one.
+    """Return the path of a local destination (absolute or not), or the URI of any other. A folder ends in ``/``.
 
-    :param destination: text or a path object; one that ends in ``/`` is a folder
     :raises StarVideosValidationError: it can't be a destination
     """
     text = as_text(destination)
@@ -85,5 +83,5 @@ def _at_home(path: str, destination: Any) -> str:
 
 
 def unusable(rule: str, destination: object) -> StarVideosValidationError:
-    """Return the error of a destination that can't be one."""
+    """Return the error of a wrong destination."""
     return StarVideosValidationError([Problem("destination", rule, shown(destination))])

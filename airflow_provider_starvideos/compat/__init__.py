@@ -1,5 +1,5 @@
-"""The only room that touches what Airflow doesn't promise: a module a concern, a contract test a function.
+"""The only package that uses what Airflow doesn't promise. Each module has one concern.
 
-Each function says what it relies on, since which Airflow, and what happens if that is gone. ``tests/compat`` runs on
-every supported Airflow, so that a change in Airflow fails there and not in a Dag.
+Each function says what it relies on, since which Airflow, and what happens without it. ``tests/compat`` runs on every
+supported Airflow, so that a change of Airflow fails there and not in a Dag.
 """

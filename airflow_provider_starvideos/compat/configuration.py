@@ -1,4 +1,4 @@
-"""What an administrator has set in Airflow's configuration."""
+"""Decides whether an administrator has set an option of Airflow's configuration."""
 
 from __future__ import annotations
 
@@ -10,17 +10,16 @@ from airflow.providers.common.compat.sdk import conf
 
 
 def is_configured(section: str, option: str) -> bool:
-    """Return whether somebody has set an option of Airflow's configuration. Takes some microseconds.
+    """Return whether an option of Airflow's configuration is set. Takes some microseconds.
 
-    ``conf.has_option`` doesn't tell: it also knows what Airflow ships. Nor does the file: ``airflow db migrate`` writes
-    one in which every option stands as it is shipped. So what counts is the environment, a value that is written in
-    another way than the shipped one, and a file that doesn't hold all options of the section.
+    ``conf.has_option`` also knows Airflow's defaults, and ``airflow db migrate`` writes a file with all of them. So an
+    option is set if the environment has it, or if the file has another value than the default. It is also set if the
+    file lacks other options of its section, because then a person has written it.
 
-    Relies on ``conf`` being a ``ConfigParser`` of the file's options, with those that Airflow ships in
-    ``_default_values`` (3.0 to 3.3). If that is gone, what stands in the file counts.
+    Relies on ``conf`` being a ``ConfigParser`` of the file's options, with Airflow's defaults in ``_default_values``
+    (3.0 to 3.3). Without it, the file's options count as set.
 
-    :param section: such as ``operators``
-    :param option: one that isn't sensitive: those can also be commands and secrets
+    :param option: not a sensitive one: those can also be commands and secrets
     """
     if f"AIRFLOW__{section}__{option}".upper() in os.environ:
         return True

@@ -1,9 +1,8 @@
-"""How the fields of operators and triggers are rendered: text that stays text, and errors that name their field.
+"""Renders the fields of operators and triggers: text stays text, and errors name their field.
 
-Relies on ``_render(template, context, dag)`` and ``_do_render_template_fields`` of Airflow's ``Templater`` (3.0 and
-later; a trigger has the second in 3.3 and later). If they are gone, ``"2024"`` becomes a number again, and is refused
-as a prompt; a field of an operator that can't be rendered fails with Airflow's own error, and one of a trigger raises
-``AttributeError``.
+Relies on ``_render(template, context, dag)`` and ``_do_render_template_fields`` of Airflow's ``Templater`` (3.0+; on a
+trigger the second is in 3.3+). Without them ``"2024"`` becomes a number, which is refused as a prompt. A broken field
+of an operator then fails with Airflow's own error, and one of a trigger with ``AttributeError``.
 """
 
 from __future__ import annotations
@@ -20,10 +19,8 @@ if TYPE_CHECKING:
 
 
 def render_text(template: Any, context: Any) -> Any:
-    """Render as Airflow does, except that text isn't evaluated as Python: ``1_000`` stays ``1_000``.
+    """Render a compiled Jinja template as Airflow does, but without evaluating text as Python (``1_000``).
 
-    :param template: a template of Jinja, compiled for native objects or for text
-    :param context: the task's context
     :return: the object, where the template is one expression that gives no text; otherwise text
     """
     variables = copy.copy(context)
@@ -40,7 +37,7 @@ def render_text(template: Any, context: Any) -> Any:
 
 
 class KeepsText(BaseOperator):
-    """An operator whose own template fields keep text as it is; fields of other classes are rendered as ever."""
+    """An operator whose own template fields keep text as it is. Airflow renders fields of other classes as usual."""
 
     text_fields: Sequence[str] = ()
     _keeps_text = False
@@ -72,11 +69,7 @@ class RendersOneByOne:
     """A mixin for an operator, in front of Airflow's class."""
 
     def rendering(self, owner: Any, field: str) -> AbstractContextManager[None]:
-        """Return what one field is rendered in.
-
-        :param owner: whose field it is: the operator, or an object inside of one of its fields
-        :param field: its name
-        """
+        """Return a context manager to render one field in, of the operator or of an object inside its fields."""
         return nullcontext()
 
     def _do_render_template_fields(
@@ -92,11 +85,7 @@ class RendersOneByOne:
 def render_field(trigger: Any, field: str, context: Any) -> None:
     """Render one field of a trigger as a worker does: an undefined name is an error.
 
-    Airflow's own environment of a triggerer renders an undefined name to nothing.
-
-    :param trigger: whose field it is
-    :param field: its name
-    :param context: as Airflow gives it to ``render_template_fields``
+    In a triggerer, Airflow's own environment renders an undefined name to an empty text.
     """
     from jinja2 import StrictUndefined
 

@@ -1,7 +1,7 @@
-"""What one process of a rescheduled sensor leaves to the next one.
+"""Passes a few words from one poke of a rescheduled sensor to the next.
 
-Airflow keeps nothing of a sensor in ``mode="reschedule"``: each poke is a process, and deletes the task's XComs when it
-begins. But it is told their keys, so a key can carry a few words from one poke to the next, and is gone after that.
+In ``mode="reschedule"`` each poke is a process, which deletes the task's XComs as it begins. But Airflow gives it their
+keys, so the words are in a key.
 """
 
 from __future__ import annotations
@@ -15,23 +15,17 @@ PREFIX = "starvideos_polls_"
 
 
 def leave(context: Context, words: str) -> None:
-    """Leave a few words to the next poke of this try. One write.
-
-    :param context: the task's context
-    :param words: letters, digits, ``-`` and ``_``
-    """
+    """Leave a few words (letters, digits, ``-`` and ``_``) to the next poke of this try. One write."""
     context["ti"].xcom_push(key=f"{PREFIX}{context['ti'].try_number}_{words}", value=True)
 
 
 def left(context: Context) -> str:
-    """Return what the poke before, of this try, has left; empty: nothing. Asks nobody.
+    """Return what the previous poke of this try has left; empty: nothing. Sends no request.
 
-    Relies on ``xcom_keys_to_clear`` of what Airflow tells a process about its task instance (3.0 to 3.3). If that is
-    gone, each poke begins with nothing.
-
-    :param context: the task's context
+    Relies on ``xcom_keys_to_clear`` in Airflow's message to a task's process (3.0 to 3.3). Without it, each poke begins
+    with nothing.
     """
-    told: Any = getattr(context["ti"], "_ti_context_from_server", None)
+    received: Any = getattr(context["ti"], "_ti_context_from_server", None)
     start = f"{PREFIX}{context['ti'].try_number}_"
-    keys = getattr(told, "xcom_keys_to_clear", None) or ()
+    keys = getattr(received, "xcom_keys_to_clear", None) or ()
     return next((key.removeprefix(start) for key in keys if key.startswith(start)), "")

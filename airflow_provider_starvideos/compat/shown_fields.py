@@ -1,7 +1,7 @@
-"""Rendered fields: Airflow stores them and shows them in its UI, so there they hold no URL that grants access.
+"""Hides URLs that grant access in rendered fields, because Airflow stores them and shows them in its UI.
 
-Relies on Airflow (3.0 and later) rendering the fields, of mapped tasks too, by ``_do_render_template_fields``, and
-reading them for its UI after that. If the method is gone, fields are shown as they were rendered.
+Relies on Airflow (3.0+) rendering the fields, of mapped tasks too, by ``_do_render_template_fields``, and reading them
+for its UI after that. Without the method, fields are shown as they were rendered.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
 
+# Fields that may hold inputs: ``rendered`` reads them. Others, such as ``destination``, are used as they are.
 HIDDEN_FIELDS = frozenset({*REQUEST_FIELDS, "requests", "op_args", "op_kwargs"})
-"""Those that may hold inputs, and are read by ``rendered``. Others, such as ``destination``, are used as they are."""
 
 
 class HidesRenderedUrls(BaseOperator):
@@ -28,11 +28,7 @@ class HidesRenderedUrls(BaseOperator):
     _kept: _Kept | None = None
 
     def rendered(self, name: str) -> Any:
-        """Return a field's value for the task's own use.
-
-        :param name: of a template field
-        :return: what it was rendered to; if something else was assigned to the field since, that
-        """
+        """Return a template field's value for the task's own use: the rendered one, or one assigned after that."""
         return self._kept.value(name, getattr(self, name)) if self._kept else getattr(self, name)
 
     def _do_render_template_fields(
@@ -52,12 +48,12 @@ class HidesRenderedUrls(BaseOperator):
 
 
 def _same(one: Any, other: Any) -> bool:
-    # Whether a table equals another isn't a yes or no; one is only ever compared with itself, or with its text.
+    # Comparing two tables gives no single bool. Here a table is compared only with itself, or with its text.
     return one is other or (type(one) is type(other) and bool(one == other))
 
 
 class _Kept:
-    """Rendered values, beside what is shown of them. Neither its attributes nor its text tell them to a logger."""
+    """Rendered values and what is shown of them. Neither its attributes nor its text show the values to a logger."""
 
     __slots__ = ("__fields",)
 

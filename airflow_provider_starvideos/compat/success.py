@@ -1,4 +1,4 @@
-"""Do something once Airflow has recorded a task's success, and not sooner."""
+"""Calls a function after Airflow has recorded a task's success, never before."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ if TYPE_CHECKING:
 
 
 def after_success(operator: Any, call: Callable[[Context], None], otherwise: str) -> None:
-    """Have something called by the running task's process once Airflow has recorded the task's success.
+    """Have a function called in the running task's process after Airflow has recorded the task's success.
 
-    A success callback alone is no proof: Airflow (3.2 and later) runs it also where the success was refused, because a
-    user had marked or cleared the task, or the scheduler had given it up for dead, while it ended. So Airflow is asked.
+    A success callback alone is no proof. Airflow (3.2+) also runs it where it refused the success: a user had marked or
+    cleared the task, or the scheduler took the process for dead. So Airflow is asked for the state.
 
-    Relies on Airflow (3.0 and later) reading ``on_success_callback`` after ``execute``: a callback that is added at run
-    time isn't part of the Dag. If that is gone, nothing is called, as if the process had died after its success.
+    Relies on Airflow (3.0+) reading ``on_success_callback`` after ``execute``. Without that, nothing is called, as if
+    the process had died after its success.
 
     :param operator: the running task
-    :param call: is given the context; an error that it raises is logged, for the task has succeeded
-    :param otherwise: what to log where it isn't called or fails; the reason is put after it
+    :param call: gets the context; its error is only logged, because the task has succeeded
+    :param otherwise: what to log where it isn't called or fails, before the reason
     """
 
     def ended(context: Context) -> None:
@@ -31,11 +31,11 @@ def after_success(operator: Any, call: Callable[[Context], None], otherwise: str
             if task_state(context) == SUCCESS:
                 call(context)
                 return
-        except Exception as error:  # noqa: BLE001  the task has succeeded; say what follows from this
+        except Exception as error:  # noqa: BLE001  the task has succeeded
             why = f"{type(error).__name__}: {error}"
         operator.log.warning("%s: %s.", otherwise, why)
 
     given = operator.on_success_callback or ()
     given = given if isinstance(given, Sequence) else (given,)
-    # First: a callback of the user's may end the process.
+    # First, because a user's callback may end the process.
     operator.on_success_callback = [ended, *given]

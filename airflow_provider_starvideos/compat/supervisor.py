@@ -1,15 +1,15 @@
-"""Ask the supervisor: the process that speaks to Airflow's api-server for a task on a worker, or for a triggerer.
+"""Asks the supervisor: the process that sends requests to Airflow's api-server for a task or for a triggerer.
 
-Airflow's own ``Variable.get`` and ``get_connection`` say "not found" also where the api-server failed (3.1 and later),
-ask every secrets backend first, and may answer from a cache. What money depends on is asked here. One gap is left: an
-api-server whose database doesn't answer says "not found" of a Variable, too; ``list_variables`` (3.3) doesn't.
+Airflow's own ``Variable.get`` and ``get_connection`` say "not found" also where the api-server failed (3.1+). They ask
+every secrets backend first, and may answer from a cache. So what money depends on is asked here. One gap is left: an
+api-server without its database says that a Variable isn't found. ``list_variables`` (3.3) doesn't have that gap.
 
-Relies on ``airflow.sdk.execution_time.task_runner.SUPERVISOR_COMMS`` (``send`` in a task, ``asend`` in a trigger; 3.0.3
-and later) and on the messages of ``airflow.sdk.execution_time.comms``. Without it, as in a test that calls ``execute``
-itself, the public ``Variable`` of Airflow is used, and a connection that wasn't found is missing.
+Relies on ``airflow.sdk.execution_time.task_runner.SUPERVISOR_COMMS`` (``send`` in a task, ``asend`` in a trigger;
+3.0.3+) and on the messages of ``airflow.sdk.execution_time.comms``. Without them, for example in a test that calls
+``execute``, Airflow's public ``Variable`` is used, and a connection that wasn't found is missing.
 
-Not to be called in a signal handler, and so not in ``on_kill``: the main thread may be in the middle of an exchange,
-whose lock Airflow (3.2 and later) doesn't give to the same thread twice.
+Never call it in a signal handler, nor in ``on_kill``. The main thread may hold the lock of an exchange, which Airflow
+(3.2+) doesn't give to one thread twice.
 """
 
 from __future__ import annotations
@@ -25,11 +25,9 @@ GONE = (404, 410)  # HTTP statuses
 
 
 def read_variable(key: str) -> str | None:
-    """Return an Airflow Variable's text as it is now, never from a cache.
+    """Return an Airflow Variable's text as it is now, never from a cache; None only if there provably is none.
 
-    :param key: the Variable's key
-    :return: None only if there provably is none
-    :raises Exception: Airflow can't be asked now, or doesn't allow it; mostly ``AirflowRuntimeError``
+    :raises Exception: Airflow doesn't answer now, or doesn't allow it; mostly ``AirflowRuntimeError``
     """
     if not has_supervisor():
         return _text(Variable.get(key, None))
@@ -37,13 +35,11 @@ def read_variable(key: str) -> str | None:
 
 
 def list_variables(prefix: str) -> list[str] | None:
-    """Return the keys of all Airflow Variables that begin with a text. Unlike a read, it proves that there is none.
+    """Return the keys of all Airflow Variables with a prefix. Unlike a read, this proves that there is none.
 
-    Relies on ``GetVariableKeys`` (3.3 and later). If it is gone, nothing can be told.
+    Relies on ``GetVariableKeys`` (3.3+). Without it, None: this Airflow can't list them.
 
-    :param prefix: what they begin with
-    :return: None: this Airflow can't list them
-    :raises Exception: Airflow can't be asked now
+    :raises Exception: Airflow doesn't answer now
     """
     keys: list[str] = []
     while True:
@@ -57,10 +53,9 @@ def list_variables(prefix: str) -> list[str] | None:
 
 
 def write_variable(key: str, value: str, description: str) -> None:
-    """Set an Airflow Variable, without the look into every secrets backend that ``Variable.set`` takes first.
+    """Set an Airflow Variable without asking every secrets backend first, as ``Variable.set`` does.
 
-    :param key: the Variable's key, at most 250 characters
-    :param value: its text
+    :param key: at most 250 characters
     :param description: what Airflow's page of Variables says about it
     :raises Exception: it may not be set
     """
@@ -71,9 +66,8 @@ def write_variable(key: str, value: str, description: str) -> None:
 
 
 def delete_variable(key: str) -> None:
-    """Delete an Airflow Variable; not an error if there is none.
+    """Delete an Airflow Variable, if there is one.
 
-    :param key: the Variable's key
     :raises Exception: it may still be there
     """
     if not has_supervisor():
@@ -82,21 +76,8 @@ def delete_variable(key: str) -> None:
     _done(_send(_message("DeleteVariable", key=key)))
 
 
-async def aread_variable(key: str) -> str | None:
-    """Return an Airflow Variable's text as it is now, in a trigger; see ``read_variable``."""
-    return _variable(await _asend(_message("GetVariable", key=key)))
-
-
-async def awrite_variable(key: str, value: str, description: str) -> None:
-    """Set an Airflow Variable in a trigger; see ``write_variable``.
-
-    :raises NotImplementedError: this Airflow's triggerer can't (3.0.3)
-    """
-    _done(await _asend(_message("PutVariable", key=key, value=value, description=description)))
-
-
 async def adelete_variable(key: str) -> None:
-    """Delete an Airflow Variable in a trigger; see ``delete_variable``.
+    """Delete an Airflow Variable in a trigger, if there is one.
 
     :raises NotImplementedError: this Airflow's triggerer can't (3.0.3)
     """
@@ -104,49 +85,48 @@ async def adelete_variable(key: str) -> None:
 
 
 def connection_exists(conn_id: str) -> bool:
-    """Return whether there is a connection that a worker's lookup didn't find.
+    """Return whether there is a connection that ``get_connection`` didn't find on a worker.
 
-    :param conn_id: the connection's id
-    :return: False only if there provably is none, or nobody to ask
-    :raises Exception: Airflow can't be asked now
+    :return: False only if there provably is none, or there is no supervisor
+    :raises Exception: Airflow doesn't answer now
     """
     return has_supervisor() and _is_connection(_send(_message("GetConnection", conn_id=conn_id)))
 
 
 async def aconnection_exists(conn_id: str) -> bool:
-    """Return whether there is a connection that a trigger's lookup didn't find; see ``connection_exists``."""
+    """Return the same in a trigger; see ``connection_exists``."""
     return has_supervisor() and _is_connection(await _asend(_message("GetConnection", conn_id=conn_id)))
 
 
 async def atask_states(**query: Any) -> Mapping[str, Mapping[str, Any]]:
-    """Return the states of task instances in a trigger: by run, then by task. Relies on ``GetTaskStates``.
+    """Return the states of task instances in a trigger, by run and task. Relies on ``GetTaskStates``.
 
     :param query: as of ``ti.get_task_states``
-    :raises Exception: Airflow can't be asked now
+    :raises Exception: Airflow doesn't answer now
     """
     states: Mapping[str, Mapping[str, Any]] = _done(await _asend(_message("GetTaskStates", **query))).task_states
     return states
 
 
-async def adelete_xcom(key: str, *, dag_id: str, run_id: str, task_id: str, map_index: int) -> None:
-    """Delete an XCom in a trigger; not an error if there is none.
+async def adelete_xcom(key: str, **of_task: Any) -> None:
+    """Delete an XCom in a trigger, if there is one.
 
+    :param of_task: ``dag_id``, ``run_id``, ``task_id`` and ``map_index``
     :raises NotImplementedError: this Airflow's triggerer can't (3.0.3)
     :raises Exception: it may still be there
     """
-    message = _message("DeleteXCom", key=key, dag_id=dag_id, run_id=run_id, task_id=task_id, map_index=map_index)
-    _done(await _asend(message))
+    _done(await _asend(_message("DeleteXCom", key=key, **of_task)))
 
 
 def task_instance_exists(ti_id: Any) -> bool | None:
-    """Return whether Airflow still has a task instance of this id. It gives a new id to each try, and at each clear.
+    """Return whether Airflow still has a task instance with this id. Each try and each clear gives a new id.
 
-    Relies on ``ValidateInletsAndOutlets``, which a task sends as it begins: of what a task may ask (3.0 to 3.3), the
-    one that only reads and is refused for an unknown id. If it is gone, this can't be told.
+    Relies on ``ValidateInletsAndOutlets``, which each task sends as it begins (3.0 to 3.3). It is the only message of a
+    task that just reads and is refused for an unknown id.
 
     :param ti_id: ``context["ti"].id``
-    :return: None: this can't be told, for there is no supervisor, or it doesn't know the message
-    :raises Exception: Airflow can't be asked now; in 3.0 also where the task was taken out of the Dag while it ran
+    :return: None: unknown, because there is no supervisor, or it doesn't know the message
+    :raises Exception: Airflow doesn't answer now; in 3.0 also where the task was removed from the Dag while it ran
     """
     if not has_supervisor():
         return None
@@ -166,7 +146,7 @@ def task_instance_exists(ti_id: Any) -> bool | None:
 
 
 def has_supervisor() -> bool:
-    """Return whether this process runs a task or triggers: others have no supervisor."""
+    """Return whether this process has a supervisor: only those that run a task or triggers do."""
     return hasattr(_supervisor(), "send") or hasattr(_supervisor(), "asend")
 
 
@@ -178,7 +158,7 @@ async def _asend(message: Any) -> Any:
         return _send(message)
     _check_known(supervisor, message)
     try:
-        # Shielded: in 3.0 and 3.1 an exchange that is cancelled halfway leaves its answer to the next, of any trigger.
+        # Shielded: in 3.0 and 3.1 the next exchange, of any trigger, gets the answer of one that was cancelled halfway.
         return await asyncio.shield(asyncio.ensure_future(supervisor.asend(message)))
     except AirflowRuntimeError as error:
         return error.error
@@ -212,10 +192,7 @@ def _message(name: str, **fields: Any) -> Any:
 
 
 def _check_known(supervisor: Any, message: Any) -> None:
-    """Raise an error if the supervisor doesn't know a message: it would give no answer at all, and block for good.
-
-    :raises NotImplementedError: it doesn't
-    """
+    """Raise ``NotImplementedError`` if the supervisor doesn't know a message: it would never answer."""
     module = sys.modules.get(type(supervisor).__module__)
     for name in ("ToTriggerSupervisor", "ToSupervisor"):  # what each kind of supervisor can read
         known = get_args(next(iter(get_args(getattr(module, name, None))), None))
@@ -244,7 +221,7 @@ def _is_error(answer: Any, name: str | None = None) -> bool:
 
 
 def _done(answer: Any) -> Any:
-    """Return what isn't an error."""
+    """Return an answer, or raise the error in it."""
     if _is_error(answer):
         from airflow.sdk.exceptions import AirflowRuntimeError
 

@@ -1,6 +1,6 @@
-"""What Airflow's database says now about the running task instance.
+"""The state of the running task instance in Airflow's database.
 
-A process may be the last to know that it was given up: frozen, cut off, or killed by a signal that it hasn't got yet.
+A frozen or disconnected process doesn't know that Airflow has given it up, so it has to ask.
 """
 
 from __future__ import annotations
@@ -18,15 +18,14 @@ SUCCESS = "success"
 
 
 def task_state(context: Context) -> str | None:
-    """Return the state of the running task instance as Airflow's database has it now. One call to the api-server.
+    """Return the task instance's current state in Airflow's database. One call to the api-server.
 
-    It is the state of whichever try is the latest: see ``is_current`` for whether that is this one.
+    It is the state of the latest try, which may not be this one: see ``is_current``.
 
-    Relies on ``ti.get_task_states`` (3.0 and later), and on how it names mapped ones: ``order_3``.
+    Relies on ``ti.get_task_states`` (3.0+), and on its names for mapped ones: ``order_3``.
 
-    :param context: the task's context
-    :return: ``running``, ``success``, …; None: the instance has no state (it was cleared), or this can't be told here
-    :raises Exception: Airflow can't be asked now
+    :return: ``running``, ``success``, …; None: it was cleared, or there is no Airflow to ask
+    :raises Exception: Airflow doesn't answer now
     """
     ti: Any = context["ti"]
     ask = getattr(ti, "get_task_states", None)
@@ -34,12 +33,7 @@ def task_state(context: Context) -> str | None:
 
 
 async def atask_state(ti: Any) -> str | None:
-    """Return the state of a trigger's task instance as Airflow's database has it now; see ``task_state``.
-
-    :param ti: the task instance, as the trigger has it
-    :return: None: it has no state (it was cleared)
-    :raises Exception: Airflow can't be asked now
-    """
+    """Return the current state of a trigger's task instance; see ``task_state``."""
     return _state_of(ti, await supervisor.atask_states(**_query(ti)))
 
 
@@ -58,21 +52,14 @@ def _index(ti: Any) -> int | None:
 
 
 def is_current(context: Context) -> bool | None:
-    """Return whether Airflow takes this very process for the one that runs the task instance. Two calls to Airflow.
+    """Return whether this process is the one that runs the task instance for Airflow. Two calls to Airflow.
 
-    Both are needed, on every supported Airflow (3.0 to 3.3): the state, because a task that a user has marked, or that
-    has failed for good, keeps its id; the id, because the state ``running`` may be that of the next try. Airflow gives
-    a new id to each try and at each clear, also to a task that still runs.
+    Both the state and the id are needed, on Airflow 3.0 to 3.3. A task that a user has marked, or that has failed,
+    keeps its id. The state ``running`` may be that of the next try. Each try and each clear gives a new id, also while
+    the task runs. Two processes with one id can't both run: Airflow refuses the second one before its task begins.
 
-    A caller that has just written to ``context["task_state_store"]`` (3.3) knows the id already: it is refused for an
-    unknown one. For it ``task_state`` is enough, with one call.
-
-    What it can't tell is what happens after it was asked. Two processes with one id can't both run: Airflow refuses the
-    second one before its task begins.
-
-    :param context: the task's context
-    :return: None: this can't be told here, as in a test that calls ``execute`` itself
-    :raises Exception: Airflow can't be asked now
+    :return: None: unknown, for example in a test that calls ``execute``
+    :raises Exception: Airflow doesn't answer now
     """
     state = task_state(context)
     if state not in (None, RUNNING):

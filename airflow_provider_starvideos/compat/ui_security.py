@@ -1,8 +1,8 @@
-"""Who may see what: Airflow's own rules, asked for every route. Apps of plugins aren't protected otherwise.
+"""Applies Airflow's own access rules to every route, because Airflow doesn't protect the apps of plugins.
 
 Relies on ``airflow.api_fastapi``: ``get_user``, ``requires_access_dag`` and ``SessionDep`` of its routes, and the auth
-manager's ``is_authorized_dag`` and ``get_authorized_dag_ids`` (3.0 to 3.3; ``DagDetails.team_name`` in 3.1 and later).
-If any of it is gone, the app can't be built, and all of its pages answer 500: nothing is shown to anybody.
+manager's ``is_authorized_dag`` and ``get_authorized_dag_ids`` (3.0 to 3.3; ``DagDetails.team_name`` in 3.1+). Without
+one of them the app can't be built. Then all pages answer 500 and show nothing.
 """
 
 from __future__ import annotations
@@ -19,15 +19,9 @@ from fastapi import Depends
 
 __all__ = ["LOGGED_IN", "READS_DAG", "SessionDep", "User", "fully_readable", "readable_dags"]
 
-ENTITIES = (DagAccessEntity.RUN, DagAccessEntity.TASK_INSTANCE, DagAccessEntity.XCOM)
-"""What is shown of a Dag is read from these; who may not read one of them sees nothing."""
-
-LOGGED_IN = [Depends(get_user)]
-"""For a route that shows nothing of any Dag."""
-
-READS_DAG = [Depends(requires_access_dag("GET", entity)) for entity in ENTITIES]
-"""For a route with ``{dag_id}`` in its path."""
-
+ENTITIES = (DagAccessEntity.RUN, DagAccessEntity.TASK_INSTANCE, DagAccessEntity.XCOM)  # a user must read all of them
+LOGGED_IN = [Depends(get_user)]  # for a route that shows nothing of any Dag
+READS_DAG = [Depends(requires_access_dag("GET", entity)) for entity in ENTITIES]  # for routes with {dag_id}
 User = GetUserDep
 
 
@@ -37,7 +31,7 @@ def readable_dags(user: Any) -> set[str]:
 
 
 def fully_readable(user: Any, dag_ids: Iterable[str]) -> set[str]:
-    """Return those Dags of which a user may read all that is shown here."""
+    """Return those Dags whose ``ENTITIES`` a user may all read."""
     manager = get_auth_manager()
     return {
         dag_id

@@ -1,7 +1,7 @@
-"""The tables of Airflow's metadata database, as far as its pages about videos read them. Reads only.
+"""The tables of Airflow's metadata database that the pages about videos read. They write nothing.
 
-Relies on the models below and on the columns that ``COLUMNS`` lists (3.0 to 3.3). If one is gone, the pages answer 500;
-tasks, waits and files don't depend on them.
+Relies on the models below and on the columns in ``COLUMNS`` (3.0 to 3.3). Without one of them the pages answer 500.
+Tasks, waits and files don't depend on them.
 """
 
 from __future__ import annotations
@@ -29,23 +29,20 @@ __all__ = [
 ]
 
 TASK = ("dag_id", "run_id", "task_id", "map_index")
-COLUMNS: Mapping[Any, tuple[str, ...]] = {
+COLUMNS: Mapping[Any, tuple[str, ...]] = {  # that are read; of ``Variable`` only ``key`` and ``val`` are
     DagRun: ("id", "dag_id", "run_id", "state", "run_after"),
     TaskInstance: (*TASK, "operator", "custom_operator_name", "state", "end_date"),
     RenderedTaskInstanceFields: (*TASK, "rendered_fields"),
     XComModel: (*TASK, "key", "value", "timestamp"),
 }
-"""What is read, by model. Of ``Variable`` only ``key`` and ``val`` are."""
 
 
 def declared(session: Session, dag_id: str, task_id: str, name: str) -> Any:
-    """Return an argument of a task as the Dag's file has it; for a task that has no rendered fields.
+    """Return an argument of a task as the Dag's file has it, for a task without rendered fields.
 
-    Relies on how a Dag is serialized (3.0 to 3.3). If that has changed, None.
+    Relies on the form of a serialized Dag (3.0 to 3.3). If that has changed, None.
 
-    :param session: of Airflow's database
-    :param name: of the argument
-    :return: None: there is no such task or argument, or no such Dag any more
+    :return: None: there is no such Dag, task or argument
     """
     dag = SerializedDagModel.get(dag_id, session=session)
     if dag is None or not dag.data:

@@ -1,11 +1,11 @@
-"""What keeps a task on a worker. A task that ends in the triggerer (3.3 and later) never runs on one again.
+"""Decides whether a task needs a worker at its end. A task that ends in the triggerer (3.3+) never runs on one again.
 
-What only a worker does is left out then: asset events of outlets, callbacks, ``post_execute``, listeners, custom XCom
-backends, and whatever a later Airflow, a cluster policy or a user's class adds. So this isn't a list of what needs a
-worker, but of what doesn't: anything else of an operator that isn't Airflow's default keeps the worker.
+Then nothing calls outlets' asset events, callbacks, ``post_execute``, listeners, custom XCom backends, or what a later
+Airflow, a cluster policy or a user's class adds. So ``HARMLESS`` lists what needs no worker. Any other attribute that
+differs from Airflow's default keeps the worker.
 
-Relies on which attributes ``BaseOperator`` and ``BaseSensorOperator`` have. A new one of a later Airflow keeps the
-worker where it is used, and fails the contract test, so that a maintainer decides about it.
+Relies on the attributes of ``BaseOperator`` and ``BaseSensorOperator``. A new one of a later Airflow keeps the worker
+where it is used. It also fails the contract test, so that a maintainer decides about it.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_3_PLUS
 PACKAGE = __name__.partition(".")[0]
 OURS = (PACKAGE, "airflow")
 
-HARMLESS = {
+HARMLESS = {  # why an attribute may have any value → which ones; a name that no Airflow has does no harm
     "which task it is, and where in its Dag": "task_id _task_display_name _dag dag task_group upstream_task_ids "
     "downstream_task_ids start_date end_date owner params default_args is_setup is_teardown _is_sensor _is_mapped "
     "_needs_expansion _on_failure_fail_dagrun",
@@ -31,9 +31,9 @@ HARMLESS = {
     "ignore_first_depends_on_past wait_for_past_depends_before_skipping wait_for_downstream priority_weight "
     "weight_rule pool pool_slots executor executor_config max_active_tis_per_dag max_active_tis_per_dagrun "
     "task_concurrency retries retry_delay retry_exponential_backoff max_retry_delay _can_skip_downstream",
-    "for a wait that doesn't end well: it is handed to a worker": "retry_policy email email_on_failure email_on_retry "
+    "for a wait that fails: a worker ends it": "retry_policy email email_on_failure email_on_retry "
     "on_failure_callback on_retry_callback on_skipped_callback soft_fail never_fail",
-    "for the moments on a worker, or for waits on one": "execution_timeout mode poke_interval timeout max_wait "
+    "for the time on a worker, or for waits on one": "execution_timeout mode poke_interval timeout max_wait "
     "exponential_backoff silent_fail valid_modes",
     "how it is shown": "doc doc_json doc_md doc_rst doc_yaml ui_color ui_fgcolor template_fields_renderers "
     "custom_operator_name HIDE_ATTRS_FROM_UI",
@@ -44,7 +44,6 @@ HARMLESS = {
     "_base_operator_shallow_copy_attrs logger_name _logger_name _log_config_logger_name _cached_logger "
     "deserialization_allowed_class_fields",
 }
-"""Why an attribute may have any value → which ones. A name that is in no Airflow does no harm."""
 NEED_NO_WORKER = frozenset(" ".join(HARMLESS.values()).split())
 
 _loading_plugins = threading.Lock()
@@ -60,11 +59,7 @@ def may_end_in_triggerer(operator: Any, map_index: int | None = None) -> bool:
 
 
 def worker_need(operator: Any, map_index: int | None = None) -> str | None:
-    """Return what keeps a task on a worker, in a few words; None: nothing does.
-
-    :param operator: of the running task, or as its Dag has it
-    :param map_index: of the task instance; None or negative: not a mapped one
-    """
+    """Return what keeps a task on a worker, in a few words; None: nothing does. See ``may_end_in_triggerer``."""
     kind = type(operator)
     if not AIRFLOW_V_3_3_PLUS:
         return "Airflow before 3.3 has no XComs in a trigger"
@@ -80,10 +75,10 @@ def worker_need(operator: Any, map_index: int | None = None) -> str | None:
 
 
 def process_needs_worker() -> bool:
-    """Return whether this Airflow has listeners (OpenLineage is one) or an XCom backend, which only a worker calls.
+    """Return whether this Airflow has listeners (for example OpenLineage) or an XCom backend: only a worker calls them.
 
-    Relies on ``airflow.sdk.listener.get_listener_manager`` (3.2 and later). If it is gone, a worker ends the task. Not
-    to be called on an event loop: it may have to load all plugins.
+    Relies on ``airflow.sdk.listener.get_listener_manager`` (3.2+). Without it, a worker ends the task. Don't call it on
+    an event loop: it may load all plugins.
     """
     try:
         from airflow.sdk.listener import get_listener_manager
@@ -98,7 +93,7 @@ def process_needs_worker() -> bool:
 
 @lru_cache(maxsize=2)
 def known_attributes(is_sensor: bool) -> frozenset[str]:
-    """Return the names of all plain values that an operator has in this Airflow, of its own and of its classes."""
+    """Return the names of all plain values that an operator of this Airflow and its classes have."""
     plain = plain_operator(is_sensor)
     found = set(vars(plain))
     for kind in type(plain).__mro__:
@@ -110,12 +105,12 @@ def known_attributes(is_sensor: bool) -> frozenset[str]:
 
 @lru_cache(maxsize=2)
 def plain_operator(is_sensor: bool) -> Any:
-    """Return an operator of Airflow's own class with all defaults, which belongs to no Dag of the user's."""
+    """Return an operator of Airflow's own class with all defaults, in a Dag that isn't the user's."""
     from airflow.sdk import DAG
 
     dag = DAG("starvideos_plain_operator")
     kind: Any = BaseSensorOperator if is_sensor else BaseOperator
-    # Both by name: otherwise it would join whichever Dag and task group are being written right now.
+    # Both are given, because the operator would otherwise join the Dag and task group that are being parsed.
     return kind(task_id="plain", dag=dag, task_group=dag.task_group)
 
 
@@ -130,7 +125,7 @@ def _unknown_attribute(operator: Any, kind: type) -> str | None:
 
 @lru_cache(maxsize=32)
 def _own_attributes(kind: type) -> frozenset[str]:
-    """Return the attributes that this provider's classes have: what their ``__init__`` sets, and private values."""
+    """Return the attributes of this provider's classes: those that ``__init__`` sets, and private values."""
     found: set[str] = set()
     for members in (vars(one) for one in kind.__mro__ if one.__module__.partition(".")[0] == PACKAGE):
         steps = dis.get_instructions(inspect.unwrap(members["__init__"])) if "__init__" in members else ()
@@ -140,7 +135,7 @@ def _own_attributes(kind: type) -> frozenset[str]:
 
 
 def _patched_method(kind: type) -> str | None:
-    """Return the name of a method that somebody else has put into a class of Airflow's or of this provider."""
+    """Return the name of a method that other code has put into a class of Airflow's or of this provider."""
     for one in kind.__mro__:
         if one.__module__.partition(".")[0] in OURS:
             for name, value in vars(one).items():
@@ -157,9 +152,9 @@ def _is_same(value: Any, default: Any) -> bool:
 
 
 def _is_mapped_over_by_mistake(operator: Any, map_index: int | None) -> bool:
-    """One id can't be mapped over, and only a worker says so: the task downstream would fail without an error.
+    """Return whether a task downstream is mapped over one id. That can't work, and only a worker gives an error.
 
-    Relies on ``iter_mapped_dependants`` (3.0 and later); if it is gone, such a task fails as it is deferred or parsed.
+    Relies on ``iter_mapped_dependants`` (3.0+). Without it, such a task fails as it is deferred or parsed.
     """
     is_mapped = map_index is not None and map_index >= 0
     return not is_mapped and operator.get_dag() is not None and any(True for _ in operator.iter_mapped_dependants())

@@ -1,7 +1,7 @@
-"""XComs, read and written in a trigger: what a worker would have done for a task that ends in the triggerer.
+"""Reads and writes XComs in a trigger, as a worker would for a task that ends in the triggerer.
 
-Relies on ``airflow.sdk.execution_time.xcom.XCom`` (``aget_one`` and ``aset``: 3.3 and later) and on the supervisor's
-``DeleteXCom``. Not on the XComs of a ``TaskSuccessEvent``: 3.3.2 stores those encoded twice. If any of it is gone, the
+Relies on ``airflow.sdk.execution_time.xcom.XCom`` (``aget_one`` and ``aset``: 3.3+) and on the supervisor's
+``DeleteXCom``, not on the XComs of a ``TaskSuccessEvent``: 3.3.2 stores those encoded twice. Without one of them the
 functions raise, and the task ends on a worker.
 """
 
@@ -16,9 +16,9 @@ AIRFLOWS_OWN_BACKEND = "airflow.sdk.execution_time.xcom.BaseXCom"
 
 
 def backend_is_airflows_own() -> bool:
-    """Return whether this Airflow is configured without an XCom backend of its own: such a one may block the loop.
+    """Return whether the configuration names Airflow's own XCom backend: another one may block the loop.
 
-    Relies on the default of ``[core] xcom_backend`` (3.0 and later); if that is another, tasks start on workers.
+    Relies on the default of ``[core] xcom_backend`` (3.0+). If the default is another, tasks start on workers.
     """
     from airflow.providers.common.compat.sdk import conf
 
@@ -26,7 +26,7 @@ def backend_is_airflows_own() -> bool:
 
 
 def backend_in_use_is_airflows_own() -> bool:
-    """Return whether this process has no other XCom backend. Not to be called on an event loop: it may import one."""
+    """Return whether this process uses Airflow's own XCom backend. It may import one, so not on an event loop."""
     from airflow.sdk.bases.xcom import BaseXCom
     from airflow.sdk.execution_time.xcom import XCom
 
@@ -34,21 +34,14 @@ def backend_in_use_is_airflows_own() -> bool:
 
 
 async def read_xcom(ti: Any, task_id: str, key: str) -> Any:
-    """Return an XCom of another task of the same run, None if there is none.
-
-    :param ti: the task instance, as the trigger has it
-    """
+    """Return an XCom of another task of the same run, None if there is none."""
     from airflow.sdk.execution_time.xcom import XCom
 
     return await XCom.aget_one(key=key, dag_id=ti.dag_id, task_id=task_id, run_id=ti.run_id, map_index=-1)
 
 
 async def push_xcoms(ti: Any, values: Mapping[str, Any]) -> None:
-    """Push XComs of the trigger's task.
-
-    :param ti: the task instance, as the trigger has it
-    :param values: by key; None is a value
-    """
+    """Push XComs of the trigger's task instance, by key. None is a value."""
     from airflow.sdk.execution_time.xcom import XCom
 
     for key, value in values.items():
@@ -56,10 +49,7 @@ async def push_xcoms(ti: Any, values: Mapping[str, Any]) -> None:
 
 
 async def delete_xcoms(ti: Any, keys: Iterable[str]) -> None:
-    """Delete XComs of the trigger's task; not an error where there are none.
-
-    :param ti: the task instance, as the trigger has it
-    """
+    """Delete XComs of the trigger's task instance, where there are any."""
     for key in keys:
         await supervisor.adelete_xcom(key, **_task(ti))
 

@@ -1,4 +1,4 @@
-"""The hook: an Airflow connection made into a client."""
+"""The hook: turns an Airflow connection into calls of the API."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""From an Airflow connection to an API endpoint: everything that reads the connection stands here.
+"""Turns an Airflow connection into an API endpoint.
 
-Works for a connection from the form, from ``AIRFLOW_CONN_…`` as URI or JSON, and from a secrets backend: those differ
-in how they split a base URL over host, port and schema, and a URI's extras are all text.
+A connection comes from the form, from ``AIRFLOW_CONN_…`` as URI or JSON, or from a secrets backend. They split a base
+URL in different ways over host, port and schema, and a URI's extras are all text.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ CONN_TYPE = "starvideos"
 DEFAULT_CONN_ID = "starvideos_default"
 VENDOR_HOST, VENDOR_PATH = "zcbservice.aizfw.cn", "/kyyReactApiServer"  # page "StarVideos O3 - Create Task"
 VENDOR_BASE_URL = f"https://{VENDOR_HOST}{VENDOR_PATH}"
+# The path of a whole endpoint, as the vendor's pages show it. The part before it is the base URL.
 ENDPOINT_PATH = re.compile(r"/+v1/+(starvideos/+videos|result(/+[^/]*)?)/*$")
-"""Of a whole endpoint, as the vendor's pages show it: what comes before it is the base URL."""
 
 
 class AirflowConnection(Protocol):
-    """What is read of an Airflow connection, whichever class this Airflow has for it."""
+    """The fields that are read of an Airflow connection, in each Airflow's class for it."""
 
     conn_id: str
     host: str | None
@@ -57,10 +57,8 @@ TRUTHS: Mapping[str, bool] = {"true": True, "1": True, "yes": True, "false": Fal
 
 
 def endpoint_of(connection: AirflowConnection, extras: Mapping[str, Any]) -> Endpoint:
-    """Return the endpoint that a connection describes.
+    """Return the endpoint that a connection and its extras describe.
 
-    :param connection: its host, port and schema give the base URL (empty: the vendor's), its password the key
-    :param extras: the connection's extra, as a mapping
     :raises StarVideosConfigurationError: with every problem of the connection
     """
     problems: list[str] = []
@@ -168,7 +166,7 @@ def _with_scheme(host: str) -> str:
     if not separator:
         scheme, rest = "", host
     with suppress(ValueError):
-        rest = f"[{ipaddress.IPv6Address(rest)}]"  # Airflow takes the brackets off, reading a connection's URI
+        rest = f"[{ipaddress.IPv6Address(rest)}]"  # Airflow removes the brackets when it reads a connection's URI
     if not scheme:
         scheme = "http" if _is_loopback(urlsplit(f"//{rest}").hostname or "") else "https"
     return f"{scheme}://{rest}"

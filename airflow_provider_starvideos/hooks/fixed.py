@@ -1,4 +1,4 @@
-"""The hook for threads: other threads than the task's must not ask Airflow for a connection."""
+"""The hook for threads: only the task's own thread may ask Airflow for a connection."""
 
 from __future__ import annotations
 
@@ -8,11 +8,7 @@ from airflow_provider_starvideos.hooks.starvideos import StarVideosHook
 
 
 class FixedHook(StarVideosHook):
-    """A hook whose connection was read before: other threads than the task's must not ask Airflow.
-
-    :param conn_id: Airflow connection of type ``starvideos``
-    :param endpoint: what it describes
-    """
+    """A hook with an endpoint that was read before."""
 
     def __init__(self, conn_id: str, endpoint: Endpoint) -> None:
         super().__init__(conn_id)
@@ -23,6 +19,6 @@ class FixedHook(StarVideosHook):
         return self._endpoint
 
     def renew(self) -> None:
-        """Read the connection again, on the task's own thread: its key may have been exchanged."""
+        """Read the connection again, on the task's own thread: its key may have changed."""
         renewal = Renewal(self.starvideos_conn_id, self.log, self._endpoint)
         self._endpoint = renewal.read(StarVideosHook(self.starvideos_conn_id).get_conn)

@@ -1,6 +1,6 @@
-"""The connection form, once: for the provider info (Airflow 3.2+) and for the hook's methods (3.0 and 3.1).
+"""The connection form, for the provider info (Airflow 3.2+) and for the hook's methods (3.0 and 3.1).
 
-Imports nothing: ``get_provider_info`` reads it in every Airflow process.
+It imports nothing, because ``get_provider_info`` reads it in every Airflow process.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ CONN_FIELDS: dict[str, dict[str, Any]] = {
     },
     "connect_timeout": {
         "label": "Connect timeout (seconds)",
-        "description": "Until a connection to the API stands, 0.1 to 120. Empty: 10.",
+        "description": "To connect to the API, 0.1 to 120. Empty: 10.",
         "schema": {"type": ["number", "null"], "minimum": 0.1, "maximum": 120},
     },
     "max_retries": {
@@ -43,8 +43,8 @@ CONN_FIELDS: dict[str, dict[str, Any]] = {
     "skip_input_checks": {
         "label": "Skip input checks",
         "description": (
-            "Order without a look whether the inputs are at public addresses, and those in a bucket readable. What the "
-            "API can't read may be billed."
+            "Order without checking that inputs are at public addresses, and that the API can read those in a bucket. "
+            "An order with an input that the API can't read may be billed."
         ),
         "schema": {"type": ["boolean", "null"], "default": False},
     },
@@ -55,14 +55,14 @@ PLACEHOLDERS = {"host": "empty: the vendor's server", "password": "the StarVideo
 
 
 def ui_field_behaviour() -> dict[str, Any]:
-    """Return hidden and renamed fields in the form that a hook's method returns."""
+    """Return hidden and renamed fields, as a hook's method returns them."""
     return {"hidden_fields": HIDDEN_FIELDS, "relabeling": RELABELING, "placeholders": PLACEHOLDERS}
 
 
 def connection_form_widgets() -> dict[str, Any]:
-    """Return the extras as form fields in the form that a hook's method returns; none where there is no such form.
+    """Return the extras as form fields, as a hook's method returns them.
 
-    That is Airflow 3.0 without the FAB provider. An error here would take the form's labels with it.
+    Airflow 3.0 without the FAB provider has no such form, and gets none. An error here would also remove its labels.
     """
     try:
         from flask_appbuilder.fieldwidgets import BS3TextFieldWidget

@@ -1,6 +1,6 @@
-"""Polls over an Airflow connection that may change meanwhile: an exchanged key is picked up within a minute.
+"""Polls over an Airflow connection that may change during a wait: a new key is in use within a minute.
 
-For all waits, on a worker and in the triggerer.
+All waits use it, on a worker and in the triggerer.
 """
 
 from __future__ import annotations
@@ -23,14 +23,12 @@ if TYPE_CHECKING:
     from airflow_provider_starvideos.clients.aio import AioClient
     from airflow_provider_starvideos.clients.sync import SyncClient
 
-ENDPOINT_SECONDS = 45.0  # how long a connection that was read is good for
+ENDPOINT_SECONDS = 45.0  # after that the connection is read again
 
 
 class Renewal:
-    """The endpoint of a connection, read again when it is old, and when it refuses the key.
+    """The endpoint of a connection, read again when it is old, and when the API refuses the key.
 
-    :param conn_id: Airflow connection of type ``starvideos``
-    :param log: a logger
     :param endpoint: as it was read before; None: it wasn't
     """
 
@@ -45,34 +43,26 @@ class Renewal:
         return self._endpoint if time.monotonic() < self._good_until else None
 
     def read(self, get_conn: Callable[[], Endpoint]) -> Endpoint:
-        """Return the endpoint, read now; as it was before where it can't be read.
+        """Return the endpoint, read now. If it can't be read, return the earlier one.
 
-        :param get_conn: reads the connection
-        :raises StarVideosError: it can't be read, and never was
+        :raises StarVideosError: it can't be read, and there is no earlier one
         """
         try:
             return self._keep(get_conn())
-        except Exception as error:  # noqa: BLE001  whatever keeps Airflow from telling a connection passes
+        except Exception as error:  # noqa: BLE001  Airflow can't read it now, for whatever reason
             return self._keep_old(error)
 
     async def aread(self, aget_conn: Callable[[], Awaitable[Endpoint]]) -> Endpoint:
-        """Return the endpoint as ``read`` does, without blocking the loop.
-
-        :param aget_conn: reads the connection
-        :raises StarVideosError: it can't be read, and never was
-        """
+        """Return the endpoint as ``read`` does, without blocking the loop."""
         try:
             return self._keep(await aget_conn())
-        except Exception as error:  # noqa: BLE001  whatever keeps Airflow from telling a connection passes
+        except Exception as error:  # noqa: BLE001  Airflow can't read it now, for whatever reason
             return self._keep_old(error)
 
     def poll(self, client: SyncClient, video_id: str, get_conn: Callable[[], Endpoint]) -> VideoTask:
-        """Ask once how a video is; again only with a key that has been exchanged.
+        """Poll a video once. If the API refuses the key, read the connection, and poll again with a new key.
 
-        :param client: sends
-        :param video_id: the API's id
-        :param get_conn: reads the connection
-        :raises StarVideosError: it can't be told, for that reason
+        :raises StarVideosError: how the poll failed
         """
         endpoint = self.fresh() or self.read(get_conn)
         try:
@@ -85,13 +75,7 @@ class Renewal:
         return client.run(calls.poll(renewed, video_id))
 
     async def apoll(self, client: AioClient, video_id: str, read: Callable[[], Awaitable[Endpoint]]) -> VideoTask:
-        """Ask once how a video is, as ``poll`` does, without blocking the loop.
-
-        :param client: sends
-        :param video_id: the API's id
-        :param read: returns the endpoint, as ``aread`` does
-        :raises StarVideosError: it can't be told, for that reason
-        """
+        """Poll a video as ``poll`` does, without blocking the loop. ``read`` works as ``aread`` does."""
         endpoint = self.fresh() or await read()
         try:
             return await client.run(calls.poll(endpoint, video_id))

@@ -1,4 +1,4 @@
-"""The StarVideos hook: an Airflow connection, and the calls of the API over it."""
+"""The StarVideos hook: the calls of the API over an Airflow connection."""
 
 from __future__ import annotations
 
@@ -22,7 +22,6 @@ from airflow_provider_starvideos.arguments import positive_seconds
 from airflow_provider_starvideos.exceptions import (
     StarVideosAPIError,
     StarVideosAuthenticationError,
-    StarVideosConfigurationError,
     StarVideosError,
     StarVideosNotFoundError,
     StarVideosUnconfirmedError,
@@ -39,20 +38,18 @@ if TYPE_CHECKING:
     from airflow_provider_starvideos.clients.sync import SyncClient
     from airflow_provider_starvideos.storage.fetch import FetchedFile
 
-PROBE_VIDEO_ID = "video_starvideos_0000000000"
-"""An id of the documented form that nobody has; asking for it costs nothing."""
+PROBE_VIDEO_ID = "video_starvideos_0000000000"  # in the documented form; no such video exists, so a poll of it is free
 
 
 class StarVideosHook(BaseHook):
-    """Orders videos at StarVideos O3 and asks how they are.
+    """Orders videos at StarVideos O3, polls and saves them.
 
-    The methods without a prefix block; their twins with an ``a`` in front are awaited and leave the event loop free.
+    Methods without the prefix ``a`` block. Those with it are awaited, and leave the event loop free.
 
-    :param starvideos_conn_id: Airflow connection of type ``starvideos``: its password is the API key, its host the
-        base URL (empty: the vendor's), its extras ``timeout`` (seconds a request, 1 to 600), ``connect_timeout``
+    :param starvideos_conn_id: Airflow connection of type ``starvideos``. Its password is the API key, its host the base
+        URL (empty: the vendor's). Its extras: ``timeout`` (seconds per request, 1 to 600), ``connect_timeout``
         (seconds, 0.1 to 120), ``max_retries`` (0 to 20), ``presign_seconds`` (60 to 604800), ``allow_http``,
-        ``allow_private_downloads``, and ``skip_input_checks``: don't look before an order whether its inputs are at
-        public addresses, and those in a bucket readable
+        ``allow_private_downloads``, ``skip_input_checks`` (order without checking that the API can read the inputs)
     """
 
     conn_name_attr = "starvideos_conn_id"
@@ -66,7 +63,7 @@ class StarVideosHook(BaseHook):
 
     @classmethod
     def get_connection_form_widgets(cls) -> dict[str, Any]:
-        """Return the form's fields, for Airflow 3.0 and 3.1; later ones read them from the provider info."""
+        """Return the form's fields, for Airflow 3.0 and 3.1. Later versions read them from the provider info."""
         return connection_form_widgets()
 
     @classmethod
@@ -88,10 +85,7 @@ class StarVideosHook(BaseHook):
         return endpoint_of(connection, connection.extra_dejson)
 
     async def aget_conn(self) -> Endpoint:
-        """Return the endpoint that the connection describes, without blocking the loop.
-
-        :raises StarVideosConfigurationError: the connection can't be used; lists every problem of it
-        """
+        """Return the endpoint that the connection describes, as ``get_conn`` does, without blocking the loop."""
         try:
             connection = await get_async_connection(self.starvideos_conn_id, hook=self)
         except AirflowNotFoundException as error:
@@ -116,13 +110,9 @@ class StarVideosHook(BaseHook):
             return self.submit(self.with_signed_inputs(checked, endpoint), endpoint)
 
     def submit(self, request: VideoRequest, endpoint: Endpoint) -> VideoTask:
-        """Order a video whose request is ready to be sent. **This costs money**; see ``create_video``.
-
-        :param request: made by ``api.validation.build_request``, with presigned inputs
-        :param endpoint: where to
-        """
-        with self._transport() as transport:
-            return transport.run(calls.create(endpoint, request))
+        """Order a video, checked and with presigned inputs, as ``create_video`` does. **This costs money.**"""
+        with self._client() as client:
+            return client.run(calls.create(endpoint, request))
 
     @contextmanager
     def _counted(self, request: VideoRequest) -> Iterator[None]:
@@ -137,8 +127,8 @@ class StarVideosHook(BaseHook):
     def with_signed_inputs(request: VideoRequest, endpoint: Endpoint) -> VideoRequest:
         """Return an order whose inputs the API can read: those in a store get presigned URLs.
 
-        :raises StarVideosValidationError: one can't be read by the API
-        :raises StarVideosStorageError: a store can't be asked now
+        :raises StarVideosValidationError: the API can't read one
+        :raises StarVideosStorageError: a store doesn't answer now
         """
         if not request.inputs:
             return request
@@ -147,31 +137,25 @@ class StarVideosHook(BaseHook):
         return readable(request, endpoint)
 
     def get_video(self, video_id: str) -> VideoTask:
-        """Ask for a video; again on connection errors, 429, 5xx and the like.
+        """Return a video's status. Repeats the request after connection errors, 429 and 5xx.
 
         :param video_id: the API's id
         :return: the video as it is now
         :raises StarVideosValidationError: ``video_id`` can't be an id
-        :raises StarVideosError: it can't be told, for that reason
+        :raises StarVideosError: the API gave no status, for that reason
         """
-        with self._transport() as transport:
-            return transport.run(calls.query(self.get_conn(), check_video_id(video_id)))
+        with self._client() as client:
+            return client.run(calls.query(self.get_conn(), check_video_id(video_id)))
 
     def poll_video(self, video_id: str) -> VideoTask:
-        """Ask for a video, once: for a caller that comes back anyway.
-
-        :param video_id: the API's id
-        :return: the video as it is now
-        :raises StarVideosValidationError: ``video_id`` can't be an id
-        :raises StarVideosError: it can't be told, for that reason
-        """
-        with self._transport() as client:
+        """Return a video's status as ``get_video`` does, but with one request: the caller polls again anyway."""
+        with self._client() as client:
             return client.run(calls.poll(self.get_conn(), check_video_id(video_id)))
 
     def wait_for_video(
         self, video_id: str, *, poll_interval: float = DEFAULT_POLL_INTERVAL, timeout: float = DEFAULT_TIMEOUT
     ) -> VideoTask:
-        """Block until a video is completed. A poll that fails doesn't fail the wait, and an exchanged key is picked up.
+        """Block until a video is completed. A failed poll doesn't fail the wait, and a new key is used.
 
         :param video_id: the API's id
         :param poll_interval: seconds between two polls; the vendor recommends 30 to 60 (page "Query Task")
@@ -180,12 +164,12 @@ class StarVideosHook(BaseHook):
         :raises ValueError: ``poll_interval`` or ``timeout`` isn't a positive time
         :raises StarVideosVideoFailedError: the video failed
         :raises StarVideosWaitTimeoutError: it wasn't ready in time; it goes on
-        :raises StarVideosError: it can't be told, for that reason
+        :raises StarVideosError: the API gave no status for too long, or refuses to
         """
         flow = _watch(video_id, poll_interval, timeout)
         renewal = Renewal(self.starvideos_conn_id, self.log)
-        renewal.read(self.get_conn)  # one that can't be used ends no wait, it begins none
-        with self._transport() as client:
+        renewal.read(self.get_conn)  # a connection that can't be used is an error at once
+        with self._client() as client:
 
             def perform(step: Poll | Sleep) -> Any:
                 if isinstance(step, Poll):
@@ -195,27 +179,27 @@ class StarVideosHook(BaseHook):
             return drive(flow, perform)
 
     def download_video(self, video_id: str, path: str | Path, *, verify: bool = True) -> FetchedFile:
-        """Save a completed video to a local file, whole and checked, in place of one that is there; or not at all.
+        """Save a completed video to a local file, whole and checked, or not at all. An earlier file is replaced.
 
         :param video_id: the API's id
         :param path: the local file; ``~`` is the home directory
-        :param verify: False saves what comes without a check of its form, for a container that isn't MP4 or QuickTime
+        :param verify: False: don't check the form, for a container that isn't MP4 or QuickTime
         :return: its ``path``, ``size_bytes``, ``sha256`` and ``content_type``
         :raises StarVideosVideoFailedError: the video failed
         :raises StarVideosNotReadyError: the video isn't completed
-        :raises StarVideosDownloadError: it can't be fetched whole, or not be written
-        :raises StarVideosError: the API can't be asked for its URL, for that reason
+        :raises StarVideosDownloadError: it can't be fetched whole, or can't be written
+        :raises StarVideosError: the API gave no URL, for that reason
         """
         from airflow_provider_starvideos.storage.saving import save_to_path
 
         return save_to_path(self, check_video_id(video_id), path, verify=verify)
 
-    def _transport(self) -> SyncClient:
+    def _client(self) -> SyncClient:
         from airflow_provider_starvideos.clients.sync import SyncClient
 
         return SyncClient(log=self.log)
 
-    # -- their awaited twins
+    # -- awaited calls, for the triggerer
 
     async def acreate_video(self, **request: Any) -> VideoTask:
         """Order a video, as ``create_video`` does. **This costs money** once the API accepts it.
@@ -226,20 +210,20 @@ class StarVideosHook(BaseHook):
         """
         checked, endpoint = read_request(request), await self.aget_conn()
         signed = await asyncio.to_thread(self.with_signed_inputs, checked, endpoint)
-        async with self._async_transport() as transport:
+        async with self._async_client() as client:
             with self._counted(checked):
-                return await transport.run(calls.create(endpoint, signed))
+                return await client.run(calls.create(endpoint, signed))
 
     async def aget_video(self, video_id: str) -> VideoTask:
-        """Ask for a video, as ``get_video`` does.
+        """Return a video's status, as ``get_video`` does.
 
         :param video_id: the API's id
         :return: the video as it is now
         :raises StarVideosError: the errors of ``get_video``
         """
         checked = check_video_id(video_id)
-        async with self._async_transport() as transport:
-            return await transport.run(calls.query(await self.aget_conn(), checked))
+        async with self._async_client() as client:
+            return await client.run(calls.query(await self.aget_conn(), checked))
 
     async def await_for_video(
         self, video_id: str, *, poll_interval: float = DEFAULT_POLL_INTERVAL, timeout: float = DEFAULT_TIMEOUT
@@ -247,7 +231,7 @@ class StarVideosHook(BaseHook):
         """Wait until a video is completed, as ``wait_for_video`` does.
 
         :param video_id: the API's id
-        :param poll_interval: seconds between two polls; the vendor recommends 30 to 60 (page "Query Task")
+        :param poll_interval: seconds between two polls
         :param timeout: seconds until the wait has failed
         :return: the completed video
         :raises StarVideosError: the errors of ``wait_for_video``
@@ -255,7 +239,7 @@ class StarVideosHook(BaseHook):
         flow = _watch(video_id, poll_interval, timeout)
         renewal = Renewal(self.starvideos_conn_id, self.log)
         await renewal.aread(self.aget_conn)
-        async with self._async_transport() as client:
+        async with self._async_client() as client:
 
             async def perform(step: Poll | Sleep) -> Any:
                 if isinstance(step, Poll):
@@ -269,7 +253,7 @@ class StarVideosHook(BaseHook):
 
         :param video_id: the API's id
         :param path: the local file
-        :param verify: False: save whatever comes
+        :param verify: False: don't check the form
         :return: its ``path``, ``size_bytes``, ``sha256`` and ``content_type``
         :raises StarVideosError: the errors of ``download_video``
         """
@@ -278,7 +262,7 @@ class StarVideosHook(BaseHook):
         fixed = FixedHook(self.starvideos_conn_id, await self.aget_conn())
         return await asyncio.to_thread(fixed.download_video, video_id, path, verify=verify)
 
-    def _async_transport(self) -> AioClient:
+    def _async_client(self) -> AioClient:
         from airflow_provider_starvideos.clients.aio import AioClient
 
         return AioClient(log=self.log)
@@ -286,14 +270,14 @@ class StarVideosHook(BaseHook):
     # -- the form's test button
 
     def test_connection(self) -> tuple[bool, str]:
-        """Ask the API for a video that doesn't exist, which costs nothing, and tell what came back.
+        """Poll a video that doesn't exist, which costs nothing.
 
-        :return: whether the connection looks usable, and what was found out
+        :return: whether the connection can be used, and a message about it
         """
         try:
             endpoint = self.get_conn()
-            with self._transport() as transport:
-                transport.run(calls.poll(endpoint, PROBE_VIDEO_ID))
+            with self._client() as client:
+                client.run(calls.poll(endpoint, PROBE_VIDEO_ID))
         except StarVideosNotFoundError as error:
             if error.names_video:
                 return True, (
@@ -304,14 +288,10 @@ class StarVideosHook(BaseHook):
                 "There is a server, but no StarVideos API at this base URL. Set the connection's host to everything "
                 f"before /v1/, as in {VENDOR_BASE_URL}. {error}"
             )
-        except StarVideosAuthenticationError as error:
-            return False, str(error)
-        except StarVideosConfigurationError as error:
-            return False, str(error)
-        except StarVideosAPIError as error:
-            return False, f"There is a server, but it didn't answer as StarVideos does. {error}"
         except StarVideosError as error:
-            return False, str(error)
+            is_foreign = isinstance(error, StarVideosAPIError) and not isinstance(error, StarVideosAuthenticationError)
+            what = "There is a server, but it didn't answer as StarVideos does. " if is_foreign else ""
+            return False, f"{what}{error}"
         return True, f"The API at {endpoint.base_url} accepted the key. No video was ordered."
 
 

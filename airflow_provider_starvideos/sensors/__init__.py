@@ -1,4 +1,4 @@
-"""Sensors."""
+"""The sensor, imported when it is first used."""
 
 from __future__ import annotations
 

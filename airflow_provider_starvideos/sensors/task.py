@@ -46,41 +46,40 @@ if TYPE_CHECKING:
 
     from airflow_provider_starvideos.api.models import VideoTask
 
-
 TRIGGER = "airflow_provider_starvideos.triggers.task.StarVideosTaskTrigger"
 
 
 class StarVideosTaskSensor(RendersOneByOne, BaseSensorOperator):
     """Waits until a video is completed, without a worker.
 
-    A failed video fails the task with the API's own message, and isn't retried: waiting again can't mend it. A poll
-    that fails doesn't fail the wait.
+    A failed video fails the task with the API's own message. It isn't retried, because a retry would wait for the same
+    failed video. A failed poll doesn't fail the wait.
 
-    Besides the return value it pushes the XComs ``video_url`` (temporary) and ``actual_duration`` (seconds).
+    The sensor also pushes the XComs ``video_url`` (temporary) and ``actual_duration`` (seconds).
 
-    :param video_id: the API's id, e.g. ``create.output`` (templated). A mapped sensor whose id is None is skipped: the
-        batch operator gives None for a row without a video
+    :param video_id: the API's id, for example ``create.output`` (templated). A mapped sensor whose id is None is
+        skipped: the batch operator returns None for a row without a video
     :param starvideos_conn_id: Airflow connection of type ``starvideos`` (templated)
-    :param deferrable: wait in the triggerer; then ``mode``, ``exponential_backoff`` and ``max_wait`` don't apply: there
-        a poll costs next to nothing, and the interval stays as it is. None: as ``[operators] default_deferrable`` of
-        Airflow's configuration says, and True where that isn't set
-    :param start_from_trigger: start in the triggerer, so that no worker is needed at all; not for mapped tasks, nor
-        before Airflow 3.3. None: where it is safe, i.e. ``video_id`` is an id or another task's output, and nothing of
-        the task wants a worker (outlets, callbacks, listeners, …). True: also with a template as ``video_id``; a macro
-        of the Dag's own isn't known there, and ``ti.xcom_pull`` needs ``map_indexes=-1``
+    :param deferrable: wait in the triggerer. Then ``mode``, ``exponential_backoff`` and ``max_wait`` don't apply,
+        because a poll costs almost nothing there. None: as Airflow's ``[operators] default_deferrable`` says, and True
+        where that isn't set
+    :param start_from_trigger: start in the triggerer, so that the task needs no worker at all. Airflow 3.3+, not for
+        mapped tasks. None: where it is safe. Then ``video_id`` is an id or another task's output, and nothing of the
+        task needs a worker (outlets, callbacks, listeners, …). True: also with a template as ``video_id``. There the
+        Dag's own macros aren't known, and ``ti.xcom_pull`` needs ``map_indexes=-1``
     :param poke_interval: seconds between two polls, more than 0; the vendor recommends 30 to 60 (page "Query Task")
-    :param timeout: seconds until the sensor has failed, at a moment that outlives restarts
-    :param kwargs: every other option of ``BaseSensorOperator``: ``soft_fail``, ``mode``, … With ``silent_fail`` it
-        waits on however many polls fail; otherwise ten in a row, over ten minutes or more, end the wait
+    :param timeout: seconds until the sensor fails; the deadline survives restarts
+    :param kwargs: every other option of ``BaseSensorOperator``: ``soft_fail``, ``mode``, … With ``silent_fail`` failed
+        polls never end the wait. Without it, ten in a row over at least ten minutes do
     :return: the video's id
-    :raises AirflowFailException: the video failed, or is unknown; or the connection or the id can't be used
-    :raises AirflowSensorTimeout: it wasn't ready in time
+    :raises AirflowFailException: the video failed or is unknown, or the connection or the id can't be used
+    :raises AirflowSensorTimeout: the video wasn't ready in time
     :raises ValueError: at Dag parse: ``poke_interval`` isn't a positive time
     """
 
     template_fields: Sequence[str] = ("video_id", "starvideos_conn_id")
     ui_color = "#e6f1f2"
-    start_asked: bool | None = False  # while it isn't made yet: Airflow reads the next two before that
+    start_asked: bool | None = False  # until __init__ sets it: Airflow reads the next two attributes before that
     start_trigger_args = cast("Any", start_trigger.Computed(lambda sensor: sensor._start_args(), None))
     start_from_trigger = cast("Any", start_trigger.Computed(lambda sensor: sensor._start_args() is not None, False))
 
@@ -104,10 +103,7 @@ class StarVideosTaskSensor(RendersOneByOne, BaseSensorOperator):
         self.start_asked = start_from_trigger
 
     def execute(self, context: Context) -> Any:
-        """Wait, in the triggerer or as ``mode`` says.
-
-        :return: the video's id
-        """
+        """Wait, in the triggerer or as ``mode`` says, and return the video's id."""
         if not self.deferrable:
             try:
                 return super().execute(context)
@@ -128,20 +124,15 @@ class StarVideosTaskSensor(RendersOneByOne, BaseSensorOperator):
         )
 
     def poke(self, context: Context) -> bool | PokeReturnValue:
-        """Poll once.
-
-        :return: the video's id once it is completed, else False
-        """
+        """Poll once. Return the video's id if it is completed, otherwise False."""
         with self._explained(), sensor_failures(self.starvideos_conn_id):
             task = self._poll(context)
         return PokeReturnValue(True, self._deliver(context, task)) if task else False
 
     def execute_complete(self, context: Context, event: Any = None, try_number: int | None = None) -> str:
-        """Take the trigger's event.
+        """Return the video's id after the trigger's event (``triggers.events``).
 
-        :param event: as ``triggers.events`` writes it
         :param try_number: of the try that began the wait
-        :return: the video's id
         """
         from airflow_provider_starvideos.triggers import events
 
@@ -152,18 +143,14 @@ class StarVideosTaskSensor(RendersOneByOne, BaseSensorOperator):
         return self._deliver(context, task)
 
     def get_openlineage_facets_on_complete(self, task_instance: Any) -> Any:
-        """Tell OpenLineage: the video at the API. With its listener a sensor ends on a worker, so nothing is missed."""
+        """Return the video at the API, for OpenLineage. With its listener a sensor always ends on a worker."""
         from airflow_provider_starvideos import lineage
 
         return lineage.of_wait(self._completed_id)
 
     @contextmanager
     def rendering(self, owner: Any, field: str) -> Iterator[None]:
-        """Render a field so that the error of one that can't be rendered names it.
-
-        :param owner: whose field it is
-        :param field: its name
-        """
+        """Render a field of an object in this block, so that an error names the field."""
         with self._softened(), sensor_failures(self.starvideos_conn_id), naming(owner, field):
             yield
 
@@ -197,7 +184,7 @@ class StarVideosTaskSensor(RendersOneByOne, BaseSensorOperator):
         return None if xcom is None else {"video_id": "", "xcom": xcom}
 
     def _first_poke(self, context: Context) -> bool | PokeReturnValue:
-        """Poke, and a few times more where the API doesn't know the video: a wrong id is told here, at once."""
+        """Poke, and a few times more while the API doesn't know the video, so that a wrong id is an error at once."""
         found = self.poke(context)
         for _ in range(POLLS_OF_UNKNOWN):
             if not (self._wait and self._wait.is_unknown):
@@ -216,10 +203,10 @@ class StarVideosTaskSensor(RendersOneByOne, BaseSensorOperator):
             task = StarVideosHook(self.starvideos_conn_id).poll_video(self.video_id)
         except StarVideosError as error:
             if is_first and isinstance(error, StarVideosConfigurationError):
-                raise  # a mistake in the Dag; later it may be a connection that is being edited
+                raise  # a mistake in the Dag; later an edit may break the connection for a moment
             outcome: Sleep | VideoTask = wait.failed(error, time.time())
         else:
-            outcome = wait.saw(task, time.time())  # raises for a failed video, which is no failed poll
+            outcome = wait.saw(task, time.time())  # raises for a failed video
         if not isinstance(outcome, Sleep):
             return outcome
         outcome.log_to(self.log)
@@ -229,7 +216,7 @@ class StarVideosTaskSensor(RendersOneByOne, BaseSensorOperator):
 
     def _new_wait(self, context: Context) -> Wait:
         memory = reschedule.left(context) if self.reschedule and not self.deferrable else ""
-        # The deadline of a poke is BaseSensorOperator's business, so this wait has none.
+        # BaseSensorOperator keeps the deadline, so this wait has none.
         return Wait(self.video_id, poll_interval=0, end_time=math.inf, chance=lambda: 0.0, memory=memory)
 
     def _deliver(self, context: Context, task: VideoTask) -> str:
@@ -239,7 +226,7 @@ class StarVideosTaskSensor(RendersOneByOne, BaseSensorOperator):
 
     @contextmanager
     def _explained(self) -> Iterator[None]:
-        """Log why a sensor is skipped: Airflow's own line says only that it is."""
+        """Log why a sensor is skipped: Airflow's own log line gives no reason."""
         try:
             yield
         except (AirflowException, StarVideosError) as error:
@@ -249,7 +236,7 @@ class StarVideosTaskSensor(RendersOneByOne, BaseSensorOperator):
 
     @contextmanager
     def _softened(self) -> Iterator[None]:
-        """Do outside of BaseSensorOperator's loop what it does in it, for ``soft_fail`` and ``never_fail``."""
+        """Apply ``soft_fail`` and ``never_fail`` as BaseSensorOperator does, outside its loop."""
         try:
             yield
         except AirflowSkipException:

@@ -1,4 +1,4 @@
-"""Triggers: waiting, in the triggerer."""
+"""The triggers, imported when they are first used: waits in the triggerer."""
 
 from __future__ import annotations
 

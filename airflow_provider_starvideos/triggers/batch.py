@@ -19,15 +19,14 @@ if TYPE_CHECKING:
     from airflow_provider_starvideos.batch.plan import Outcome
 
 
-ENDED = "ended"  # the wait is over, for all videos or for now; any other status is an error's, as in ``events``
-
+ENDED = "ended"  # the wait has ended, for all videos or for now; any other status is an error's, as in ``events``
+# The shortest wait. If an event comes before Airflow's scheduler has noted the deferral, it takes the resumed task for
+# a dead one, and a try is lost.
 SETTLE_SECONDS = 5.0
-"""How long a wait lasts at least: where an event comes before Airflow's scheduler has taken note of the deferral, it
-takes the resumed task for one that died, and a try is lost."""
 
 
 class BatchEvent(TriggerEvent):
-    """The one event of a batch's wait. Its repr is short: Airflow logs it."""
+    """The only event of a batch's wait. Its repr is short, because Airflow logs it."""
 
     def __repr__(self) -> str:
         """Return a line for the log."""
@@ -36,13 +35,13 @@ class BatchEvent(TriggerEvent):
 
 
 class StarVideosBatchTrigger(BaseTrigger):
-    """Waits for many videos, until all have ended or there is something for a worker to do, and sends one event.
+    """Waits for many videos until all have ended, or until a worker has something to do, and sends one event.
 
-    Its arguments are stored as plain JSON in the metadata database: the connection's id, never the key.
+    Airflow stores its arguments as JSON in the metadata database: the connection's id, never the key.
 
     :param plan: as ``batch.poller.Plan.to_json`` writes it
     :param starvideos_conn_id: Airflow connection of type ``starvideos``
-    :param carry: what the resumed task is to be told again
+    :param carry: what the resumed task gets back with the event
     """
 
     def __init__(self, plan: dict[str, Any], starvideos_conn_id: str, carry: dict[str, Any] | None = None) -> None:
@@ -52,15 +51,15 @@ class StarVideosBatchTrigger(BaseTrigger):
         self.carry = carry or {}
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
-        """Return the class path and the arguments, all of them plain JSON values."""
+        """Return the class path and the arguments, all of them JSON values."""
         return (
             f"{type(self).__module__}.{type(self).__qualname__}",
             {"plan": self.plan, "starvideos_conn_id": self.starvideos_conn_id, "carry": self.carry},
         )
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
-        """Wait, and send the one event: how videos ended, or why that can't be told."""
-        # Imported late, in a thread, as the trigger of a single video does.
+        """Wait, and send the only event: how videos ended, or the error of the wait."""
+        # Imported late, in a thread, for the reason in StarVideosTaskTrigger.run.
         engine_module = await asyncio.to_thread(import_module, "airflow_provider_starvideos.triggers.engine")
         poller_module = await asyncio.to_thread(import_module, "airflow_provider_starvideos.batch.poller")
         began, plan = time.monotonic(), poller_module.Plan.from_json(self.plan)
@@ -87,17 +86,16 @@ class StarVideosBatchTrigger(BaseTrigger):
         yield BatchEvent(payload=event)
 
     async def on_kill(self) -> None:
-        """Say that the videos go on: a user cleared or marked the task, or another triggerer has the wait now."""
+        """Log that the videos go on: a user cleared or marked the task, or another triggerer has the wait now."""
         self.log.warning(
             "This triggerer no longer waits for the batch's StarVideos videos: the task was cleared or marked, or "
-            "another triggerer has taken the wait over. The videos can't be stopped: they go on, and are billed."
+            "another triggerer waits for them now. The videos can't be stopped: they go on, and are billed."
         )
 
 
 def read(event: Any) -> tuple[dict[str, Outcome], dict[str, float], dict[str, Any]]:
-    """Return what an event tells: how videos ended, by id; the deadlines of the others; and what it carries.
+    """Return an event's parts: how videos ended by id, the deadlines of the other videos, and ``carry``.
 
-    :param event: as the resumed task got it
     :raises StarVideosError: it can't be read
     """
     from airflow_provider_starvideos.batch.plan import Outcome
@@ -110,10 +108,7 @@ def read(event: Any) -> tuple[dict[str, Outcome], dict[str, float], dict[str, An
 
 
 def error_of(event: Mapping[str, Any]) -> StarVideosError | None:
-    """Return why the wait ended early; None: it didn't.
-
-    :param event: as the resumed task got it
-    """
+    """Return why the wait ended early; None: it didn't."""
     if event.get("status") == ENDED:
         return None
     try:

@@ -1,8 +1,7 @@
-"""What all waits of one triggerer share, per Airflow connection: everything that makes a thousand waits cheap.
+"""What all waits of one triggerer share per Airflow connection, so that a thousand waits are cheap.
 
-One pool of kept-alive connections to the API, one look-up of the Airflow connection, one bound on polls at once, one
-pause when the API says "too many", and one poll where two waits want the same video. Nothing of it stays when the last
-wait has left.
+They share a pool of kept-alive connections, one read of the Airflow connection, a limiter of polls and the pause after
+a 429. Two waits for one video share its polls. Everything is closed with the last wait.
 """
 
 from __future__ import annotations
@@ -28,19 +27,16 @@ log = logging.getLogger(__name__)
 
 MAX_POLLS_AT_ONCE = 20
 PAUSE_SECONDS = 30.0  # after a 429 without Retry-After
+# Waits above this number take turns. Otherwise a thousand waits of a restarted triggerer would poll all together, again
+# and again. Chance moves each poll by only a few percent of the interval.
 CROWD = 50
-"""So many waits poll when they like. More than that take turns: a thousand that a restarted triggerer starts together
-would else poll together again and again, for chance spreads them by only a few percent of an interval each time."""
-SPREAD = 0.75  # a crowd's polls, should all come at once, are spread over that share of their interval, …
-MAX_SPREAD_SECONDS = 60.0  # … and over no more than this
-TURN_SLACK_SECONDS = 0.1  # turns missed for so long may be made up for: a loop doesn't wake to the millisecond
+SPREAD = 0.75  # share of an interval that the polls of a crowd are spread over, …
+MAX_SPREAD_SECONDS = 60.0  # … up to this time
+TURN_SLACK_SECONDS = 0.1  # turns missed for so long are made up: a loop doesn't wake to the millisecond
 
 
 class _Video:
-    """What is known of a video that is waited for.
-
-    Its lock makes polls of it one: who comes meanwhile takes the answer of the one that is under way.
-    """
+    """The last answer about a video. Waits that ask during a poll wait for its lock, and share that poll's answer."""
 
     __slots__ = ("answer", "answered_at", "lock", "waits")
 
@@ -52,10 +48,7 @@ class _Video:
 
 
 class Engine:
-    """Polls for all waits over one Airflow connection, on one event loop.
-
-    :param conn_id: Airflow connection of type ``starvideos``
-    """
+    """Polls for all waits over one Airflow connection, on one event loop."""
 
     def __init__(self, conn_id: str) -> None:
         self._conn_id = conn_id
@@ -70,14 +63,12 @@ class Engine:
         self._polls = 0
 
     async def poll(self, video_id: str, poll_interval: float, end_time: float) -> VideoTask:
-        """Return how a video is: from the API, or from another wait's poll within the interval.
+        """Return a video's status from the API, or from another wait's poll within the interval.
 
-        :param video_id: the API's id
         :param poll_interval: seconds between two polls of this wait
-        :param end_time: epoch seconds at which this wait ends. Then only what the API says at that moment counts, and
-            it must say so within ``api.polling.LAST_POLL_SECONDS``
-        :return: the video; its ``age`` says how long ago the API said so
-        :raises StarVideosError: it can't be told, for that reason
+        :param end_time: epoch seconds; from then on only a new answer counts, within ``LAST_POLL_SECONDS``
+        :return: the video; ``age`` is the time since the API's answer
+        :raises StarVideosError: how the poll failed
         """
         left = end_time - time.time()
         try:
@@ -87,11 +78,7 @@ class Engine:
             raise StarVideosConnectionError("The API didn't answer by the deadline.", sent=True) from error
 
     async def ask(self, video_id: str, max_age: float) -> VideoTask:
-        """Return how a video is: from the API, or from another wait's poll that is younger than ``max_age`` seconds.
-
-        :return: the video; its ``age`` says how long ago the API said so
-        :raises StarVideosError: it can't be told, for that reason
-        """
+        """Return a video's status as ``poll`` does, from the API or from a poll within the last ``max_age`` seconds."""
         video = self._videos.get(video_id) or _Video()
         async with video.lock:
             if video.answer and (age := time.monotonic() - video.answered_at) < max_age:
@@ -104,11 +91,11 @@ class Engine:
             return task
 
     def enter(self, video_id: str) -> None:
-        """Count a wait in."""
+        """Add a wait."""
         self._videos.setdefault(video_id, _Video()).waits += 1
 
     def leave(self, video_id: str) -> bool:
-        """Count a wait out, drop what is known of a video that nobody waits for, and tell whether it was the last."""
+        """Remove a wait, and its video after the video's last wait. Return whether no wait is left at all."""
         video = self._videos[video_id]
         video.waits -= 1
         if not video.waits:
@@ -116,12 +103,12 @@ class Engine:
         return not self._videos
 
     async def close(self) -> None:
-        """Close all connections. First, for a triggerer may cancel a trigger again while it is still leaving."""
-        await self._client.__aexit__(None, None, None)
-        await self._tell_polls()
+        """Close all connections."""
+        await self._client.__aexit__(None, None, None)  # first: a triggerer may cancel a trigger twice
+        await self._count_polls()
 
     async def _turn(self, interval: float) -> None:
-        """Let a crowd's polls through at little more than the rate that they would have, were they spread evenly."""
+        """Wait for a turn: a crowd polls at little more than the rate of evenly spread polls."""
         async with self._turns:
             now = time.monotonic()
             gap = min(interval * SPREAD, MAX_SPREAD_SECONDS) / len(self._videos)
@@ -132,7 +119,7 @@ class Engine:
     async def _poll(self, video_id: str) -> VideoTask:
         pause = self._paused_until - time.monotonic()
         if pause > 0:
-            message = f"The API asked for a pause of all polls, {pause:.0f} s are left."
+            message = f"The API asked for a pause of all polls: {pause:.0f} s are left."
             raise StarVideosRateLimitError(message, status_code=429, retry_after=pause)
         self._polls += 1
         try:
@@ -141,8 +128,8 @@ class Engine:
             self._pause(error.retry_after)
             raise
 
-    async def _tell_polls(self) -> None:
-        """Tell the metrics of the polls since the last time. In a thread: the first one reads files."""
+    async def _count_polls(self) -> None:
+        """Add the new polls to the metrics. In a thread, because the first metric reads files."""
         polls, self._polls = self._polls, 0
         if polls:
             await asyncio.to_thread(metrics.count, "polls", self._conn_id, polls)
@@ -157,7 +144,7 @@ class Engine:
         async with self._reading:
             if endpoint := self._renewal.fresh():  # another poll has read it meanwhile
                 return endpoint
-            await self._tell_polls()
+            await self._count_polls()
             return await self._renewal.aread(StarVideosHook(self._conn_id).aget_conn)
 
 
@@ -166,11 +153,7 @@ _engines: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, Engine]] = Weak
 
 @asynccontextmanager
 async def waiting(conn_id: str, video_id: str) -> AsyncIterator[Engine]:
-    """Give the running loop's engine for a connection, for as long as a wait lasts; the last one to leave closes it.
-
-    :param conn_id: Airflow connection of type ``starvideos``
-    :param video_id: what is waited for
-    """
+    """Give a wait for a video the running loop's engine for a connection. The last wait's end closes the engine."""
     loop = asyncio.get_running_loop()
     engines = _engines.setdefault(loop, {})
     engine = engines.get(conn_id) or engines.setdefault(conn_id, Engine(conn_id))

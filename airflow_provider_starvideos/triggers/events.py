@@ -1,6 +1,6 @@
-"""What a trigger tells the task that it wakes: one event, written and read here only.
+"""The event that a trigger sends to its task: this module writes and reads it.
 
-The event crosses the metadata database and may be old, so it is read strictly: an allow-listed status, or an error.
+It crosses the metadata database and may be old, so it is read strictly: a known status, or an error.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ _API_ERRORS = tuple(
 )
 _BY_NAME: Mapping[str, type[StarVideosError]] = {kind.__name__: kind for kind in _API_ERRORS} | {
     "StarVideosConfigurationError": StarVideosConfigurationError,
-    # Its problems stay behind; its message lists them, and it is as permanent.
+    # The event has its message, not its list of problems. This class is as permanent.
     "StarVideosValidationError": StarVideosConfigurationError,
 }
 
 
 class WaitEvent(TriggerEvent):
-    """An event whose ``repr``, which the triggerer logs, hides the result's URL: that is signed."""
+    """An event whose ``repr`` hides the result's signed URL, because the triggerer logs it."""
 
     def __repr__(self) -> str:
         """Return the event for a log."""
@@ -74,10 +74,9 @@ def is_completed(event: Any) -> bool:
 
 
 def read(event: Any) -> VideoTask:
-    """Return the completed video that an event tells of.
+    """Return the completed video of an event.
 
-    :param event: as the resumed task got it
-    :raises StarVideosError: the error that the event tells of; or that it can't be read
+    :raises StarVideosError: the error in the event; or the event can't be read
     """
     if not isinstance(event, Mapping) or not isinstance(event.get("video_id"), str):
         raise StarVideosError(f"The trigger sent an event that isn't one of this provider: {event!r}")

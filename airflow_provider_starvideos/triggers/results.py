@@ -1,4 +1,4 @@
-"""What a completed video leaves behind: XComs, a line in the log, a metric; the same from a worker and a trigger."""
+"""What a worker and a trigger do for a completed video: XComs, a log line, a metric."""
 
 from __future__ import annotations
 
@@ -10,8 +10,7 @@ from airflow_provider_starvideos.api.polling import completed_line
 if TYPE_CHECKING:
     from airflow_provider_starvideos.api.models import VideoTask
 
-RESULT_KEYS = ("return_value", "video_url", "actual_duration")
-"""The XComs that tell of a completed video."""
+RESULT_KEYS = ("return_value", "video_url", "actual_duration")  # XComs of a completed video
 
 
 def result_xcoms(task: VideoTask) -> dict[str, Any]:
@@ -20,12 +19,8 @@ def result_xcoms(task: VideoTask) -> dict[str, Any]:
 
 
 def log_result(conn_id: str, task: VideoTask, log: Any) -> None:
-    """Log and count a completed video. Not to be called on an event loop: the first metric reads files.
-
-    :param conn_id: the connection's id
-    :param log: a logger
-    """
+    """Log and count a completed video. Don't call it on an event loop: the first metric reads files."""
     log.info(completed_line(task))
     metrics.completed(conn_id, task.created)
     if task.video_url is None:
-        log.warning("The API gave no URL for the completed video %s; ask for it again later.", task.id)
+        log.warning("The API gave no URL for the completed video %s. Ask for it again later.", task.id)

@@ -43,30 +43,29 @@ if TYPE_CHECKING:
 VIDEO_OR_WAIT_IS_OVER = (StarVideosVideoFailedError, StarVideosWaitTimeoutError)
 NOT_ON_A_WORKER = " in the triggerer (start_from_trigger=False has it rendered on a worker)"
 SETTLE_ATTEMPTS = 60  # a second each
-RENDER_SECONDS = 60.0  # how long rendering may take: a triggerer gets no answer at all to some of Airflow's questions
+RENDER_SECONDS = 60.0  # how long rendering may take: some requests of a triggerer to Airflow get no answer at all
 
-
+# One logger for all triggers: BaseTrigger's own would be a sixth of each trigger's objects. Airflow's triggerer finds
+# the task of a log line by its context.
 log = logging.getLogger(__name__)
-"""One for all, not BaseTrigger's own: of a waiting trigger's objects a sixth would belong to its logger. Airflow's
-triggerer knows by the context to which task's log a line belongs."""
 
 
 class StarVideosTaskTrigger(BaseTrigger):
     """Waits until a video is completed or failed, and sends exactly one event (see ``triggers.events``).
 
-    Its arguments are stored as plain JSON in the metadata database: the connection's id, never the key.
+    Airflow stores its arguments as JSON in the metadata database: the connection's id, never the key.
 
     :param video_id: the API's id of the video
-    :param end_time: epoch seconds at which the wait has failed; absolute, so that it outlives a triggerer's restart
+    :param end_time: epoch seconds when the wait fails; absolute, so that it survives a triggerer's restart
     :param starvideos_conn_id: Airflow connection of type ``starvideos``
     :param poll_interval: seconds between two polls, more than 0; the vendor recommends 30 to 60 (page "Query Task")
-    :param end_task: end the task here when the video is completed, where this Airflow loses nothing by it
-    :param settled: Airflow Variables of the task's orders, which are deleted once it has succeeded here
+    :param end_task: end the task in the triggerer when the video is completed, if nothing of it needs a worker
+    :param settled: Airflow Variables of the task's orders; deleted after a success in the triggerer
     :param timeout: seconds that the wait may last, where there is no ``end_time``
-    :param silent_fail: wait on however many polls fail in a row
-    :param starts_task: the task starts here, without a worker. Its deadline is then ``api.polling.BACKSTOP_SECONDS``
-        before Airflow's own timeout of the deferral
-    :param xcom: task id and key of the XCom that is the id, for a task that starts here; then ``video_id`` isn't used
+    :param silent_fail: go on, however many polls fail in a row
+    :param starts_task: the task starts in the triggerer, without a worker. Then its deadline is
+        ``api.polling.BACKSTOP_SECONDS`` before Airflow's own timeout of the deferral
+    :param xcom: for such a task: task id and key of the XCom that has the id, in place of ``video_id``
     """
 
     def __init__(
@@ -95,10 +94,10 @@ class StarVideosTaskTrigger(BaseTrigger):
         self.starts_task = starts_task
         self.xcom = xcom
         self._template_context: Any = None
-        self._has_forgotten = False
+        self._has_deleted_xcoms = False
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
-        """Return the class path and the arguments, all of them plain JSON values."""
+        """Return the class path and the arguments, all of them JSON values."""
         return (
             f"{type(self).__module__}.{type(self).__qualname__}",
             {
@@ -116,33 +115,33 @@ class StarVideosTaskTrigger(BaseTrigger):
         )
 
     def render_template_fields(self, context: Any, jinja_env: Any = None) -> None:
-        """Leave it to ``run``, where an error can be told to the task, and a rendering without end be ended."""
+        """Leave rendering to ``run``, which can report an error to the task and stop after ``RENDER_SECONDS``."""
         self._template_context = context
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
-        """Wait, and send the one event: the task's end, the completed video, or why there is none."""
-        # Imported late: a worker that defers needs no HTTP client. In a thread: it takes a moment, and this is the
-        # loop of every trigger. Not out of sys.modules: there it may be half imported, by another trigger's thread.
+        """Wait, and send the only event: the task's end, the completed video, or why there is none."""
+        # Imported late, because a worker that defers needs no HTTP client. In a thread, because all triggers share this
+        # loop. Not from sys.modules, where another trigger's thread may have imported half of it.
         module = await asyncio.to_thread(import_module, "airflow_provider_starvideos.triggers.engine")
         try:
             if self.starts_task:
                 await self._begin_task()
             task = await self._wait(module)
         except StarVideosError as error:
-            await self._forget_earlier_tries()
+            await self._delete_earlier_xcoms()
             yield events.WaitEvent(payload=events.of_error(str(self.video_id), error))
         else:
             ended = self.end_task and await self._end(task)
             if not ended:
-                await self._forget_earlier_tries()
+                await self._delete_earlier_xcoms()
             yield TaskSuccessEvent() if ended else events.WaitEvent(payload=events.of_video(task))
             if ended and self.settled:
                 await self._settle()
 
     async def _settle(self) -> None:
-        """Delete the journal of the task's orders once Airflow has recorded its success, and not sooner.
+        """Delete the journal of the task's orders after Airflow has recorded its success, never before.
 
-        Airflow handles the event within a second or two, and then cancels this trigger.
+        Airflow handles the event within two seconds, and then cancels this trigger.
         """
         try:
             for _ in range(SETTLE_ATTEMPTS):
@@ -164,13 +163,10 @@ class StarVideosTaskTrigger(BaseTrigger):
         return True
 
     async def on_kill(self) -> None:
-        """Say that the video goes on: a user cleared or marked the task while it waited (Airflow 3.3+).
-
-        Airflow calls it as well when another triggerer has the wait now, and doesn't tell the two apart.
-        """
+        """Log that the video goes on: a user cleared or marked the task, or another triggerer has the wait (3.3+)."""
         log.warning(
             "This triggerer no longer waits for StarVideos video %s: the task was cleared or marked, or another "
-            "triggerer has taken the wait over. The video can't be stopped: it goes on, and is billed.",
+            "triggerer waits for it now. The video can't be stopped: it goes on, and is billed.",
             self.video_id,
         )
 
@@ -179,13 +175,13 @@ class StarVideosTaskTrigger(BaseTrigger):
             if isinstance(step, Poll):
                 task: VideoTask = await engine.poll(step.video_id, self.poll_interval, end_time)
                 if not task.is_completed:
-                    await self._forget_earlier_tries()
+                    await self._delete_earlier_xcoms()
                 return task
             step.log_to(log)
             await asyncio.sleep(step.seconds)
             return None
 
-        video_id = check_video_id(self.video_id)  # a task that starts here was checked by no worker
+        video_id = check_video_id(self.video_id)  # no worker has checked it if the task starts here
         end_time = self._end_time()
         async with module.waiting(self.starvideos_conn_id, video_id) as engine:
             while True:
@@ -195,22 +191,22 @@ class StarVideosTaskTrigger(BaseTrigger):
                 except StarVideosError as error:
                     if not self.silent_fail or error.permanent or isinstance(error, VIDEO_OR_WAIT_IS_OVER):
                         raise
-                    log.warning("%s Waiting on, because of silent_fail.", error)
+                    log.warning("%s The wait goes on, because of silent_fail.", error)
                 await asyncio.sleep(min(self.poll_interval, max(0.0, end_time - time.time())))
 
-    async def _forget_earlier_tries(self) -> None:
-        """Delete what earlier tries of a task that starts here have pushed, as a worker does when a try begins.
+    async def _delete_earlier_xcoms(self) -> None:
+        """Delete the XComs of earlier tries of a task that starts here, as a worker does when a try begins.
 
-        Not before a poll has shown that the video isn't completed: this may be the second triggerer to run this very
-        wait, because the first had given no sign of life, and that one may just have pushed the result.
+        This happens after a poll has shown that the video isn't completed. Airflow may have given this wait to a second
+        triggerer after the first was silent, and the first may just have pushed the result.
         """
-        if not self.starts_task or self._has_forgotten:
+        if not self.starts_task or self._has_deleted_xcoms:
             return
-        self._has_forgotten = True
+        self._has_deleted_xcoms = True
         if getattr(self.task_instance, "try_number", 0) > 1:
             try:
                 await xcoms.delete_xcoms(self.task_instance, RESULT_KEYS)
-            except Exception as error:  # noqa: BLE001  it doesn't keep a wait from beginning
+            except Exception as error:  # noqa: BLE001  a wait can begin all the same
                 log.warning("Can't delete the XComs of this task's earlier tries: %s", error)
 
     async def _begin_task(self) -> None:
@@ -242,15 +238,15 @@ class StarVideosTaskTrigger(BaseTrigger):
         return time.time() + self.timeout if backstop is None else backstop - BACKSTOP_SECONDS
 
     async def _end(self, task: VideoTask) -> bool:
-        """Do what a worker would do for a completed video; tell whether that was possible."""
+        """Do what a worker would do for a completed video. Return whether that was possible."""
         if self.starts_task and self._template_context is None:
-            return False  # the Dag was changed after the task had started here: by now it may want a worker
+            return False  # the Dag was changed after the task had started here: it may need a worker now
         if self.task_instance is None or await asyncio.to_thread(process_needs_worker):
             return False
         try:
             await xcoms.push_xcoms(self.task_instance, result_xcoms(task))
         except Exception as error:  # noqa: BLE001  a worker can do it instead
-            log.warning("Can't end the task in the triggerer, a worker will: %s", error)
+            log.warning("Can't end the task in the triggerer. A worker ends it: %s", error)
             return False
         await asyncio.to_thread(log_result, self.starvideos_conn_id, task, log)
         return True

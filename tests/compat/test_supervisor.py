@@ -34,6 +34,17 @@ def test_a_task_keeps_a_variable(become_task: Become, instances: Instances) -> N
     assert supervisor.read_variable(KEY) is None
 
 
+async def aread_variable(key: str) -> str | None:
+    """Read a Variable in a trigger."""
+    return supervisor._variable(await supervisor._asend(supervisor._message("GetVariable", key=key)))
+
+
+async def awrite_variable(key: str, value: str, description: str) -> None:
+    """Write a Variable in a trigger."""
+    message = supervisor._message("PutVariable", key=key, value=value, description=description)
+    supervisor._done(await supervisor._asend(message))
+
+
 async def refused_or(asking: Awaitable[None]) -> None:
     """Await what an Airflow whose triggers may not write refuses."""
     if TRIGGERS_MAY_WRITE:
@@ -45,12 +56,12 @@ async def refused_or(asking: Awaitable[None]) -> None:
 
 async def test_a_trigger_keeps_a_variable(triggerer: None) -> None:
     """The same in the triggerer."""
-    assert await supervisor.aread_variable(KEY) is None
-    await refused_or(supervisor.awrite_variable(KEY, "{}", "of a test"))
-    assert await supervisor.aread_variable(KEY) == ("{}" if TRIGGERS_MAY_WRITE else None)
+    assert await aread_variable(KEY) is None
+    await refused_or(awrite_variable(KEY, "{}", "of a test"))
+    assert await aread_variable(KEY) == ("{}" if TRIGGERS_MAY_WRITE else None)
     await refused_or(supervisor.adelete_variable(KEY))
     await refused_or(supervisor.adelete_variable(KEY))
-    assert await supervisor.aread_variable(KEY) is None
+    assert await aread_variable(KEY) is None
 
 
 def test_an_api_server_that_fails_is_no_missing_variable(
@@ -74,8 +85,8 @@ async def test_an_api_server_that_fails_a_trigger(triggerer: None, api: Executio
     """The same in the triggerer."""
     api.be_down()
     for asking in (
-        supervisor.aread_variable(KEY),
-        supervisor.awrite_variable(KEY, "{}", ""),
+        aread_variable(KEY),
+        awrite_variable(KEY, "{}", ""),
         supervisor.adelete_variable(KEY),
         supervisor.aconnection_exists("mine"),
     ):
@@ -117,14 +128,14 @@ async def test_an_exchange_that_is_cancelled_leaves_the_next_its_own_answer(trig
     api.instead = answer
     for number in range(3):
         go_on.clear()
-        asking = asyncio.ensure_future(supervisor.aread_variable(f"cancelled_{number}"))
+        asking = asyncio.ensure_future(aread_variable(f"cancelled_{number}"))
         await until_visible(False)
         asking.cancel()
         with pytest.raises(asyncio.CancelledError):
             await asking
         go_on.set()
         await until_visible(True)
-        assert await supervisor.aread_variable(f"asked_{number}") == f"asked_{number}"
+        assert await aread_variable(f"asked_{number}") == f"asked_{number}"
 
 
 def test_what_a_supervisor_does_not_know_is_refused_here(become_task: Become, instances: Instances) -> None:

@@ -86,7 +86,7 @@ async def test_a_wait_that_is_cancelled_while_it_leaves_leaves_no_connection(
     async def wait() -> None:
         async with waiting(CONN, video_id) as shared:
             await shared.ask(video_id, LONG)
-            monkeypatch.setattr(Engine, "_tell_polls", slowly)
+            monkeypatch.setattr(Engine, "_count_polls", slowly)
             transports.append(shared._client)
             looked.set()
             await asyncio.Event().wait()

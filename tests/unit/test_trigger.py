@@ -260,13 +260,13 @@ async def test_a_cancelled_wait_sends_nothing_and_leaves_nothing(emulator: Emula
 async def test_what_a_user_kills_is_told_to_go_on(caplog: pytest.LogCaptureFixture) -> None:
     """The API has no way to stop a video, so the log says what is paid for.
 
-    Airflow calls it also where another triggerer has taken the wait over, so it doesn't say that nobody waits.
+    Airflow calls it also where another triggerer has the wait now, so it doesn't say that nobody waits.
     """
     await trigger("video_1").on_kill()
     (told,) = caplog.messages
     assert told == (
         "This triggerer no longer waits for StarVideos video video_1: the task was cleared or marked, or another "
-        "triggerer has taken the wait over. The video can't be stopped: it goes on, and is billed."
+        "triggerer waits for it now. The video can't be stopped: it goes on, and is billed."
     )
 
 
