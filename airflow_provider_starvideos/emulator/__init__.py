@@ -8,9 +8,9 @@ What it does not emulate:
 - Pictures: its videos show the prompt and the references, they are not generated from them.
 - Statuses and bodies of errors, which the vendor doesn't document: they are plausible, not copied.
 - Content checks, accounts and balances; prices, except ``--price-per-second``: it counts videos and seconds.
-- The load of the real server: a generation takes as long as it is told to.
+- The load of the real server: a generation takes as long as ``--seconds`` says.
 - Sound, and clips that are stored rotated.
-- Restarts: orders live in memory and end with the process.
+- Restarts: orders are in memory and end with the process.
 """
 
 from airflow_provider_starvideos.emulator.local import Billed, Emulator

@@ -1,4 +1,4 @@
-"""The command ``starvideos-emulator``."""
+"""The command ``starvideos-emulator``: its options, and what it prints."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from airflow_provider_starvideos.emulator.faults import FaultError, parse_fault,
 from airflow_provider_starvideos.emulator.libraries import MissingLibraryError, require_libraries
 from airflow_provider_starvideos.emulator.server import Server
 from airflow_provider_starvideos.emulator.service import DEFAULT_KEY, log
-from airflow_provider_starvideos.emulator.settings import Settings, SettingsError
+from airflow_provider_starvideos.emulator.settings import CHECKS, Settings, SettingsError
 
 DEFAULT_PORT = 8642
 FAULT_HELP = """\
@@ -50,12 +50,10 @@ def build_parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = parser.add_argument
-    add(
-        "--host", default="127.0.0.1", help="address to listen on (default: loopback; there is no protection beyond it)"
-    )
+    add("--host", default="127.0.0.1", help="address to listen on (default: loopback, the only protection)")
     add("--port", type=int, default=DEFAULT_PORT, help=f"port to listen on; 0 for a free one (default: {DEFAULT_PORT})")
     add("--key", action="append", metavar="KEY", help=f"API key to accept, repeatable (default: {DEFAULT_KEY})")
-    add("--seconds", metavar="A|A-B|hold", help="how long a generation takes (default: 8-15); hold: until told to end")
+    add("--seconds", metavar="A|A-B|hold", help="how long a generation takes (default: 8-15); hold: until you end it")
     add("--fail-rate", type=float, metavar="SHARE", help="share of the videos that fail, 0 to 1 (default: 0)")
     add("--references", choices=("lenient", "required", "off"), help="what becomes of references (default: lenient)")
     add("--url-ttl", type=float, metavar="SECONDS", help="how long a result's URL works (default: 86400)")
@@ -63,39 +61,14 @@ def build_parser() -> argparse.ArgumentParser:
     add("--no-ranges", dest="ranges", action="store_const", const=False, help="ignore Range")
     add("--pad-bytes", type=int, metavar="BYTES", help="append so many bytes to every video (default: 0)")
     add("--max-requests-per-second", type=float, metavar="N", help="answer 429 beyond that (default: no limit)")
-    add(
-        "--dialect",
-        metavar="NAME,…",
-        help="answer as sibling endpoints do; several, with commas between them, see below",
-    )
-    add("--price-per-second", type=float, metavar="AMOUNT", help="completed videos say an amount of so much a second")
+    add("--dialect", metavar="NAME,…", help="answer as sibling endpoints do, see below; several with commas")
+    add("--price-per-second", type=float, metavar="AMOUNT", help="completed videos say an amount of so much per second")
     add("--files-url", metavar="URL", help="where result URLs point (default: the host that was asked)")
-    add(
-        "--fault",
-        action="append",
-        default=[],
-        metavar="ON:KIND[:NAME=VALUE,…]",
-        help="set a fault, repeatable; or JSON",
-    )
+    add("--fault", action="append", default=[], metavar="ON:KIND[:NAME=VALUE,…]", help="set a fault; or JSON")
     add("--seed", type=int, help="make times and failures repeatable")
     add("--ready-file", type=Path, metavar="PATH", help="write JSON with URLs, key, port and pid there once listening")
     add("--quiet", action="store_true", help="no line per request")
     return parser
-
-
-_SETTINGS = (
-    "seconds",
-    "fail_rate",
-    "references",
-    "url_ttl",
-    "expired_status",
-    "ranges",
-    "pad_bytes",
-    "max_requests_per_second",
-    "dialect",
-    "price_per_second",
-    "files_url",
-)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -107,7 +80,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = build_parser()
     arguments = parser.parse_args(argv)
     try:
-        given = {name: getattr(arguments, name) for name in _SETTINGS}
+        given = {name: getattr(arguments, name) for name in CHECKS}
         settings = Settings().changed({name: value for name, value in given.items() if value is not None})
         faults = [parse_fault(text) for text in arguments.fault]
         for fault in faults:
@@ -163,7 +136,7 @@ def banner(server: Server, key: str, host: str) -> str:
     if not is_loopback(host):
         lines += [
             "",
-            f"Warning: {host} is not loopback. Whoever reaches this port controls the emulator, without a key.",
+            f"Warning: {host} is not loopback. Every client of this port controls the emulator, without a key.",
         ]
     return "\n".join(lines)
 
@@ -172,7 +145,7 @@ def _write_ready(path: Path, server: Server, key: str) -> None:
     ready: dict[str, Any] = {"base_url": server.base_url, "url": server.url, "key": key}
     ready |= {"pid": os.getpid(), "port": server.port}
     partial = path.with_name(f".{path.name}.{os.getpid()}")
-    # Whoever waits for the file must not find half of it.
+    # A process that waits for the file must not find half of it.
     partial.write_text(json.dumps(ready))
     partial.replace(path)
 

@@ -1,4 +1,4 @@
-"""What to send, as data, and the one function that sends it. A fault edits an answer; it never writes to a socket."""
+"""What to send, as data, and the one function that sends it. Faults edit answers, and never write to a socket."""
 
 from __future__ import annotations
 
@@ -17,18 +17,12 @@ CHUNK = 256 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Body:
-    """Bytes to send: a head, one byte over and over, a tail. So it may be larger than memory.
+    """Bytes to send: a head, one byte over and over, a tail. So it may be larger than memory."""
 
-    :param head: the first bytes.
-    :param count: how many zeros (or ``fill``) follow.
-    :param tail: the last bytes.
-    :param fill: the byte to fill with.
-    """
-
-    head: bytes = b""
-    count: int = 0
-    tail: bytes = b""
-    fill: bytes = b"\0"
+    head: bytes = b""  # the first bytes
+    count: int = 0  # how many zeros (or ``fill``) follow
+    tail: bytes = b""  # the last bytes
+    fill: bytes = b"\0"  # the byte to fill with
 
     @property
     def size(self) -> int:
@@ -58,30 +52,20 @@ def _split(data: bytes) -> Iterator[bytes]:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """An HTTP answer.
+    """An HTTP answer."""
 
-    :param status: HTTP status.
-    :param body: its bytes.
-    :param content_type: ``Content-Type``; empty for none.
-    :param headers: further headers.
-    :param payload: the JSON object in the body, for faults that change it.
-    :param length: ``Content-Length``: ``exact``, another number, or None for a chunked body without one.
-    :param cut: close the connection after that many bytes of the body; None sends it whole and keeps it.
-    :param bytes_per_second: drip the body at that rate; None sends as fast as it goes.
-    :param ending: ``close`` or ``reset`` closes the connection without any answer at all.
-    :param whole: the answer to the same request had it carried no ``Range``.
-    """
-
-    status: int = 200
-    body: Body = field(default_factory=Body)
-    content_type: str = ""
-    headers: Mapping[str, str] = field(default_factory=dict)
-    payload: Any = None
+    status: int = 200  # HTTP status
+    body: Body = field(default_factory=Body)  # its bytes
+    content_type: str = ""  # ``Content-Type``; empty for none
+    headers: Mapping[str, str] = field(default_factory=dict)  # further headers
+    payload: Any = None  # the JSON object in the body, for faults that change it
+    # ``Content-Length``: ``exact``, another number, or None for a chunked body without one
     length: int | Literal["exact"] | None = "exact"
-    cut: int | None = None
-    bytes_per_second: float | None = None
+    cut: int | None = None  # close the connection after that many bytes of the body; None sends it whole and keeps it
+    bytes_per_second: float | None = None  # drip the body at that rate; None sends as fast as it goes
+    # ``close`` or ``reset`` closes the connection without any answer at all
     ending: Literal["send", "close", "reset"] = "send"
-    whole: Answer | None = None
+    whole: Answer | None = None  # the answer to the same request had it carried no ``Range``
 
 
 def json_answer(payload: object, status: int = 200, headers: Mapping[str, str] | None = None) -> Answer:
@@ -97,16 +81,11 @@ def error_answer(status: int, message: str, code: str, **more: object) -> Answer
 
 @dataclass(slots=True)
 class Sent:
-    """What went out.
+    """What went out."""
 
-    :param response: what aiohttp's handler has to return.
-    :param body_bytes: how much of the body was written.
-    :param whole: whether it was all of the answer.
-    """
-
-    response: web.StreamResponse
-    body_bytes: int = 0
-    whole: bool = True
+    response: web.StreamResponse  # what aiohttp's handler has to return
+    body_bytes: int = 0  # how much of the body was written
+    whole: bool = True  # whether it was all of the answer
 
 
 async def send(request: web.Request, answer: Answer) -> Sent:
@@ -162,7 +141,7 @@ def _head(answer: Answer) -> web.StreamResponse:
 
 def _pieces(answer: Answer, limit: int) -> Iterator[bytes]:
     """Yield the body up to the limit, in pieces small enough for the rate."""
-    # A drip is felt, and stops soon when the client leaves, at ten pieces a second.
+    # A drip is felt, and stops soon when the client leaves, at ten pieces per second.
     step = max(1, int((answer.bytes_per_second or CHUNK * 10) / 10))
     left = limit
     for chunk in answer.body.chunks():

@@ -1,4 +1,4 @@
-"""The control API: look inside, set faults, end orders, wait for events. No key; it is for loopback."""
+"""The control API: state, settings, faults, orders, events. Decides who may use it: without a key, on loopback."""
 
 from __future__ import annotations
 
@@ -18,8 +18,7 @@ from airflow_provider_starvideos.emulator.service import Service
 from airflow_provider_starvideos.emulator.settings import SettingsError
 
 ROOT = "/_control"
-LONGEST_WAIT = 600.0
-"""Longest long poll, seconds."""
+LONGEST_WAIT_SECONDS = 600.0
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -32,7 +31,7 @@ class Control:
     """The control API's endpoints.
 
     :param service: what they control.
-    :param only_loopback: refuse requests to any other host name, lest a website reach in by rebinding its own.
+    :param only_loopback: refuse requests to any other host name. A website could bind its name to loopback.
     """
 
     def __init__(self, service: Service, *, only_loopback: bool) -> None:
@@ -42,94 +41,71 @@ class Control:
     def routes(self) -> list[web.RouteDef]:
         """Return the routes."""
         return [
-            web.get(f"{ROOT}/state", self._guarded(self.state)),
-            web.get(f"{ROOT}/orders", self._guarded(self.orders)),
-            web.get(f"{ROOT}/orders/{{video_id}}", self._guarded(self.order)),
-            web.post(f"{ROOT}/orders/{{video_id}}", self._guarded(self.finish)),
-            web.get(f"{ROOT}/settings", self._guarded(self.settings)),
-            web.patch(f"{ROOT}/settings", self._guarded(self.change)),
-            web.get(f"{ROOT}/faults", self._guarded(self.faults)),
-            web.post(f"{ROOT}/faults", self._guarded(self.add_fault)),
-            web.delete(f"{ROOT}/faults", self._guarded(self.remove_faults)),
-            web.delete(f"{ROOT}/faults/{{fault_id}}", self._guarded(self.remove_faults)),
-            web.get(f"{ROOT}/kinds", self._guarded(self.kinds)),
-            web.get(f"{ROOT}/journal", self._guarded(self.journal)),
-            web.post(f"{ROOT}/reset", self._guarded(self.reset)),
+            web.get(f"{ROOT}/state", self._guarded(self._state)),
+            web.get(f"{ROOT}/orders", self._guarded(self._orders)),
+            web.post(f"{ROOT}/orders/{{video_id}}", self._guarded(self._finish)),
+            web.patch(f"{ROOT}/settings", self._guarded(self._change)),
+            web.post(f"{ROOT}/faults", self._guarded(self._add_fault)),
+            web.delete(f"{ROOT}/faults", self._guarded(self._remove_faults)),
+            web.delete(f"{ROOT}/faults/{{fault_id}}", self._guarded(self._remove_faults)),
+            web.get(f"{ROOT}/kinds", self._guarded(self._kinds)),
+            web.get(f"{ROOT}/journal", self._guarded(self._journal)),
+            web.post(f"{ROOT}/reset", self._guarded(self._reset)),
         ]
 
-    async def state(self, request: web.Request) -> web.Response:
-        """Show settings, faults and counters."""
+    async def _state(self, request: web.Request) -> web.Response:
         return web.json_response(self._service.state())
 
-    async def orders(self, request: web.Request) -> web.Response:
-        """List orders, narrowed down to equal fields; ``contains``: a part of prompt or id; ``limit``: the newest."""
+    async def _orders(self, request: web.Request) -> web.Response:
+        """List the orders with equal fields. ``contains``: a part of prompt or id. ``limit``: only the newest."""
         match: dict[str, Any] = dict(request.query)
         limit = match.pop("limit", None)
         if limit is not None and not (limit.isdecimal() and int(limit) > 0):
             raise ControlError(f"limit must be a positive integer (got {limit!r})")
         return web.json_response(self._service.snapshots(limit and int(limit), **match))
 
-    async def order(self, request: web.Request) -> web.Response:
-        """Show one order."""
-        found = self._service.snapshots(id=request.match_info["video_id"])
-        if not found:
-            raise _no(request.match_info["video_id"])
-        return web.json_response(found[0])
-
-    async def finish(self, request: web.Request) -> web.Response:
-        """Put an order into a status."""
+    async def _finish(self, request: web.Request) -> web.Response:
         video_id = request.match_info["video_id"]
         body = await _object(request)
         finish(self._service, video_id, body.get("status"), body.get("error"))
         return web.json_response(self._service.snapshots(id=video_id)[0])
 
-    async def settings(self, request: web.Request) -> web.Response:
-        """Show the settings."""
-        return web.json_response(self._service.settings.public())
-
-    async def change(self, request: web.Request) -> web.Response:
-        """Change some settings."""
+    async def _change(self, request: web.Request) -> web.Response:
         self._service.settings = self._service.settings.changed(await _object(request))
         return web.json_response(self._service.settings.public())
 
-    async def faults(self, request: web.Request) -> web.Response:
-        """List the faults, spent ones too."""
-        return web.json_response(self._service.faults.all())
-
-    async def add_fault(self, request: web.Request) -> web.Response:
-        """Set a fault."""
+    async def _add_fault(self, request: web.Request) -> web.Response:
         return web.json_response({"fault_id": self._service.faults.add(await _object(request))}, status=201)
 
-    async def remove_faults(self, request: web.Request) -> web.Response:
+    async def _remove_faults(self, request: web.Request) -> web.Response:
         """Remove one fault or all; ``?release=answer`` answers the requests that hang on it."""
         fault_id = request.match_info.get("fault_id")
         removed = self._service.faults.remove(fault_id, request.query.get("release"))
         if fault_id is not None and not removed:
-            raise _no(fault_id)
+            text = json.dumps({"error": f"there is no {fault_id}"})
+            raise web.HTTPNotFound(text=text, content_type="application/json")
         return web.json_response({"removed": removed})
 
-    async def kinds(self, request: web.Request) -> web.Response:
-        """List the kinds of faults."""
+    async def _kinds(self, request: web.Request) -> web.Response:
         rows = {
             name: {"about": kind.about, "on": kind.on, "params": list(kind.params), "needs_answer": kind.needs_answer}
             for name, kind in KINDS.items()
         }
         return web.json_response(rows)
 
-    async def journal(self, request: web.Request) -> web.Response:
+    async def _journal(self, request: web.Request) -> web.Response:
         """List journal entries after ``since``, waiting up to ``wait`` seconds for the first of them."""
         match: dict[str, Any] = dict(request.query)
         try:
             since, wait = int(match.pop("since", 0)), float(match.pop("wait", 0))
         except ValueError:
             raise ControlError("since must be an integer, and wait a number of seconds") from None
-        if not 0 <= wait <= LONGEST_WAIT:
-            raise ControlError(f"wait must be from 0 to {LONGEST_WAIT:g} seconds (got {wait:g})")
+        if not 0 <= wait <= LONGEST_WAIT_SECONDS:
+            raise ControlError(f"wait must be from 0 to {LONGEST_WAIT_SECONDS:g} seconds (got {wait:g})")
         wanted = Wanted(since, match.pop("event", None), match)
         return web.json_response(await self._service.journal.wait(wanted, wait))
 
-    async def reset(self, request: web.Request) -> web.Response:
-        """Forget orders, faults, counters and the journal."""
+    async def _reset(self, request: web.Request) -> web.Response:
         self._service.reset()
         return web.json_response({})
 
@@ -152,7 +128,7 @@ class Control:
 
 
 def is_loopback(host: str) -> bool:
-    """Say whether a host is this machine as seen from itself.
+    """Return whether a host is this machine as seen from itself.
 
     :param host: an address or a name.
     """
@@ -187,10 +163,6 @@ def finish(service: Service, video_id: str, status: object, error: object = None
     if not (error is None or (isinstance(error, str) and status == "failed")):
         raise ControlError("error must be a string, and comes with the status failed only")
     service.orders.force(order, str(status), error)
-
-
-def _no(name: str) -> web.HTTPNotFound:
-    return web.HTTPNotFound(text=json.dumps({"error": f"there is no {name}"}), content_type="application/json")
 
 
 async def _object(request: web.Request) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Other ways of saying the same: how sibling endpoints of the vendor's server, and platforms like it, answer."""
+"""How sibling endpoints of the vendor's server, and platforms like it, answer. Each difference is a dialect."""
 
 from __future__ import annotations
 
@@ -15,15 +15,11 @@ Payload = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Dialect:
-    """One difference. Several can be combined; they are applied in the order of ``DIALECTS``.
+    """One difference. Several can be combined. They are applied in the order of ``DIALECTS``."""
 
-    :param about: what it does, for people.
-    :param video: changes the object of a video; None: videos stay as they are.
-    :param error: changes an error, given as (status, message, code), into a status and a body; None: errors stay.
-    """
-
-    about: str
-    video: Callable[[Payload], Any] | None = None
+    about: str  # what it does, for people
+    video: Callable[[Payload], Any] | None = None  # changes the object of a video; None: videos stay as they are
+    # changes an error, given as (status, message, code), into a status and a body; None: errors stay
     error: Callable[[int, str, str], tuple[int, Any]] | None = None
 
 

@@ -1,18 +1,18 @@
-"""Text and backdrops. Whatever draws text, in any script, without failing, lives here."""
+"""Text and backgrounds. Decides how any text, in any script, is drawn without failing."""
 
 from __future__ import annotations
 
-import colorsys
 import hashlib
+import os
 import unicodedata
 from functools import lru_cache
 from pathlib import Path
 from typing import cast
 
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageColor, ImageDraw, ImageFont, ImageOps
 
 Font = ImageFont.FreeTypeFont
-Colour = tuple[int, int, int]
+Size = tuple[int, int]  # width and height, pixels
 
 FONT_FOLDERS = (
     "/usr/share/fonts",
@@ -21,20 +21,15 @@ FONT_FOLDERS = (
     "/Library/Fonts",
     "C:/Windows/Fonts",
 )
-# Beginnings of file names, best first. Pillow's own font has Latin only.
+# Beginnings of file names, best first. Pillow's own font has Latin letters only.
 FONTS = ("notosanscjk", "notosanssc", "sourcehansans", "wqy", "droidsansfallback", "pingfang", "msyh", "arial unicode")
 
 
 @lru_cache(maxsize=1)
 def _wide_font() -> str | None:
     """Return the system's font that draws the most scripts, or None."""
-    found: dict[str, str] = {}
-    for folder in FONT_FOLDERS:
-        try:
-            paths = sorted(Path(folder).expanduser().rglob("*.[to]t[fc]"))
-        except (OSError, RuntimeError):
-            continue
-        found |= {path.name.lower(): str(path) for path in paths}
+    folders = [Path(os.path.expanduser(folder)) for folder in FONT_FOLDERS]  # noqa: PTH111  Path's raises without a home
+    found = {path.name.lower(): str(path) for folder in folders for path in sorted(folder.rglob("*.[to]t[fc]"))}
     return next((found[name] for start in FONTS for name in found if name.startswith(start)), None)
 
 
@@ -67,7 +62,7 @@ def _lines(text: str, font: Font, width: int, most: int) -> list[str]:
 
 
 def text_block(text: str, width: int, *, size: int, lines: int = 8) -> Image.Image:
-    """Return a text as a picture with a dark, see-through ground.
+    """Return a text as a picture with a dark, transparent background.
 
     :param text: what to write.
     :param width: the picture's width, pixels.
@@ -83,29 +78,18 @@ def text_block(text: str, width: int, *, size: int, lines: int = 8) -> Image.Ima
     return block
 
 
-def palette(seed: str) -> tuple[Colour, Colour, Colour]:
-    """Return two colours for a backdrop and one to stand out, always the same for a seed."""
-    hue = hashlib.sha256(seed.encode("utf-8", "replace")).digest()[0] / 255
-    return _colour(hue, 0.55, 0.30), _colour(hue + 0.12, 0.65, 0.62), _colour(hue + 0.5, 0.75, 0.95)
+def background(seed: str, size: Size) -> Image.Image:
+    """Return a picture that fades from one colour to another. The same seed always gives the same colours."""
+    hue = round(hashlib.sha256(seed.encode("utf-8", "replace")).digest()[0] / 256 * 360)
+    low, high = (
+        ImageColor.getrgb(f"hsv({(hue + turn) % 360}, 60%, {value}%)")[:3] for turn, value in ((0, 30), (43, 62))
+    )
+    return ImageOps.colorize(Image.linear_gradient("L"), low, high).resize(size)
 
 
-def _colour(hue: float, saturation: float, value: float) -> Colour:
-    red, green, blue = colorsys.hsv_to_rgb(hue % 1, saturation, value)
-    return round(red * 255), round(green * 255), round(blue * 255)
-
-
-def gradient(size: tuple[int, int], top: Colour, bottom: Colour) -> Image.Image:
-    """Return a picture that fades from one colour to another."""
-    strip = Image.new("RGB", (1, 2))
-    strip.putpixel((0, 0), top)
-    strip.putpixel((0, 1), bottom)
-    return strip.resize(size, Image.Resampling.BILINEAR)
-
-
-def placeholder(label: str, size: tuple[int, int]) -> Image.Image:
-    """Return what stands for a picture that isn't there: its name."""
-    low, high, _ = palette(label)
-    image = gradient(size, low, high)
+def placeholder(label: str, size: Size) -> Image.Image:
+    """Return what replaces a picture that can't be read: its name."""
+    image = background(label, size)
     block = text_block(label, size[0], size=max(10, size[0] // 14), lines=3)
     image.paste(block, (0, (size[1] - block.height) // 2), block)
     return image

@@ -1,14 +1,15 @@
-"""What can go wrong, as one table: each kind with its parameters and how it edits the right answer."""
+"""What can go wrong, as one table: each kind of fault with its parameters and how it edits the right answer."""
 
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from email.utils import formatdate
 from typing import Any, Literal
 
-from airflow_provider_starvideos.emulator import fault_edits as edits
-from airflow_provider_starvideos.emulator.fault_edits import Edit
+from airflow_provider_starvideos.emulator.answers import Answer, Body, json_answer
 from airflow_provider_starvideos.emulator.settings import CheckError, boolean, integer, number, one_of
 
 ON = ("create", "query", "download")
@@ -16,27 +17,33 @@ API = ("create", "query")
 DOWNLOAD = ("download",)
 
 _REQUIRED = object()
-_PAGE = b"<!DOCTYPE html><html><head><title>%s</title></head><body><h1>%s</h1><hr>nginx</body></html>"
+
+Params = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """What a fault may know of the request that it spoils."""
+
+    url: str  # the request's URL with its query, for a redirect onto itself
+    revoke: Callable[[], None]  # makes the URL of this download expire now
+
+
+Edit = Callable[[Answer, Params, Scene], Answer]
 
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """A kind of fault.
+    """A kind of fault."""
 
-    :param about: what it does, for people.
-    :param edit: turns the right answer into the wrong one; None for one that only waits.
-    :param params: its own parameters: name to (default, check).
-    :param on: the requests that it can spoil.
-    :param needs_answer: it changes the right answer, so the request is handled (a create: accepted and billed) first.
-    :param waits: it waits before anything is sent.
-    """
-
-    about: str
-    edit: Edit | None = None
+    about: str  # what it does, for people
+    edit: Edit | None = None  # turns the right answer into the wrong one; None for one that only waits
+    # its own parameters: name to (default, check)
     params: Mapping[str, tuple[object, Callable[[object], object]]] = field(default_factory=dict)
-    on: tuple[str, ...] = ON
+    on: tuple[str, ...] = ON  # the requests that it can spoil
+    # it changes the right answer, so the request is handled (a create: accepted and billed) first
     needs_answer: bool = False
-    waits: Literal["delay", "hang"] | None = None
+    waits: Literal["delay", "hang"] | None = None  # it waits before anything is sent
 
     def read(self, given: Mapping[str, object]) -> dict[str, Any]:
         """Check this kind's parameters and fill in those that are missing.
@@ -90,107 +97,191 @@ def _at(value: object) -> int | float:
     return value
 
 
+# Edits of answers.
+
+
+def _with_status(_: Answer, params: Params, scene: Scene) -> Answer:
+    body = params["body"]
+    headers = dict(params["headers"])
+    retry_after = params["retry_after"]
+    if params["retry_after_date"] is not None:
+        retry_after = formatdate(time.time() + params["retry_after_date"], usegmt=True)
+    if retry_after is not None:
+        headers["Retry-After"] = retry_after
+    if body is None:
+        message = f"fault injected: {params['status']}"
+        body = {"error": {"message": message, "code": f"emulated_{params['status']}"}}
+    if isinstance(body, str):
+        content_type = headers.pop("Content-Type", "text/html" if body.lstrip().startswith("<") else "text/plain")
+        return Answer(params["status"], Body(body.encode()), content_type, headers)
+    return json_answer(body, params["status"], headers)
+
+
+def _cut(answer: Answer, params: Params, scene: Scene) -> Answer:
+    at = params["at"]
+    return replace(answer, cut=int(answer.body.size * at) if at < 1 else min(int(at), answer.body.size))
+
+
+def _expire_midway(answer: Answer, params: Params, scene: Scene) -> Answer:
+    scene.revoke()
+    return _cut(answer, params, scene)
+
+
+def _huge(answer: Answer, params: Params, scene: Scene) -> Answer:
+    head, tail = b'{"error": "', b'"}'
+    body = Body(head, max(0, params["bytes"] - len(head) - len(tail)), tail, b"x")
+    return Answer(params["status"], body, "application/json", length=None if params["chunked"] else "exact")
+
+
+def _redirect(_: Answer, params: Params, scene: Scene) -> Answer:
+    location = scene.url if params["location"] == "loop" else params["location"]
+    return Answer(params["status"], Body(b""), headers={"Location": location})
+
+
+def _changed(**fields: Callable[[Answer, Params], Any]) -> Edit:
+    """Return an edit of some fields of the answer."""
+    return lambda answer, params, _: replace(answer, **{name: value(answer, params) for name, value in fields.items()})
+
+
+def _payload(change: Callable[[dict[str, Any], Params], Any]) -> Edit:
+    """Return an edit of the JSON object in the body."""
+    return lambda answer, params, _: json_answer(change(dict(answer.payload), params), answer.status)
+
+
+def _body(data: bytes, content_type: str | None = None) -> Edit:
+    """Return an edit that puts another body in; without a type, under the type of the right one."""
+
+    def edit(answer: Answer, params: Params, scene: Scene) -> Answer:
+        kind = content_type if content_type is not None else answer.content_type or "application/json"
+        return Answer(answer.status, Body(data), kind)
+
+    return edit
+
+
 _STATUS = integer(200, 599)
 _AT = {"at": (0.5, _at)}
 _SECONDS = number(0, 3600, " seconds")
-
-
-def _status_kind(about: str, status: object, body: object = None, retry_after: object = None) -> Kind:
-    return Kind(
-        about,
-        edits.status,
-        {
-            "status": (status, _STATUS),
-            "body": (body, _anything),
-            "headers": ({}, _headers),
-            "retry_after": (retry_after, _retry_after),
-            "retry_after_date": (None, number(-86_400, 86_400, " seconds from now", optional=True)),
-        },
-    )
-
-
+_PAGE = "<!DOCTYPE html><html><head><title>{0}</title></head><body><h1>{0}</h1><hr>nginx</body></html>"
 _LIMITED = {"error": {"message": "Too many requests.", "code": "rate_limit_exceeded"}}
 _BROKEN = {"error": {"message": "Internal server error.", "code": "internal_error"}}
-_GATEWAY = (_PAGE % (b"502 Bad Gateway", b"502 Bad Gateway")).decode()
-_LOGIN = _PAGE % (b"Welcome", b"Please sign in")
+
+
+def _status(about: str, status: object, body: object = None, retry_after: object = None) -> Kind:
+    params = {
+        "status": (status, _STATUS),
+        "body": (body, _anything),
+        "headers": ({}, _headers),
+        "retry_after": (retry_after, _retry_after),
+        "retry_after_date": (None, number(-86_400, 86_400, " seconds from now", optional=True)),
+    }
+    return Kind(about, _with_status, params)
+
+
+def _right(
+    about: str,
+    edit: Edit,
+    on: tuple[str, ...] = ON,
+    params: Mapping[str, tuple[object, Callable[[object], object]]] | None = None,
+) -> Kind:
+    """Return a kind that changes the right answer."""
+    return Kind(about, edit, params or {}, on, needs_answer=True)
+
 
 KINDS: dict[str, Kind] = {
-    "status": _status_kind("answers with a status, and a body (JSON or text) and headers", _REQUIRED),
-    "rate_limit": _status_kind("429, with Retry-After", 429, _LIMITED, "1"),
-    "server_error": _status_kind("500, with a JSON body", 500, _BROKEN),
-    "bad_gateway_html": _status_kind("502, with a proxy's HTML page", 502, _GATEWAY),
-    "reset": Kind("TCP reset instead of an answer", edits.reset),
-    "close": Kind("closes the connection without an answer", edits.close),
-    "close_after": Kind("answers right, then closes the connection unannounced", edits.close_after, needs_answer=True),
-    "half_body": Kind("announces the right length, sends a part, closes", edits.cut, _AT, needs_answer=True),
+    "status": _status("answers with a status, and a body (JSON or text) and headers", _REQUIRED),
+    "rate_limit": _status("429, with Retry-After", 429, _LIMITED, "1"),
+    "server_error": _status("500, with a JSON body", 500, _BROKEN),
+    "bad_gateway_html": _status("502, with a proxy's HTML page", 502, _PAGE.format("502 Bad Gateway")),
+    "reset": Kind("TCP reset instead of an answer", _changed(ending=lambda answer, params: "reset")),
+    "close": Kind("closes the connection without an answer", _changed(ending=lambda answer, params: "close")),
+    "close_after": _right(
+        "answers right, then closes the connection unannounced", _changed(cut=lambda answer, params: answer.body.size)
+    ),
+    "half_body": _right("announces the right length, sends a part, closes", _cut, params=_AT),
     "hang": Kind(
         "no answer until the client leaves or the fault is removed; then drops it, or answers",
         params={"release": ("drop", one_of("drop", "answer"))},
         waits="hang",
     ),
     "delay": Kind("waits, then goes on", params={"seconds": (_REQUIRED, _SECONDS)}, waits="delay"),
-    "slow": Kind(
+    "slow": _right(
         "drips the right answer",
-        edits.slow,
-        {"bytes_per_second": (_REQUIRED, number(0.1, 1e9))},
-        needs_answer=True,
+        _changed(bytes_per_second=lambda answer, params: params["bytes_per_second"]),
+        params={"bytes_per_second": (_REQUIRED, number(0.1, 1e9))},
     ),
-    "empty": Kind("an empty body", edits.replaced("", b"")),
-    "html": Kind("200 with an HTML page", edits.replaced("text/html", _LOGIN)),
+    "empty": Kind("an empty body", _body(b"", "")),
+    "html": Kind("200 with an HTML page", _body(_PAGE.format("Please sign in").encode(), "text/html")),
     "redirect": Kind(
         "sends the client elsewhere; location=loop: back to the same URL",
-        edits.redirect,
+        _redirect,
         {"location": (_REQUIRED, _text), "status": (302, integer(300, 399))},
     ),
-    "garbage": Kind("bytes that are neither JSON nor video", edits.garbage),
-    "wrong_type": Kind("JSON, but no object", edits.wrong_type, {"body": ([1, 2, 3], _anything)}, API),
-    "no_id": Kind("the right object without its id", edits.payload(edits.no_id), on=API, needs_answer=True),
-    "envelope": Kind(
-        'the right object inside {"code": 200, "message": …, "data": …}',
-        edits.payload(edits.envelope),
-        {"code": (200, _anything)},
+    "garbage": Kind("bytes that are neither JSON nor video", _body(b'\x00\xff{"id": nonsense')),
+    "wrong_type": Kind(
+        "JSON, but no object",
+        lambda answer, params, _: json_answer(params["body"], answer.status),
+        {"body": ([1, 2, 3], _anything)},
         API,
-        needs_answer=True,
+    ),
+    "no_id": _right(
+        "the right object without its id",
+        _payload(lambda payload, _: {name: value for name, value in payload.items() if name != "id"}),
+        API,
+    ),
+    "envelope": _right(
+        'the right object inside {"code": 200, "message": …, "data": …}',
+        _payload(lambda payload, params: {"code": params["code"], "message": "success", "data": payload}),
+        API,
+        {"code": (200, _anything)},
     ),
     "error_200": Kind(
         "200 with an error's code and message",
-        edits.error_200,
+        lambda _, params, __: json_answer({"code": params["code"], "message": params["message"], "data": None}),
         {"code": (401, _anything), "message": ("Invalid API key.", _text)},
         API,
     ),
-    "unknown_status": Kind(
-        "a status nobody documented",
-        edits.payload(edits.unknown_status),
-        {"status": ("paused", _text)},
+    "unknown_status": _right(
+        "a status that isn't documented",
+        _payload(lambda payload, params: payload | {"status": params["status"]}),
         API,
-        needs_answer=True,
+        {"status": ("paused", _text)},
     ),
-    "unknown_fields": Kind("further fields", edits.payload(edits.unknown_fields), on=API, needs_answer=True),
+    "unknown_fields": _right(
+        "further fields",
+        _payload(
+            lambda payload, _: payload | {"progress": 42, "metadata": {"region": "moon", "tags": [1, None]}, "": []}
+        ),
+        API,
+    ),
     "huge": Kind(
         "streams a huge JSON body",
-        edits.huge,
+        _huge,
         {"bytes": (100_000_000, integer(0, 1 << 40)), "status": (200, _STATUS), "chunked": (True, boolean)},
         API,
     ),
-    "truncate": Kind("announces the right length, cuts the file short, closes", edits.cut, _AT, DOWNLOAD, True),
-    "expire_midway": Kind("cuts the file short, and its URL has expired", edits.expire_midway, _AT, DOWNLOAD, True),
-    "wrong_length": Kind(
+    "truncate": _right("announces the right length, cuts the file short, closes", _cut, DOWNLOAD, _AT),
+    "expire_midway": _right("cuts the file short, and its URL has expired", _expire_midway, DOWNLOAD, _AT),
+    "wrong_length": _right(
         "announces delta bytes too many (then closes) or too few",
-        edits.wrong_length,
-        {"delta": (-1000, integer(-(1 << 40), 1 << 40))},
+        _changed(length=lambda answer, params: max(0, answer.body.size + params["delta"])),
         DOWNLOAD,
-        needs_answer=True,
+        {"delta": (-1000, integer(-(1 << 40), 1 << 40))},
     ),
-    "chunked": Kind("no Content-Length", edits.chunked, on=DOWNLOAD, needs_answer=True),
-    "ignore_range": Kind("the whole file whatever Range says", edits.ignore_range, on=DOWNLOAD, needs_answer=True),
-    "content_type": Kind(
-        "another Content-Type", edits.content_type, {"value": ("text/plain", _text)}, DOWNLOAD, needs_answer=True
+    "chunked": _right("no Content-Length", _changed(length=lambda answer, params: None), DOWNLOAD),
+    "ignore_range": _right(
+        "the whole file whatever Range says", lambda answer, params, _: answer.whole or answer, DOWNLOAD
+    ),
+    "content_type": _right(
+        "another Content-Type",
+        _changed(content_type=lambda answer, params: params["value"]),
+        DOWNLOAD,
+        {"value": ("text/plain", _text)},
     ),
 }
 
 
 def describe() -> str:
-    """Return the table as text, a line a kind."""
+    """Return the table as text, a line per kind."""
     lines = []
     for name, kind in KINDS.items():
         params = ", ".join(n if d is _REQUIRED else f"{n}={json.dumps(d)[:40]}" for n, (d, _) in kind.params.items())

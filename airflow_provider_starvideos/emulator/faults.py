@@ -1,4 +1,4 @@
-"""The faults that are set, and which of them spoils a request. What each kind does is in ``fault_kinds``."""
+"""The faults that are set. Decides which of them spoils a request; what each kind does is in ``fault_kinds``."""
 
 from __future__ import annotations
 
@@ -16,33 +16,22 @@ from airflow_provider_starvideos.emulator.settings import CheckError, integer, n
 
 
 class FaultError(ValueError):
-    """A fault makes no sense. The message says why."""
+    """A fault is invalid. The message says why."""
 
 
 @dataclass(slots=True)
 class Fault:
-    """A fault that is set.
+    """A fault that is set."""
 
-    :param id: what it is called.
-    :param on: ``create``, ``query`` or ``download``.
-    :param kind: a name in :data:`KINDS`.
-    :param params: the kind's own parameters.
-    :param when: for a create, ``before`` or ``after`` the order is accepted and billed.
-    :param times: how many more requests it spoils; None for all.
-    :param rate: how likely it spoils a request that it fits, 0 to 1.
-    :param match: only requests with this in their prompt or id.
-    :param skip: how many more fitting requests it lets through first.
-    """
-
-    id: str
-    on: str
-    kind: str
-    params: dict[str, Any]
-    when: str
-    times: int | None = None
-    rate: float = 1.0
-    match: str | None = None
-    skip: int = 0
+    id: str  # what it is called
+    on: str  # ``create``, ``query`` or ``download``
+    kind: str  # a name in :data:`KINDS`
+    params: dict[str, Any]  # the kind's own parameters
+    when: str  # for a create, ``before`` or ``after`` the order is accepted and billed
+    times: int | None = None  # how many more requests it spoils; None for all
+    rate: float = 1.0  # how likely it spoils a request that it fits, 0 to 1
+    match: str | None = None  # only requests with this in their prompt or id
+    skip: int = 0  # how many more fitting requests it lets through first
     applied: int = 0
     released: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -139,7 +128,7 @@ def parse_fault(text: str) -> dict[str, object]:
 class Faults:
     """All faults that are set, in order. Lives on the event loop; not thread-safe.
 
-    :param journal: told about every fault that is applied.
+    :param journal: gets an entry for every fault that is applied.
     :param random_source: draws for faults with a rate.
     """
 

@@ -1,8 +1,9 @@
-"""Results and sample inputs: everything that is fetched without an API key."""
+"""Results and sample inputs. Decides how everything is served that is fetched without an API key."""
 
 from __future__ import annotations
 
 import hashlib
+import re
 import struct
 from collections.abc import Awaitable, Mapping
 from dataclasses import replace
@@ -10,16 +11,15 @@ from email.utils import formatdate
 
 from aiohttp import hdrs, web
 
-from airflow_provider_starvideos.emulator import ranges
 from airflow_provider_starvideos.emulator.answers import Answer, Body, error_answer, send
 from airflow_provider_starvideos.emulator.libraries import MissingLibraryError
 from airflow_provider_starvideos.emulator.order import Order
 from airflow_provider_starvideos.emulator.service import Call, Service
 from airflow_provider_starvideos.emulator.validation import RATIOS
 
+RANGE = re.compile(r"bytes=(\d*)-(\d*)\s*", re.ASCII)
 SAMPLE = "{name:[a-z0-9-]+}"
-LONGEST_CLIP = 30
-"""Longest sample clip, seconds: long enough to be refused as a reference."""
+LONGEST_CLIP = 30  # seconds of a sample clip: long enough to be refused as a reference
 
 
 class Files:
@@ -34,14 +34,13 @@ class Files:
     def routes(self) -> list[web.RouteDef]:
         """Return the routes."""
         return [
-            web.get("/files/{video_id}.mp4", self.download),
-            web.get(f"/samples/{SAMPLE}.png", self.picture),
-            web.get(f"/samples/{SAMPLE}-{{seconds:[0-9]{{1,2}}}}s.mp4", self.clip),
-            web.get("/_control/orders/{video_id}/video", self.preview),
+            web.get("/files/{video_id}.mp4", self._download),
+            web.get(f"/samples/{SAMPLE}.png", self._picture),
+            web.get(f"/samples/{SAMPLE}-{{seconds:[0-9]{{1,2}}}}s.mp4", self._clip),
+            web.get("/_control/orders/{video_id}/video", self._preview),
         ]
 
-    async def download(self, request: web.Request) -> web.StreamResponse:
-        """Send a result."""
+    async def _download(self, request: web.Request) -> web.StreamResponse:
         video_id = request.match_info["video_id"]
         order = self._service.orders.get(video_id)
         if order is not None:
@@ -62,24 +61,22 @@ class Files:
         prompt = order.accepted.prompt if order else None
         return await self._service.serve(request, "download", respond, video_id=video_id, prompt=prompt)
 
-    async def preview(self, request: web.Request) -> web.StreamResponse:
+    async def _preview(self, request: web.Request) -> web.StreamResponse:
         """Send a result to the emulator's own page: no signature, no faults, no counting."""
         order = self._service.orders.get(request.match_info["video_id"])
         if order is None or order.status != "completed":
             raise web.HTTPNotFound
         return (await send(request, await self._video(order, request.headers, ranged=True))).response
 
-    async def picture(self, request: web.Request) -> web.StreamResponse:
-        """Send a sample picture."""
-        return await self._sample(request, "image/png", self._service.studio.sample_picture(request.match_info["name"]))
+    async def _picture(self, request: web.Request) -> web.StreamResponse:
+        return await self._sample(request, "image/png", self._service.studio.sample(request.match_info["name"]))
 
-    async def clip(self, request: web.Request) -> web.StreamResponse:
-        """Send a sample clip."""
+    async def _clip(self, request: web.Request) -> web.StreamResponse:
         name, seconds = request.match_info["name"], int(request.match_info["seconds"])
         ratio = request.query.get("ratio", "16:9")
         if ratio not in RATIOS or not 1 <= seconds <= LONGEST_CLIP:
             raise web.HTTPNotFound(text=f"A clip has 1 to {LONGEST_CLIP} seconds, and a ratio of {', '.join(RATIOS)}.")
-        return await self._sample(request, "video/mp4", self._service.studio.sample_clip(name, seconds, ratio))
+        return await self._sample(request, "video/mp4", self._service.studio.sample(name, seconds, ratio))
 
     async def _sample(self, request: web.Request, content_type: str, making: Awaitable[bytes]) -> web.StreamResponse:
         self._service.requests["sample"] += 1
@@ -112,8 +109,8 @@ class Files:
 def _ranged(whole: Answer, header: str | None) -> Answer:
     size = whole.body.size
     try:
-        span = ranges.parse(header, size)
-    except ranges.UnsatisfiableError:
+        span = read_range(header, size)
+    except UnsatisfiableError:
         return Answer(416, headers={"Content-Range": f"bytes */{size}"})
     if span is None:
         return whole
@@ -131,3 +128,31 @@ def free_box(size: int) -> bytes:
     if size < 1 << 32:
         return struct.pack(">I4s", size, b"free")
     return struct.pack(">I4sQ", 1, b"free", size)
+
+
+class UnsatisfiableError(Exception):
+    """A range lies outside the file."""
+
+
+def read_range(header: str | None, size: int) -> tuple[int, int] | None:
+    """Read a ``Range`` header.
+
+    :param header: its value, or None.
+    :param size: the file's size, bytes.
+    :returns: (start, stop), stop not included; None for the whole file. A header that makes no sense, or asks for
+        several ranges, is ignored, as the RFC allows.
+    :raises UnsatisfiableError: it lies outside the file.
+    """
+    found = RANGE.fullmatch(header or "")
+    if found is None or not any(found.groups()):
+        return None
+    first, last = found.groups()
+    if not first:
+        start, stop = max(0, size - int(last)), size
+    else:
+        start, stop = int(first), min(size, int(last) + 1 if last else size)
+        if last and int(last) < int(first):
+            return None
+    if start >= stop:
+        raise UnsatisfiableError
+    return start, stop

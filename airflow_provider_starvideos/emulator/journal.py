@@ -1,6 +1,6 @@
-"""What happened, in order, in bounded memory, for tests to wait on instead of sleeping.
+"""What happened, in order, for tests to wait for instead of sleeping.
 
-Every event has a ring of its own, so a flood of polls never pushes the few ``accepted`` entries out.
+Each event has a separate, bounded ring: many polls never push the few ``accepted`` entries out.
 """
 
 from __future__ import annotations
@@ -10,38 +10,33 @@ import heapq
 import json
 import time
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import Any
 
 Entry = dict[str, Any]
 
-RING = 20_000
-"""Entries kept of each event."""
+RING = 20_000  # entries kept of each event
 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """Which entries somebody asks for.
+    """Which entries are wanted."""
 
-    :param since: only entries with a greater ``seq``.
-    :param event: only this event; None for all.
-    :param match: fields that must be equal. ``contains`` is special: a part of the prompt or of the id.
-    """
-
-    since: int
-    event: str | None
-    match: Mapping[str, object]
+    since: int  # only entries with a greater ``seq``
+    event: str | None  # only this event; None for all
+    match: Mapping[str, object]  # fields that must be equal. ``contains`` is special: a part of the prompt or of the id
 
     def fits(self, entry: Entry) -> bool:
-        """Say whether an entry is one of those."""
+        """Return whether an entry is one of those."""
         if entry["seq"] <= self.since or (self.event is not None and entry["event"] != self.event):
             return False
         return all(matches(entry, name, value) for name, value in self.match.items())
 
 
 def matches(entry: Mapping[str, Any], name: str, value: object) -> bool:
-    """Say whether a field of an entry has a value. Values from a query string come as text, so ``"5"`` equals 5."""
+    """Return whether a field of an entry has a value. Values from a query string are text, so ``"5"`` equals 5."""
     if name == "contains":
         return any(str(value) in str(entry.get(field, "")) for field in ("prompt", "id"))
     found = entry.get(name)
@@ -49,7 +44,7 @@ def matches(entry: Mapping[str, Any], name: str, value: object) -> bool:
 
 
 class Journal:
-    """The entries, and who waits for the next of them. Lives on the event loop; not thread-safe.
+    """The entries, and the waits for the next of them. Lives on the event loop; not thread-safe.
 
     :param size: entries kept of each event.
     """
@@ -78,7 +73,7 @@ class Journal:
     def find(self, wanted: Wanted) -> list[Entry]:
         """Return the entries that fit, oldest first."""
         names = [wanted.event] if wanted.event is not None else list(self._rings)
-        newest = [_after(self._rings.get(name, deque()), wanted.since) for name in names]
+        newest = [_after(self._rings.get(name, ()), wanted.since) for name in names]
         return [entry for entry in heapq.merge(*newest, key=lambda entry: entry["seq"]) if wanted.fits(entry)]
 
     async def wait(self, wanted: Wanted, seconds: float) -> list[Entry]:
@@ -104,13 +99,6 @@ class Journal:
         self._rings.clear()
 
 
-def _after(ring: deque[Entry], since: int) -> list[Entry]:
-    """Return the entries after ``since``, looking from the newest end: readers ask for the last few."""
-
-    def newest_first() -> Iterator[Entry]:
-        for entry in reversed(ring):
-            if entry["seq"] <= since:
-                return
-            yield entry
-
-    return list(newest_first())[::-1]
+def _after(ring: Sequence[Entry] | deque[Entry], since: int) -> list[Entry]:
+    """Return the entries after ``since``, searched from the newest end: readers want the last few."""
+    return list(takewhile(lambda entry: entry["seq"] > since, reversed(ring)))[::-1]

@@ -1,4 +1,4 @@
-"""PyAV and Pillow: needed for videos only, and so imported only then."""
+"""PyAV and Pillow: they are needed for videos only, so they are imported only then."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Result URLs: signed, temporary, and revocable."""
+"""Result URLs: signed, temporary, and revocable. Decides which of them work."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Links:
         return f"{origin}{PATH.format(video_id=video_id)}?{urlencode(query)}"
 
     def check(self, video_id: str, query: Mapping[str, str]) -> Literal["good", "forged", "expired"]:
-        """Say whether a URL with this query may fetch a video."""
+        """Return whether a URL with this query may fetch a video."""
         expires, nonce = query.get("expires", ""), query.get("nonce", "")
         given = query.get("signature", "")
         wanted = self._sign(video_id, expires, nonce)

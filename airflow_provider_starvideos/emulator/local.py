@@ -1,4 +1,4 @@
-"""The emulator for tests and notebooks: a server on a thread of its own, and plain methods to steer it."""
+"""The emulator for tests and notebooks: a server on a separate thread, and methods to control it."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from collections.abc import Callable, Coroutine, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, Self, TypeVar, Unpack
+from typing import Any, Self, TypeVar
 
 from airflow_provider_starvideos.emulator.control import finish
 from airflow_provider_starvideos.emulator.journal import Entry, Wanted
 from airflow_provider_starvideos.emulator.order import OrderSnapshot
 from airflow_provider_starvideos.emulator.server import Server
 from airflow_provider_starvideos.emulator.service import DEFAULT_KEY, Service
-from airflow_provider_starvideos.emulator.settings import Settings, SettingsChanges
+from airflow_provider_starvideos.emulator.settings import Settings
 
 T = TypeVar("T")
 
@@ -35,8 +35,8 @@ class Billed:
 class Emulator:
     """A StarVideos server on loopback, running from the constructor until :meth:`close`.
 
-    Every method is thread-safe. They block for as long as the server takes, which is microseconds, but for
-    :meth:`wait_for`; in a coroutine use :meth:`async_wait_for`.
+    Every method is thread-safe, and returns within microseconds, except :meth:`wait_for`. In a coroutine use
+    :meth:`async_wait_for`.
 
     :param key: the API key that it accepts.
     :param port: port to listen on; 0 for a free one.
@@ -54,7 +54,7 @@ class Emulator:
         port: int = 0,
         host: str = "127.0.0.1",
         seed: int | None = None,
-        **settings: Unpack[SettingsChanges],
+        **settings: Any,
     ) -> None:
         self.key = key
         first_settings = Settings().changed(settings)
@@ -97,7 +97,7 @@ class Emulator:
         self.close()
 
     def close(self) -> None:
-        """Stop: drop every connection, end the thread, remove all files. A second call does nothing."""
+        """Stop: drop every connection and end the thread. A second call does nothing."""
         if self._thread.is_alive():
             self._loop.call_soon_threadsafe(self._stop.set)
             self._thread.join()
@@ -191,7 +191,7 @@ class Emulator:
         """
         return self._call(lambda service: service.faults.remove(fault_id, release))
 
-    def update(self, **settings: Unpack[SettingsChanges]) -> None:
+    def update(self, **settings: Any) -> None:
         """Change some settings, from now on.
 
         :param settings: see :class:`~airflow_provider_starvideos.emulator.settings.Settings`.

@@ -1,10 +1,10 @@
-"""Reading pictures and clips, writing MP4: all that touches PyAV and Pillow's codecs."""
+"""Reading pictures and clips, writing MP4. Decides how PyAV and Pillow's codecs are used."""
 
 from __future__ import annotations
 
 import io
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from fractions import Fraction
 from pathlib import Path
 
@@ -14,7 +14,8 @@ from PIL import Image, ImageOps
 from airflow_provider_starvideos.emulator.libraries import NotMediaError
 from airflow_provider_starvideos.emulator.order import FPS
 
-# Quick to make and small, for nobody looks at these for their beauty.
+Reader = Callable[[bytes], Image.Image]
+# Quick to make and small: quality isn't needed.
 _ENCODER = {"preset": "ultrafast", "crf": "28"}
 
 
@@ -50,38 +51,25 @@ def probe_clip(data: bytes) -> tuple[float, tuple[int, int]]:
 def _seconds(stream: av.VideoStream, container: av.container.InputContainer) -> float:
     if stream.duration is not None and stream.time_base is not None:
         return float(stream.duration * stream.time_base)
-    if container.duration is not None:
-        return container.duration / av.time_base
-    rate = stream.average_rate or Fraction(FPS)
-    return float(sum(1 for _ in container.decode(stream)) / rate)
+    return (container.duration or 0) / av.time_base
 
 
-def clip_frames(data: bytes, size: tuple[int, int]) -> Iterator[Image.Image]:
-    """Yield a clip's pictures at 24 a second, scaled. They end with the clip, or where it breaks.
+def open_clip(data: bytes) -> Image.Image:
+    """Decode a clip's first picture.
 
-    :param data: the clip's file.
-    :param size: width and height, pixels.
+    :raises NotMediaError: there is none.
     """
     # PyAV leaves this one method without types.
     to_image: Callable[[av.VideoFrame], Image.Image] = av.VideoFrame.to_image
-    with av.open(io.BytesIO(data), "r") as container:
-        shown = 0
-        try:
-            for frame in container.decode(video=0):
-                picture = None
-                # A clip with fewer frames a second shows each several times, one with more skips some.
-                while frame.time is None or shown / FPS <= frame.time + 1e-6:
-                    picture = picture or to_image(frame.reformat(*size, format="rgb24"))
-                    yield picture
-                    shown += 1
-                    if frame.time is None:
-                        break
-        except av.FFmpegError:
-            return
+    try:
+        with av.open(io.BytesIO(data), "r") as container:
+            return to_image(next(container.decode(video=0)))
+    except (av.FFmpegError, StopIteration, IndexError) as exc:
+        raise NotMediaError(f"not a video ({type(exc).__name__})") from exc
 
 
 def encode(pictures: Iterable[Image.Image], size: tuple[int, int]) -> bytes:
-    """Return an MP4 file: H.264, yuv420p, 24 frames a second, its index first. Equal pictures give equal bytes.
+    """Return an MP4 file: H.264, yuv420p, 24 frames per second, its index first. Equal pictures give equal bytes.
 
     :param pictures: the frames.
     :param size: their width and height, pixels; even numbers.

@@ -1,40 +1,31 @@
-"""One order: what was asked for, how far it is, and what the API shows of it."""
+"""One order: what was requested, its status, and what the API shows of it."""
 
 from __future__ import annotations
 
 import asyncio
-import hashlib
-import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from airflow_provider_starvideos.emulator.validation import MODEL, Accepted
 
 FPS = 24
-CLIP_SECONDS = 5.0
-"""Length of a video that follows a clip which could not be fetched, seconds."""
+CLIP_SECONDS = 5.0  # of a video that follows a clip which could not be fetched
 STATUSES = ("queued", "processing", "completed", "failed")
 FINAL = ("completed", "failed")
+# What a snapshot copies as it is.
+SHOWN = ("id", "status", "request", "accepted_at", "completed_at", "failed_at", "error", "queries", "downloads")
 
 
 @dataclass(slots=True)
 class Input:
-    """A reference of an order, and what fetching it gave.
+    """A reference of an order, and what fetching it gave."""
 
-    :param field: the request's field that it came in.
-    :param url: where it is.
-    :param key: where its bytes are cached; None if it was not fetched.
-    :param error: why it could not be fetched.
-    :param seconds: a clip's length, seconds.
-    :param size: a clip's width and height, pixels.
-    """
-
-    field: str
-    url: str
-    key: str | None = None
-    error: str | None = None
-    seconds: float | None = None
-    size: tuple[int, int] | None = None
+    field: str  # the request's field that it came in
+    url: str  # where it is
+    key: str | None = None  # where its bytes are cached; None if it was not fetched
+    error: str | None = None  # why it could not be fetched
+    seconds: float | None = None  # a clip's length, seconds
+    size: tuple[int, int] | None = None  # a clip's width and height, pixels
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,14 +37,12 @@ class OrderSnapshot:
     :param mode: which of the six modes.
     :param prompt: the prompt.
     :param request: the request's body as received.
-    :param fingerprint: sha256 of the body as canonical JSON: equal for equal requests.
     :param accepted_at: when it was accepted and billed, epoch seconds.
     :param completed_at: when it completed, epoch seconds, or None.
     :param failed_at: when it failed, epoch seconds, or None.
     :param error: why it failed, or None.
     :param billed_seconds: what it is billed for, seconds of video.
     :param queries: how often its result was asked for.
-    :param shortest_poll: least time between two queries, seconds, or None.
     :param downloads: how often its file was asked for.
     :param ignored: fields that came but don't apply in its mode.
     :param inputs: its references: url, and the error if it could not be fetched.
@@ -64,14 +53,12 @@ class OrderSnapshot:
     mode: str
     prompt: str
     request: dict[str, Any]
-    fingerprint: str
     accepted_at: float
     completed_at: float | None
     failed_at: float | None
     error: str | None
     billed_seconds: float
     queries: int
-    shortest_poll: float | None
     downloads: int
     ignored: tuple[str, ...]
     inputs: tuple[dict[str, str | None], ...]
@@ -94,16 +81,9 @@ class Order:
     completed_at: float | None = None
     failed_at: float | None = None
     queries: int = 0
-    last_query: float | None = None
-    shortest_poll: float | None = None
     downloads: int = 0
-    # References are being fetched: the end has to wait, for the clip decides on the length.
-    waiting: bool = False
+    waiting: bool = False  # references are being fetched, and the clip decides on the length
     timer: asyncio.TimerHandle | None = None
-    fingerprint: str = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.fingerprint = fingerprint(self.request)
 
     @property
     def clip(self) -> Input | None:
@@ -117,7 +97,7 @@ class Order:
         return round(wanted * FPS) / FPS
 
     def document(self) -> dict[str, Any]:
-        """Return the order as the API shows it, but for the result's URL."""
+        """Return the order as the API shows it, except the result's URL."""
         return {
             "id": self.id,
             "object": "video",
@@ -130,26 +110,10 @@ class Order:
     def snapshot(self) -> OrderSnapshot:
         """Return a copy that no longer changes."""
         return OrderSnapshot(
-            id=self.id,
-            status=self.status,
             mode=self.accepted.mode.name,
             prompt=self.accepted.prompt,
-            request=self.request,
-            fingerprint=self.fingerprint,
-            accepted_at=self.accepted_at,
-            completed_at=self.completed_at,
-            failed_at=self.failed_at,
-            error=self.error,
             billed_seconds=self.seconds,
-            queries=self.queries,
-            shortest_poll=self.shortest_poll,
-            downloads=self.downloads,
             ignored=self.accepted.ignored,
             inputs=tuple({"field": i.field, "url": i.url, "error": i.error} for i in self.inputs),
+            **{name: getattr(self, name) for name in SHOWN},
         )
-
-
-def fingerprint(body: object) -> str:
-    """Return what is equal for equal requests: sha256 over canonical JSON."""
-    canonical = json.dumps(body, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(canonical.encode()).hexdigest()

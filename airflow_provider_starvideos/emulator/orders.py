@@ -1,4 +1,4 @@
-"""All orders, and what they cost. Whatever decides an order's status lives here: the clock, or a command."""
+"""All orders, and what they cost. Decides an order's status, by the clock or by a command."""
 
 from __future__ import annotations
 
@@ -15,8 +15,7 @@ from airflow_provider_starvideos.emulator.order import FINAL, STATUSES, Input, O
 from airflow_provider_starvideos.emulator.settings import Settings
 from airflow_provider_starvideos.emulator.validation import Accepted
 
-QUEUED_SHARE = 0.15
-"""Share of a generation that it spends in the queue."""
+QUEUED_SHARE = 0.15  # of a generation's time
 DEFAULT_ERROR = "The video could not be generated."
 
 _FAIL = re.compile(r"\[fail(?::\s*(?P<message>[^\]]*))?\]")
@@ -25,7 +24,7 @@ _FAIL = re.compile(r"\[fail(?::\s*(?P<message>[^\]]*))?\]")
 class Orders:
     """All orders. Lives on the event loop; not thread-safe.
 
-    :param journal: told about every acceptance and every change of status.
+    :param journal: gets an entry for every acceptance and every change of status.
     :param random_source: draws times and failures.
     """
 
@@ -57,16 +56,15 @@ class Orders:
             id=order.id,
             prompt=accepted.prompt,
             mode=accepted.mode.name,
-            fingerprint=order.fingerprint,
             ignored=list(accepted.ignored) or None,
         )
         self._schedule(order)
         return order
 
     def _draw_outcome(self, prompt: str, fail_rate: float) -> str | None:
-        told = _FAIL.search(prompt)
-        if told:
-            return (told["message"] or "").strip() or DEFAULT_ERROR
+        asked = _FAIL.search(prompt)
+        if asked:
+            return (asked["message"] or "").strip() or DEFAULT_ERROR
         return DEFAULT_ERROR if self._random.random() < fail_rate else None
 
     def get(self, video_id: str) -> Order | None:
@@ -109,19 +107,10 @@ class Orders:
         self._schedule(order)
 
     def settle(self, order: Order, failure: str | None = None) -> None:
-        """Note that an order's references are there, or why it will fail for want of them."""
+        """Note that an order's references are there, or why it will fail without them."""
         order.waiting = False
         order.outcome = failure or order.outcome
         self.refresh(order)
-
-    def touch(self, order: Order) -> None:
-        """Count a query."""
-        now = asyncio.get_running_loop().time()
-        if order.last_query is not None:
-            gap = now - order.last_query
-            order.shortest_poll = gap if order.shortest_poll is None else min(gap, order.shortest_poll)
-        order.last_query = now
-        order.queries += 1
 
     def billed(self) -> tuple[int, float]:
         """Return what was billed: videos, failed ones too, and their seconds."""
@@ -146,7 +135,7 @@ class Orders:
         self._journal.add("status", id=order.id, prompt=order.accepted.prompt, status=status, error=error)
 
     def _schedule(self, order: Order) -> None:
-        """Set one timer for an order's next change, so that its journal entry comes though nobody asks."""
+        """Set one timer for an order's next change, so that its journal entry comes without a query."""
         if order.timer:
             order.timer.cancel()
         due = order.processing_due if order.status == "queued" else order.final_due

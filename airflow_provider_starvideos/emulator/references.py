@@ -1,4 +1,4 @@
-"""Fetching the references of an order, at once and in the background: their URLs may be short-lived."""
+"""Fetching the references of an order. Decides when, how much, and what a reference that can't be fetched means."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ from airflow_provider_starvideos.emulator.orders import Orders
 from airflow_provider_starvideos.emulator.settings import Settings
 from airflow_provider_starvideos.emulator.studio import Studio
 
-CLIP_LENGTHS: Final = (3.0, 10.0)
-"""How long a reference clip may be, seconds."""
-SLACK = 0.05
-"""How far a clip may be off those, seconds: a frame more is a matter of containers."""
-AT_ONCE = 32
+CLIP_SECONDS: Final = (3.0, 10.0)  # how long a reference clip may be
+SLACK_SECONDS = 0.05  # how far a clip may be off those: containers count a frame more or less
+FETCH_SECONDS = 20.0  # longest time that fetching one reference may take
+FETCH_BYTES = 50_000_000  # largest reference
+CONCURRENCY = 32
 
 
 class FetchError(Exception):
-    """A reference can't be fetched, or is not what it should be. The message says why."""
+    """A reference can't be fetched. The message says why."""
 
 
 class References:
-    """Fetches references with a session of its own, which never sees an API key.
+    """Fetches references with a separate session, without an API key.
 
-    :param orders: told when an order's references are there.
+    :param orders: learns when an order's references are there.
     :param studio: keeps and reads them.
-    :param journal: told about every fetch.
+    :param journal: gets an entry for every fetch.
     :param settings: returns the settings as of now.
     """
 
@@ -41,7 +41,7 @@ class References:
         self._journal = journal
         self._settings = settings
         self._session: aiohttp.ClientSession | None = None
-        self._slots = asyncio.Semaphore(AT_ONCE)
+        self._slots = asyncio.Semaphore(CONCURRENCY)
         self._tasks: dict[str, asyncio.Task[None]] = {}
 
     async def open(self) -> None:
@@ -88,8 +88,8 @@ class References:
         for item in order.inputs:
             if item.error and settings.references == "required":
                 failure = failure or f"{item.field}: {item.error}: {_shown(item.url)}"
-        clip = order.clip
-        if clip and clip.seconds and not CLIP_LENGTHS[0] - SLACK <= clip.seconds <= CLIP_LENGTHS[1] + SLACK:
+        clip, (least, most) = order.clip, CLIP_SECONDS
+        if clip and clip.seconds and not least - SLACK_SECONDS <= clip.seconds <= most + SLACK_SECONDS:
             failure = (
                 f"referenceVideos: the clip must be 3 to 10 seconds long (got {clip.seconds:.1f}): {_shown(clip.url)}"
             )
@@ -97,22 +97,22 @@ class References:
 
     async def _fetch(self, order: Order, item: Input, settings: Settings) -> None:
         try:
-            async with self._slots, asyncio.timeout(settings.fetch_seconds):
-                data = await self._download(item.url, settings.fetch_bytes)
+            async with self._slots, asyncio.timeout(FETCH_SECONDS):
+                data = await self._download(item.url)
             item.key = await self._studio.store(data)
             if item.field == "referenceVideos":
-                item.seconds, item.size = await self._studio.probe_clip(data) or (None, None)
+                item.seconds, item.size = await self._studio.probe(data, is_clip=True) or (None, None)
             elif settings.references == "required":
-                await self._studio.check_picture(data)
+                await self._studio.probe(data, is_clip=False)
         except TimeoutError:
-            item.error = f"no answer in {settings.fetch_seconds:g} seconds"
+            item.error = f"no answer in {FETCH_SECONDS:g} seconds"
         except (aiohttp.ClientError, FetchError, NotMediaError, ValueError, OSError) as exc:
             item.error = f"{exc}" or type(exc).__name__
         if item.error:
             item.key = None
         self._journal.add("fetched", id=order.id, prompt=order.accepted.prompt, url=_shown(item.url), error=item.error)
 
-    async def _download(self, url: str, most: int) -> bytes:
+    async def _download(self, url: str) -> bytes:
         assert self._session is not None  # noqa: S101 - open() has made it
         data = bytearray()
         async with self._session.get(url, timeout=aiohttp.ClientTimeout(total=None, connect=5)) as response:
@@ -120,8 +120,8 @@ class References:
                 raise FetchError(f"HTTP {response.status}")
             async for chunk in response.content.iter_chunked(1 << 16):
                 data += chunk
-                if len(data) > most:
-                    raise FetchError(f"larger than {most} bytes")
+                if len(data) > FETCH_BYTES:
+                    raise FetchError(f"larger than {FETCH_BYTES} bytes")
         return bytes(data)
 
 

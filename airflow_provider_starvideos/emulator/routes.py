@@ -1,4 +1,4 @@
-"""The documented API, and 404 for everything else."""
+"""The documented API. Decides how the two calls answer, and 404 for everything else."""
 
 from __future__ import annotations
 
@@ -13,8 +13,7 @@ from airflow_provider_starvideos.emulator.dialects import dressed
 from airflow_provider_starvideos.emulator.service import BASE_PATH, Call, Service
 from airflow_provider_starvideos.emulator.validation import InvalidRequestError, Problem, check
 
-LARGEST_BODY = 1 << 20
-"""Largest create request, bytes."""
+LARGEST_BODY = 1 << 20  # bytes of a create request
 
 
 class Api:
@@ -29,12 +28,11 @@ class Api:
     def routes(self) -> list[web.RouteDef]:
         """Return the routes."""
         return [
-            web.post(f"{BASE_PATH}/v1/starvideos/videos", self.create),
-            web.get(f"{BASE_PATH}/v1/result/{{video_id}}", self.query, allow_head=False),
+            web.post(f"{BASE_PATH}/v1/starvideos/videos", self._create),
+            web.get(f"{BASE_PATH}/v1/result/{{video_id}}", self._query, allow_head=False),
         ]
 
-    async def create(self, request: web.Request) -> web.StreamResponse:
-        """Order a video."""
+    async def _create(self, request: web.Request) -> web.StreamResponse:
         body: Any = None
         refusal: Answer | None = None
         try:
@@ -50,8 +48,7 @@ class Api:
 
         return await self._service.serve(request, "create", respond, prompt=prompt if isinstance(prompt, str) else None)
 
-    async def query(self, request: web.Request) -> web.StreamResponse:
-        """Show an order."""
+    async def _query(self, request: web.Request) -> web.StreamResponse:
         video_id = request.match_info["video_id"]
         order = self._service.orders.get(video_id)
 
@@ -74,7 +71,6 @@ class Api:
 
     def _refusal(self, request: web.Request) -> Answer | None:
         scheme, _, key = request.headers.get(hdrs.AUTHORIZATION, "").partition(" ")
-        # Every key is compared, and in constant time: a habit, not a need, on loopback.
         good = [
             hmac.compare_digest(key.strip().encode(errors="replace"), known.encode()) for known in self._service.keys
         ]
@@ -98,10 +94,10 @@ class Api:
         order = service.orders.get(video_id)
         if order is None:
             return error_answer(404, f"No video {video_id!r}.", "video_not_found")
-        service.orders.touch(order)
+        order.queries += 1
         document: dict[str, Any] = {**order.document(), "video_url": None, "actualDuration": None}
         if order.status == "completed":
-            origin = service.settings.files_url or service.origin(call.request)
+            origin = service.settings.files_url or f"{call.request.scheme}://{call.request.host}"
             document["video_url"] = service.links.make(origin, order.id, service.settings.url_ttl)
             document["actualDuration"] = order.seconds
             if service.settings.price_per_second is not None:

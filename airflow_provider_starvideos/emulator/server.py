@@ -1,4 +1,4 @@
-"""Puts the parts behind one listening socket."""
+"""One listening socket in front of all parts. Decides how the server starts and stops."""
 
 from __future__ import annotations
 
@@ -12,17 +12,14 @@ from aiohttp.typedefs import Handler
 from airflow_provider_starvideos.emulator.answers import drop
 from airflow_provider_starvideos.emulator.control import Control, is_loopback
 from airflow_provider_starvideos.emulator.files import Files
-from airflow_provider_starvideos.emulator.page import Page
+from airflow_provider_starvideos.emulator.page import page_route
 from airflow_provider_starvideos.emulator.routes import LARGEST_BODY, Api
 from airflow_provider_starvideos.emulator.service import BASE_PATH, Service
 from airflow_provider_starvideos.emulator.settings import Settings
 
-CLOSING_SECONDS = 5.0
-"""How long requests may take to end once the server closes and has cancelled them, seconds."""
-
-BACKLOG = 4096
-"""How many connections may wait to be accepted."""
-TURNS = 10
+CLOSING_SECONDS = 5.0  # how long cancelled requests may take to end
+BACKLOG = 4096  # connections that may wait to be accepted
+TURNS = 10  # of the event loop
 
 
 class Server:
@@ -74,8 +71,7 @@ class Server:
         api = Api(self.service)
         control = Control(self.service, only_loopback=is_loopback(self._host))
         app = web.Application(client_max_size=LARGEST_BODY, middlewares=[self._track])
-        for part in (api, Files(self.service), control, Page()):
-            app.add_routes(part.routes())
+        app.add_routes([*api.routes(), *Files(self.service).routes(), *control.routes(), page_route()])
         app.router.add_route("*", "/{path:.*}", api.unknown)
         runner = web.AppRunner(
             app,
@@ -98,7 +94,7 @@ class Server:
         self._port = self._socket.getsockname()[1]
 
     async def stop(self) -> None:
-        """Stop listening, drop every connection, end all work, remove all files."""
+        """Stop listening, drop every connection, end all work."""
         if self._runner is None:
             return
         self.service.closing = True

@@ -1,4 +1,4 @@
-"""All parts of one running emulator, and the way every request of the API and of its files takes."""
+"""All parts of one running emulator. Decides how every request of the API and of its files is handled."""
 
 from __future__ import annotations
 
@@ -16,8 +16,7 @@ from weakref import WeakKeyDictionary
 from aiohttp import hdrs, web
 
 from airflow_provider_starvideos.emulator.answers import Answer, drop, error_answer, send
-from airflow_provider_starvideos.emulator.cache import TemporaryFolder
-from airflow_provider_starvideos.emulator.fault_edits import Scene
+from airflow_provider_starvideos.emulator.fault_kinds import Scene
 from airflow_provider_starvideos.emulator.faults import Faults, HungUpError
 from airflow_provider_starvideos.emulator.journal import Journal, matches
 from airflow_provider_starvideos.emulator.limits import RateLimit
@@ -44,22 +43,15 @@ class Connection:
 
 @dataclass(slots=True)
 class Call:
-    """One request on its way through.
+    """One request on its way through."""
 
-    :param kind: ``create``, ``query`` or ``download``.
-    :param id: the order's id, once known.
-    :param prompt: the order's prompt, once known.
-    :param accepted: a create was accepted and billed.
-    :param revoke: makes the URL of this download expire.
-    """
-
-    kind: str
+    kind: str  # ``create``, ``query`` or ``download``
     request: web.Request
     connection: Connection
-    id: str | None = None
-    prompt: str | None = None
-    accepted: bool = False
-    revoke: Callable[[], None] = lambda: None
+    id: str | None = None  # the order's id, once known
+    prompt: str | None = None  # the order's prompt, once known
+    accepted: bool = False  # a create was accepted and billed
+    revoke: Callable[[], None] = lambda: None  # makes the URL of this download expire
 
 
 Respond = Callable[[Call], Awaitable[Answer]]
@@ -68,7 +60,7 @@ Respond = Callable[[Call], Awaitable[Answer]]
 class Service:
     """One running emulator. Lives on its event loop; not thread-safe.
 
-    :param settings: how to behave at first; :meth:`reset` comes back to them.
+    :param settings: how to behave at first.
     :param keys: accepted API keys. They are never logged, shown or journalled.
     :param seed: makes times and failures repeatable; None for chance.
     """
@@ -84,8 +76,7 @@ class Service:
         self.links = Links()
         self.requests: Counter[str] = Counter()
         self.api_connections = 0
-        self.folder = TemporaryFolder()
-        self.studio = Studio(self.folder)
+        self.studio = Studio()
         self.references = References(self.orders, self.studio, self.journal, lambda: self.settings)
         self._limit = RateLimit()
         self._connections: WeakKeyDictionary[asyncio.BaseTransport, Connection] = WeakKeyDictionary()
@@ -127,20 +118,15 @@ class Service:
         for connection in self._connections.values():
             connection.counted = False
 
-    def origin(self, request: web.Request) -> str:
-        """Return ``http://host:port`` as the client knows this server."""
-        return f"{request.scheme}://{request.host}"
-
     async def open(self) -> None:
         """Make what needs a running loop."""
         await self.references.open()
 
     async def close(self) -> None:
-        """Stop all work and remove all files. No request is under way any more."""
+        """Stop all work. All requests have ended before."""
         self.orders.clear()
         await self.references.close()
         await self.studio.close()
-        self.folder.close()
 
     async def serve(
         self,
@@ -151,7 +137,7 @@ class Service:
         video_id: str | None = None,
         prompt: str | None = None,
     ) -> web.StreamResponse:
-        """Take one request all the way: journal, rate limit, faults, answer.
+        """Handle one request: journal, rate limit, faults, answer.
 
         :param request: the request.
         :param kind: ``create``, ``query``, ``download`` or ``unknown``.
@@ -195,7 +181,7 @@ class Service:
             wait = self._limit.wait(self.settings.max_requests_per_second, time.monotonic())
             if wait:
                 answer = error_answer(429, "Too many requests.", "rate_limit_exceeded")
-                return _with_header(answer, "Retry-After", str(math.ceil(wait)))
+                return replace(answer, headers={"Retry-After": str(math.ceil(wait))})
         when = "before" if call.kind == "create" else None
         fault = await self.faults.choose(call.kind, when, call.id, call.prompt)
         answer = Answer()
@@ -228,14 +214,9 @@ class Service:
             method=call.request.method,
             path=call.request.path,
             nth_on_connection=call.connection.requests,
-            user_agent=call.request.headers.get(hdrs.USER_AGENT),
             had_authorization=hdrs.AUTHORIZATION in call.request.headers,
             **self._fields(call),
         )
 
     def _fields(self, call: Call) -> dict[str, Any]:
         return {"kind": call.kind, "id": call.id, "prompt": call.prompt, "connection": call.connection.number}
-
-
-def _with_header(answer: Answer, name: str, value: str) -> Answer:
-    return replace(answer, headers={**answer.headers, name: value})

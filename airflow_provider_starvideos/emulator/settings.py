@@ -1,16 +1,13 @@
-"""Everything that can be set while the emulator runs. Every bound of a setting is checked here, and only here."""
+"""The settings of the emulator. Decides every bound of a setting. All can be changed while it runs."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
-from typing import Any, Literal, TypedDict
+from typing import Any
 
 from airflow_provider_starvideos.emulator.dialects import DIALECTS
-
-References = Literal["lenient", "required", "off"]
-Seconds = float | str | tuple[float, float] | None
 
 
 class CheckError(ValueError):
@@ -30,23 +27,19 @@ class Settings:
     :param fail_rate: share of the orders that fail, 0 to 1.
     :param references: what becomes of a reference that can't be fetched: ``lenient`` draws a placeholder,
         ``required`` fails the order, ``off`` fetches nothing at all.
-    :param fetch_seconds: longest time that fetching one reference may take, seconds.
-    :param fetch_bytes: largest reference, bytes.
     :param url_ttl: how long a result's URL works, seconds.
     :param expired_status: HTTP status of an expired URL, 400 to 599.
     :param ranges: whether downloads honour ``Range``.
     :param pad_bytes: how many bytes to append to every video, as an MP4 ``free`` box; 0 or at least 8.
-    :param max_requests_per_second: API requests a second before 429; None for no limit.
-    :param dialect: other ways of saying the same, see ``dialects``; empty: as documented.
-    :param price_per_second: completed videos say an ``amount`` of so much a second; None: they say none.
+    :param max_requests_per_second: API requests per second before 429; None for no limit.
+    :param dialect: how answers differ from the documentation, see ``dialects``; empty: not at all.
+    :param price_per_second: completed videos say an ``amount`` of so much per second; None: they say none.
     :param files_url: where result URLs point, ``http://host:port``; None for the host the query was sent to.
     """
 
     seconds: tuple[float, float] | None = (8.0, 15.0)
     fail_rate: float = 0.0
-    references: References = "lenient"
-    fetch_seconds: float = 20.0
-    fetch_bytes: int = 50_000_000
+    references: str = "lenient"
     url_ttl: float = 86_400.0
     expired_status: int = 403
     ranges: bool = True
@@ -82,24 +75,6 @@ class Settings:
         """Return the settings as JSON types, in the form that :meth:`changed` takes."""
         seconds = "hold" if self.seconds is None else list(self.seconds)
         return {**asdict(self), "seconds": seconds, "dialect": list(self.dialect)}
-
-
-class SettingsChanges(TypedDict, total=False):
-    """Settings by name, as keyword arguments. See :class:`Settings` for what each means."""
-
-    seconds: Seconds
-    fail_rate: float
-    references: References
-    fetch_seconds: float
-    fetch_bytes: int
-    url_ttl: float
-    expired_status: int
-    ranges: bool
-    pad_bytes: int
-    max_requests_per_second: float | None
-    dialect: str | Sequence[str]
-    price_per_second: float | None
-    files_url: str | None
 
 
 def parse_seconds(value: object) -> tuple[float, float] | None:
@@ -196,8 +171,6 @@ CHECKS: dict[str, Callable[[object], object]] = {
     "seconds": parse_seconds,
     "fail_rate": number(0, 1),
     "references": one_of("lenient", "required", "off"),
-    "fetch_seconds": number(0.01, 600, " seconds"),
-    "fetch_bytes": integer(1, 1 << 34),
     "url_ttl": number(0, 1e9, " seconds"),
     "expired_status": integer(400, 599),
     "ranges": boolean,

@@ -1,6 +1,6 @@
-"""What the server accepts. Every rule of the create request lives here, written from the vendor's page alone.
+"""What the server accepts: every rule of the create request, written from the vendor's page alone.
 
-The provider has its own copy of these rules on purpose: were it to share this one, a bug would hide in both.
+The provider has its own copy of these rules on purpose: a bug in a shared copy would be in both, unseen by any test.
 """
 
 from __future__ import annotations
@@ -20,18 +20,12 @@ DEFAULT_DURATION = 3
 
 @dataclass(frozen=True, slots=True)
 class Mode:
-    """One of the six ways to order a video.
+    """One of the six ways to order a video."""
 
-    :param name: how it is called here.
-    :param images: how many ``referenceImages``.
-    :param videos: how many ``referenceVideos``.
-    :param frames: whether it takes ``first_image`` and ``last_image``.
-    """
-
-    name: str
-    images: range
-    videos: range
-    frames: bool = False
+    name: str  # how it is called here
+    images: range  # how many ``referenceImages``
+    videos: range  # how many ``referenceVideos``
+    frames: bool = False  # whether it takes ``first_image`` and ``last_image``
 
     @property
     def timed(self) -> bool:
@@ -53,14 +47,10 @@ MODES = (
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing wrong with a request.
+    """One thing wrong with a request."""
 
-    :param field: name on the wire.
-    :param message: the rule, and what came instead.
-    """
-
-    field: str
-    message: str
+    field: str  # name on the wire
+    message: str  # the rule, and what came instead
 
 
 class InvalidRequestError(Exception):
@@ -76,26 +66,16 @@ class InvalidRequestError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """A request as the server understands it.
+    """A request as the server understands it."""
 
-    :param prompt: the prompt.
-    :param mode: which of the six modes.
-    :param duration: seconds; None where it follows the clip.
-    :param ratio: width to height; None where it follows the clip.
-    :param images: reference images' URLs.
-    :param frames: first and last frame's URLs, or empty.
-    :param videos: reference clips' URLs.
-    :param ignored: fields that came but don't apply in this mode.
-    """
-
-    prompt: str
-    mode: Mode
-    duration: int | None
-    ratio: str | None
-    images: tuple[str, ...]
-    frames: tuple[str, ...]
-    videos: tuple[str, ...]
-    ignored: tuple[str, ...]
+    prompt: str  # the prompt
+    mode: Mode  # which of the six modes
+    duration: int | None  # seconds; None where it follows the clip
+    ratio: str | None  # width to height; None where it follows the clip
+    images: tuple[str, ...]  # reference images' URLs
+    frames: tuple[str, ...]  # first and last frame's URLs, or empty
+    videos: tuple[str, ...]  # reference clips' URLs
+    ignored: tuple[str, ...]  # fields that came but don't apply in this mode
 
 
 def check(body: object) -> Accepted:
@@ -185,7 +165,7 @@ def _is_string(value: object) -> bool:
 
 
 def is_url(value: object) -> bool:
-    """Say whether a value is an absolute http(s) URL."""
+    """Return whether a value is an absolute http(s) URL."""
     # No space, control or invisible character: a URL doesn't have them, and urlsplit would take some out unseen.
     if not isinstance(value, str) or any(unicodedata.category(character)[0] in "CZ" for character in value):
         return False

@@ -60,8 +60,6 @@ def test_orders_are_listed_and_found(client: Any) -> None:
     assert (first["mode"], first["status"], first["queries"], first["downloads"]) == ("text", "completed", 2, 0)
     assert first["accepted_at"] <= first["completed_at"] <= time.time()
     assert first["failed_at"] is None
-    assert 0 <= first["shortest_poll"] < 10
-    assert re.fullmatch(r"[0-9a-f]{64}", first["fingerprint"])
 
     def found(query: str) -> list[str]:
         return [order["prompt"] for order in client.control("GET", f"/orders?{query}").json()]
@@ -72,10 +70,7 @@ def test_orders_are_listed_and_found(client: Any) -> None:
     assert found("status=completed&contains=owl") == ["an owl"]
     assert found("status=failed") == []
     assert found("queries=2") == ["a fox"]
-    assert found(f"fingerprint={first['fingerprint']}") == ["a fox"]
     assert found("limit=1") == ["an owl"]
-    assert client.control("GET", f"/orders/{fox}").json()["prompt"] == "a fox"
-    assert client.control("GET", "/orders/nobody").status_code == 404
     assert client.control("GET", "/orders?limit=0").status_code == 400
 
 
@@ -107,13 +102,13 @@ def test_settings_are_changed_as_a_whole_or_not_at_all(client: Any) -> None:
     """PATCH changes what it names and shows the result; one wrong value refuses all, naming every problem."""
     changed = client.control("PATCH", "/settings", {"seconds": "1-2", "fail_rate": 0.5}).json()
     assert (changed["seconds"], changed["fail_rate"], changed["references"]) == ([1.0, 2.0], 0.5, "lenient")
-    assert client.control("GET", "/settings").json() == changed
+    assert client.control("GET", "/state").json()["settings"] == changed
     assert client.control("PATCH", "/settings", changed).json() == changed
     response = client.control("PATCH", "/settings", {"seconds": 5, "fail_rate": 2, "speed": 1})
     assert response.status_code == 400
     assert "fail_rate must be a number from 0 to 1 (got 2)" in response.json()["error"]
     assert "no setting named 'speed'" in response.json()["error"]
-    assert client.control("GET", "/settings").json() == changed
+    assert client.control("GET", "/state").json()["settings"] == changed
     assert client.control("PATCH", "/settings", {"seconds": "hold"}).json()["seconds"] == "hold"
 
 
@@ -121,8 +116,6 @@ WRONG_SETTINGS = {
     "seconds": [-1, "5-4", "soon", "1-2-3", True, [1], [1, "x"], 90_000, {}],
     "fail_rate": [-0.1, 1.1, "0.5", None, True, float("nan")],
     "references": ["strict", None],
-    "fetch_seconds": [0, 601],
-    "fetch_bytes": [0, 1.5],
     "url_ttl": [-1],
     "expired_status": [200, 600, 403.0],
     "ranges": [1, "yes"],
@@ -165,7 +158,7 @@ def test_faults_are_set_listed_and_removed(client: Any) -> None:
     response = client.control("POST", "/faults", {"on": "create", "kind": "rate_limit", "times": 2, "retry_after": 3})
     assert response.status_code == 201
     fault_id = response.json()["fault_id"]
-    listed = client.control("GET", "/faults").json()
+    listed = client.control("GET", "/state").json()["faults"]
     assert [(fault["fault_id"], fault["on"], fault["kind"], fault["times"]) for fault in listed] == [
         (fault_id, "create", "rate_limit", 2)
     ]
@@ -231,7 +224,6 @@ def test_the_journal_tells_the_story(client: Any) -> None:
     request = entries[0]
     assert (request["method"], request["kind"]) == ("POST", "create")
     assert request["path"] == "/kyyReactApiServer/v1/starvideos/videos"
-    assert request["user_agent"].startswith("python-requests")
     assert request["had_authorization"] is True
     assert [entry["status"] for entry in entries if entry["event"] == "status"] == ["processing", "completed"]
 
@@ -308,7 +300,7 @@ def test_no_key_is_ever_shown(client: Any, caplog: pytest.LogCaptureFixture) -> 
     wrong = "wrong-key-1984"
     url = f"{client.emulator.base_url}/v1/result/x"
     answer = requests.get(url, headers={"Authorization": f"Bearer {wrong}"}, timeout=10).text
-    shown = [client.control("GET", path).text for path in ("/state", "/orders", "/journal", "/settings", "/faults")]
+    shown = [client.control("GET", path).text for path in ("/state", "/orders", "/journal")]
     page = requests.get(client.emulator.url, timeout=10).text
     log = "\n".join(record.getMessage() for record in caplog.records)
     assert "-> 401" in log
