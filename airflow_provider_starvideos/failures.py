@@ -1,12 +1,14 @@
 """How an error ends an Airflow task: a permanent one becomes ``AirflowFailException``, which Airflow doesn't retry.
 
 Every other error stays what it is, and the task's ``retries`` apply. Each ends with the address of its documentation.
+It is pushed as an XCom, too, for the pages about videos.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING
 
 from airflow.providers.common.compat.sdk import AirflowFailException, AirflowSensorTimeout
 
@@ -16,6 +18,7 @@ from airflow_provider_starvideos.exceptions import (
     StarVideosBatchError,
     StarVideosDownloadError,
     StarVideosError,
+    StarVideosNotFoundError,
     StarVideosQuotaError,
     StarVideosRateLimitError,
     StarVideosRecordError,
@@ -27,6 +30,18 @@ from airflow_provider_starvideos.exceptions import (
     StarVideosWaitTimeoutError,
 )
 
+if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import Context
+
+FAILURE_KEY = "failure"  # of the XCom: ``{"state": …, "error": …, "try_number": …}``
+MAX_ERROR_CHARACTERS = 4000
+FAILED_STATES = (  # what an error says of the video: a value of ``orders.states.OrderState``
+    (StarVideosVideoFailedError, "failed"),
+    (StarVideosWaitTimeoutError, "timed_out"),
+    (AirflowSensorTimeout, "timed_out"),
+    (StarVideosUnconfirmedError, "unconfirmed"),
+    (StarVideosNotFoundError, "unknown"),
+)
 DOCS = "docs"  # the pages' folder in a checkout and in the sdist; the project has no public address yet
 RUNBOOK: Mapping[type[StarVideosError], str] = {  # section of runbook.md; other errors have a row of errors.md
     StarVideosUnconfirmedError: "order-outcome-unknown",
@@ -61,8 +76,22 @@ def add_help(error: StarVideosError) -> None:
         error.args = (f"{text}\nMore: {help_address(type(error))}",)
 
 
+def push_failure(context: Context | None, error: BaseException) -> None:
+    """Push why a task's try fails, for the pages about videos. It never raises: the error itself is what matters.
+
+    :param context: of the task; None: nothing is pushed
+    """
+    if context is None:
+        return
+    state = next((state for kind, state in FAILED_STATES if isinstance(error, kind)), None)
+    with suppress(Exception):
+        ti = context["ti"]
+        value = {"state": state, "error": str(error)[:MAX_ERROR_CHARACTERS], "try_number": ti.try_number}
+        ti.xcom_push(key=FAILURE_KEY, value=value)
+
+
 @contextmanager
-def operator_failures(conn_id: str | None = None) -> Iterator[None]:
+def operator_failures(conn_id: str | None = None, context: Context | None = None) -> Iterator[None]:
     """Let an operator's permanent errors fail the task at once.
 
     :param conn_id: Airflow connection, for the metric of failed videos
@@ -73,19 +102,20 @@ def operator_failures(conn_id: str | None = None) -> Iterator[None]:
         if conn_id and isinstance(error, StarVideosVideoFailedError):
             metrics.count("failed", conn_id)
         add_help(error)
+        push_failure(context, error)
         if error.permanent:
             raise AirflowFailException(str(error)) from error
         raise
 
 
 @contextmanager
-def sensor_failures(conn_id: str) -> Iterator[None]:
+def sensor_failures(conn_id: str, context: Context | None = None) -> Iterator[None]:
     """Let a sensor's errors end it: a deadline as ``AirflowSensorTimeout``, a failed video without a retry.
 
     A sensor that waits again for a failed video would fail again.
     """
     try:
-        with operator_failures(conn_id):
+        with operator_failures(conn_id, context):
             yield
     except StarVideosVideoFailedError as error:
         raise AirflowFailException(str(error)) from error

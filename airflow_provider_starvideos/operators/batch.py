@@ -150,7 +150,7 @@ class StarVideosBatchOperator(HidesRenderedUrls, KeepsText):
 
         :return: the manifest's URI, or the ids
         """
-        with operator_failures():
+        with operator_failures(context=context):
             batch = self._batch(context)
             batch.begin()
             return self._go_on(context, batch)
@@ -163,7 +163,7 @@ class StarVideosBatchOperator(HidesRenderedUrls, KeepsText):
         """
         from airflow_provider_starvideos.triggers.batch import error_of, read
 
-        with operator_failures():
+        with operator_failures(context=context):
             outcomes, ends, carry = read(event)
             batch = self._batch(context)
             if carry.pop("try_number", None) != context["ti"].try_number:

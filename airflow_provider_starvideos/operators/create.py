@@ -164,7 +164,7 @@ class StarVideosCreateOperator(AsksPerson, HidesRenderedUrls, KeepsText):
         return build_request(**{name: self.rendered(name) for name in REQUEST_FIELDS})
 
     def _order_and_wait(self, context: Context, person: Person) -> str:
-        with operator_failures(self.starvideos_conn_id), self._rejection():
+        with operator_failures(self.starvideos_conn_id, context), self._rejection():
             task = self._order(context, person)
             if self.wait_for_completion:
                 return self._wait(context, task)
@@ -227,7 +227,7 @@ class StarVideosCreateOperator(AsksPerson, HidesRenderedUrls, KeepsText):
     def _complete(self, context: Context, event: Any) -> str:
         from airflow_provider_starvideos.triggers import events
 
-        with operator_failures(self.starvideos_conn_id):
+        with operator_failures(self.starvideos_conn_id, context):
             task = events.read(event)
         return self._deliver(context, task)
 

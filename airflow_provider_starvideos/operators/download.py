@@ -104,7 +104,7 @@ class StarVideosDownloadOperator(BaseOperator):
         """
         from airflow_provider_starvideos.hooks.starvideos import StarVideosHook
 
-        with _failures(self.starvideos_conn_id):
+        with _failures(self.starvideos_conn_id, context):
             self.video_id = usable_video_id(self.video_id, context)
             if not self.wait_for_completion:
                 return self._save(context)
@@ -129,7 +129,7 @@ class StarVideosDownloadOperator(BaseOperator):
 
         if of_an_earlier_try(context, try_number):
             return self.execute(context)
-        with _failures(self.starvideos_conn_id):
+        with _failures(self.starvideos_conn_id, context):
             self.video_id = events.read(event).id
             return self._save(context)
 
@@ -197,10 +197,10 @@ def _is_asset(outlet: Any) -> bool:
 
 
 @contextmanager
-def _failures(conn_id: str) -> Iterator[None]:
+def _failures(conn_id: str, context: Context) -> Iterator[None]:
     """Let what a retry can't mend fail the task at once: a video that failed stays failed, too."""
     try:
-        with operator_failures(conn_id):
+        with operator_failures(conn_id, context):
             yield
     except StarVideosVideoFailedError as error:
         raise AirflowFailException(str(error)) from error

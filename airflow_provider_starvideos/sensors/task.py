@@ -37,7 +37,7 @@ from airflow_provider_starvideos.deferral import (
     usable_video_id,
 )
 from airflow_provider_starvideos.exceptions import AFTER_A_DEADLINE, StarVideosConfigurationError, StarVideosError
-from airflow_provider_starvideos.failures import sensor_failures
+from airflow_provider_starvideos.failures import push_failure, sensor_failures
 from airflow_provider_starvideos.triggers.templates import naming
 
 if TYPE_CHECKING:
@@ -108,6 +108,7 @@ class StarVideosTaskSensor(RendersOneByOne, BaseSensorOperator):
             try:
                 return super().execute(context)
             except AirflowSensorTimeout as error:
+                push_failure(context, error)
                 raise AirflowSensorTimeout(f"{error}\n{AFTER_A_DEADLINE}") from error
         with self._softened():
             found = self._first_poke(context)
@@ -125,7 +126,7 @@ class StarVideosTaskSensor(RendersOneByOne, BaseSensorOperator):
 
     def poke(self, context: Context) -> bool | PokeReturnValue:
         """Poll once. Return the video's id if it is completed, otherwise False."""
-        with self._explained(), sensor_failures(self.starvideos_conn_id):
+        with self._explained(), sensor_failures(self.starvideos_conn_id, context):
             task = self._poll(context)
         return PokeReturnValue(True, self._deliver(context, task)) if task else False
 
@@ -138,7 +139,7 @@ class StarVideosTaskSensor(RendersOneByOne, BaseSensorOperator):
 
         if of_an_earlier_try(context, try_number):
             return str(self.execute(context))
-        with self._softened(), self._explained(), sensor_failures(self.starvideos_conn_id):
+        with self._softened(), self._explained(), sensor_failures(self.starvideos_conn_id, context):
             task = events.read(event)
         return self._deliver(context, task)
 

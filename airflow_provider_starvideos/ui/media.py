@@ -16,11 +16,12 @@ from sqlalchemy.orm import Session
 from airflow_provider_starvideos.api.validation import is_http_url, is_storage_uri
 from airflow_provider_starvideos.compat.ui_tables import declared
 from airflow_provider_starvideos.hooks.connection import DEFAULT_CONN_ID
-from airflow_provider_starvideos.ui.asking import Answer, ask
-from airflow_provider_starvideos.ui.gate import STORES, BusyError
-from airflow_provider_starvideos.ui.places import NotAllowedError, belongs, is_allowed, local_path
+from airflow_provider_starvideos.ui.allowed_files import NotAllowedError, belongs, is_allowed, local_path
+from airflow_provider_starvideos.ui.api_answers import Answer, ask
+from airflow_provider_starvideos.ui.limiter import STORES, BusyError
 from airflow_provider_starvideos.ui.ranges import file_response
-from airflow_provider_starvideos.ui.videos import Status, Video
+from airflow_provider_starvideos.ui.states import ASKED_FOR
+from airflow_provider_starvideos.ui.videos import Video
 
 SIGNED_SECONDS = 3600
 SIGNED_KEPT_SECONDS = 1200.0
@@ -68,7 +69,7 @@ def is_signable(video: Video, kind: str, uri: str) -> bool:
 
     A batch's manifest says what was given, too; but whoever may write into its folder could name any file there.
 
-    :param kind: and ``uri``: as ``telling.inputs_of`` has it
+    :param kind: and ``uri``: as ``serializers.inputs_of`` has it
     """
     is_picture = kind != "reference video" and (mimetypes.guess_type(uri)[0] or "").startswith("image/")
     return is_picture and not video.row and is_storage_uri(uri) and local_path(uri) is None
@@ -77,7 +78,7 @@ def is_signable(video: Video, kind: str, uri: str) -> bool:
 def picture(video: Video, kind: str, uri: str) -> Response:
     """Return a redirect to a picture that was an input.
 
-    :param kind: and ``uri``: as ``telling.inputs_of`` has it
+    :param kind: and ``uri``: as ``serializers.inputs_of`` has it
     :raises UnavailableError: no URL is signed for it
     """
     if not is_signable(video, kind, uri):
@@ -139,7 +140,7 @@ def _signed(uri: str, conn_id: Any) -> str:
     from airflow_provider_starvideos.storage.uris import sign
 
     try:
-        with STORES.place():
+        with STORES.slot():
             url = sign(key[0], SIGNED_SECONDS, key[1])
     except BusyError as error:
         raise UnavailableError("Too many are asking the store at the same time; try again.") from error
@@ -157,9 +158,9 @@ def _signed(uri: str, conn_id: Any) -> str:
 
 
 def _temporary(wanted: Wanted) -> Response:
-    if wanted.video.video_id is None or wanted.video.status not in (Status.COMPLETED, Status.MAKING):
-        raise UnavailableError("There is no video.")
-    answer = ask(wanted.conn_id, wanted.video.video_id, ended=wanted.video.status is Status.COMPLETED)
+    if wanted.video.video_id is None or not (wanted.video.is_completed or wanted.video.state in ASKED_FOR):
+        raise UnavailableError("No completed video of this task is known.")
+    answer = ask(wanted.conn_id, wanted.video.video_id, ended=wanted.video.is_completed)
     if answer.video is None:
         raise UnavailableError(f"The API gave no URL: {answer.error}")
     if not answer.video.video_url or not is_http_url(answer.video.video_url):

@@ -13,7 +13,7 @@ from typing import Any
 from airflow.providers.common.compat.sdk import AirflowPlugin
 from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_1_PLUS
 
-from airflow_provider_starvideos.ui.paths import PREFIX
+PREFIX = "starvideos"  # where the app is mounted, below Airflow's own path
 
 
 class LazyApp:
@@ -27,7 +27,7 @@ class LazyApp:
         """Hand a request on to the app."""
         with self._lock:
             if self._app is None:
-                from airflow_provider_starvideos.ui.app import build_app
+                from airflow_provider_starvideos.ui.routes import build_app
 
                 self._app = build_app()
         await self._app(scope, receive, send)

@@ -11,7 +11,7 @@ from typing import BinaryIO
 
 from fastapi.responses import Response, StreamingResponse
 
-from airflow_provider_starvideos.ui.places import NotAllowedError, open_allowed
+from airflow_provider_starvideos.ui.allowed_files import NotAllowedError, open_allowed
 
 CHUNK_BYTES = 256 * 1024
 RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})", re.ASCII)

@@ -9,8 +9,8 @@ from sqlalchemy.orm import Session
 
 from airflow_provider_starvideos.compat.ui_security import fully_readable, readable_dags
 from airflow_provider_starvideos.compat.ui_tables import DagRun, TaskInstance
-from airflow_provider_starvideos.ui.facts import ours
-from airflow_provider_starvideos.ui.telling import counts
+from airflow_provider_starvideos.ui.queries import ours
+from airflow_provider_starvideos.ui.serializers import counts, words
 from airflow_provider_starvideos.ui.videos import load
 
 PAGE = 12
@@ -64,11 +64,13 @@ def _with_videos(session: Session, runs: list[Any]) -> set[Any]:
 
 def _told(session: Session, run: Any) -> dict[str, Any]:
     loaded = load(session, run.dag_id, run.run_id)
+    counted = counts(loaded.videos) if loaded else {}
     return {
         "dag_id": run.dag_id,
         "run_id": run.run_id,
         "state": str(run.state),
         "when": run.run_after.isoformat() if run.run_after else None,
-        "counts": counts(loaded.videos) if loaded else {},
+        "counts": counted,
+        "states": words(counted),
         "total": len(loaded.videos) if loaded else 0,
     }

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_starvideos.ui import rows, telling, videos
-from airflow_provider_starvideos.ui.facts import Kind, Task
-from airflow_provider_starvideos.ui.videos import Run, Status
+from airflow_provider_starvideos.ui import batch_rows, serializers, videos
+from airflow_provider_starvideos.ui.queries import Kind, Task
+from airflow_provider_starvideos.ui.videos import Run
 from tests.batch.desk import Desk, prompts
 
 
@@ -29,13 +29,17 @@ def test_every_row_is_told_before_the_end(desk: Desk) -> None:
     before = dict(desk.variables.texts)
     found = videos._rows(task_of(desk, given))
     assert [one.row for one in found] == list(range(1, 61))
-    assert [one.status for one in found] == [Status.MAKING] * 50 + [Status.PENDING] * 10
+    assert [one.state for one in found] == ["ordered"] * 50 + ["open"] * 10
     ids = {order.prompt: order.id for order in desk.emulator.orders}
     assert [one.video_id for one in found[:50]] == [ids[f"fox {number}."] for number in range(1, 51)]
-    assert telling.details(found[0], None)["ordered_at"]
-    assert [telling.summary(found[index])["prompt"] for index in (0, 58, 59)] == ["fox 1.", "fox 59.", "a prompt alone"]
-    (batch,) = telling.overview(Run("running", found, []))["batches"]
-    assert batch["counts"] == {"rows": 60, "open": 10, "ordered": 50}
+    assert serializers.details(found[0])["sent_at"]
+    assert [serializers.summary(found[index])["prompt"] for index in (0, 58, 59)] == [
+        "fox 1.",
+        "fox 59.",
+        "a prompt alone",
+    ]
+    (batch,) = serializers.overview(Run("running", found, [], [found[0].task]))["batches"]
+    assert batch["counts"] == {"ordered": 50, "open": 10}
     assert desk.variables.texts == before
 
 
@@ -62,15 +66,15 @@ def test_of_rows_that_failed_it_says_why(desk: Desk) -> None:
     with pytest.raises(Exception, match="2 of 3"):
         desk.run([*prompts(1), {"prompt": "[fail: no cats] 2"}, {"prompt": "[fail: no dogs] 3"}])
     one, two, three = videos._rows(task_of(desk))
-    assert [each.status for each in (one, two, three)] == [Status.COMPLETED, Status.FAILED, Status.FAILED]
-    assert [telling.summary(each)["error"] for each in (two, three)] == ["no cats", "no dogs"]
+    assert [each.state for each in (one, two, three)] == ["completed", "failed", "failed"]
+    assert [serializers.summary(each)["error"] for each in (two, three)] == ["no cats", "no dogs"]
 
 
-def test_what_the_task_has_told_comes_first(desk: Desk) -> None:
+def test_what_the_task_has_pushed_comes_first(desk: Desk) -> None:
     """The record goes when the success is on Airflow's."""
     desk.emulator.update(seconds="hold")
     desk.first_leg(prompts(3))
-    assert len(rows.rows_of(task_of(desk, return_value=["video_1"]))) == 1
+    assert len(batch_rows.rows_of(task_of(desk, return_value=["video_1"]))) == 1
 
 
 @pytest.mark.parametrize(
@@ -103,4 +107,4 @@ def test_a_record_that_cant_be_read_is_no_error(desk: Desk, change: Any) -> None
     else:
         task.journal = {} if change is None else {name: change}
     (only,) = videos._rows(task)
-    assert (only.row, only.status) == (0, Status.PENDING)
+    assert (only.row, only.state) == (0, "running")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import os
 import subprocess
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -31,7 +32,7 @@ STORE = {
     "password": "store-secret-that-must-show-up-nowhere",
     "extra": {"endpoint_url": "http://127.0.0.1:9", "region_name": "us-east-1"},
 }
-"""Nobody is there: a URL is signed without asking."""
+"""Nobody is there: a URL is signed without api_answers."""
 CHROMIUM_OPTIONS = [
     "--headless",
     "--no-sandbox",
@@ -130,7 +131,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     with Emulator(seconds=VIDEO_SECONDS, key=KEY) as emulator:
         connection = {"conn_type": "starvideos", "host": emulator.base_url, "password": emulator.key}
         env = {
-            "PYTHONPATH": str(HERE / "auth"),
+            "PYTHONPATH": f"{HERE / 'auth'}{os.pathsep}{ROOT}",
             "AIRFLOW_CONN_STARVIDEOS_DEFAULT": json.dumps(connection),
             "AIRFLOW_CONN_UI_STORE": json.dumps(STORE),
             "UI_TESTS_FOLDER": str(media),

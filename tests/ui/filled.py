@@ -5,11 +5,13 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 from airflow.models import import_all_models
 from airflow.models.base import Base
 from airflow.models.dagrun import DagRun
 from airflow.models.renderedtifields import RenderedTaskInstanceFields as Rendered
+from airflow.models.serialized_dag import SerializedDagModel
 from airflow.models.taskinstance import TaskInstance
 from airflow.models.xcom import XComModel
 from sqlalchemy import create_engine, insert
@@ -64,7 +66,22 @@ def fill(session: Session, dag_id: str, run_id: str, videos: int, *, state: str 
     for model, rows in ((TaskInstance, instances), (Rendered, rendered), (XComModel, pushed)):
         if rows:
             session.execute(insert(model.__table__), rows)
+    if not session.query(SerializedDagModel.dag_id).filter_by(dag_id=dag_id).first():
+        session.execute(insert(SerializedDagModel.__table__), [serialized(dag_id)])
     session.commit()
+
+
+def serialized(dag_id: str) -> dict[str, Any]:
+    """Return a Dag as Airflow serializes it, as far as it is read: which task comes after which."""
+    names = list(OPERATORS)
+    tasks = [
+        {"__type": "operator", "__var": {"task_id": name, "downstream_task_ids": names[number : number + 1]}}
+        for number, name in enumerate(names, start=1)
+    ]
+    times = dict.fromkeys(("created_at", "last_updated"), NOW)
+    return {"id": uuid4(), "dag_id": dag_id, "data": {"dag": {"tasks": tasks}}, "dag_hash": "1", **times} | {
+        "dag_version_id": uuid4()
+    }
 
 
 def _states(index: int, state: str) -> dict[str, str | None]:
@@ -94,6 +111,8 @@ def _rendered(task_id: str, index: int) -> dict[str, Any]:
 
 def _xcoms(task_id: str, state: str | None, index: int) -> dict[str, Any]:
     video_id = f"video_{index}"
+    if state == "failed":
+        return {"failure": {"state": "failed", "error": f"product {index} was refused", "try_number": 1}}
     if state != "success":
         return {}
     if task_id == "create":

@@ -72,12 +72,13 @@ def test_it_tells_what_there_is_to_know(page: Page, site: Site) -> None:
     expect(facts).to_contain_text("<script>document.title='broken'</script>")
     video_id = site.get(f"/api/dags/ui_saved/video?{urlencode({'run_id': RUN, 'task_id': 'create'})}").json["id"]
     for text in (
-        "Completed",
+        "Saved",
+        "billed",
         "image reference",
         "4 s · 16:9",
         "cat.png",
         "Ordered",
-        "Waited",
+        "Took",
         video_id,
         f"{video_id}.mp4",
     ):
@@ -85,42 +86,45 @@ def test_it_tells_what_there_is_to_know(page: Page, site: Site) -> None:
     expect(facts).not_to_contain_text("Signature")
     expect(facts.locator("img")).to_have_count(0)  # its address had a query, which may be a signature: it is hidden
     assert page.locator("script").count() == 1
-    assert page.title() == "StarVideos"
+    assert page.title() == f"create · {RUN} · ui_saved · StarVideos"
 
 
 def test_a_failed_video_says_why(page: Page, site: Site) -> None:
     """The API's own words, as text; and where nothing was ordered, where to look."""
     open_video(page, site, "ui_mapped", "wait", 1)
-    expect(page.locator("dd .error")).to_have_text("the prompt was refused <b>here</b>")
+    expect(page.locator("dd .error")).to_contain_text("the prompt was refused <b>here</b>")
     open_video(page, site, "ui_mapped", "refused")
-    expect(page.locator("dd .error")).to_contain_text("before a video was ordered")
+    expect(page.locator("dd .error")).to_contain_text("Task refused: ")
+    expect(page.locator(".waiting")).to_contain_text("not billed")
     open_video(page, site, "ui_other", "nothing")
-    expect(page.locator("main")).to_contain_text("no StarVideos video")
+    expect(page.locator("main")).to_contain_text("No StarVideos video of this task is known")
 
 
 def test_the_gallery_filters_and_plays_under_the_pointer(page: Page, site: Site) -> None:
     """Every video of the run, mapped ones too; failures with messages; the pointer starts one and stops it again."""
     open_gallery(page, site, "ui_mapped")
     expect(page.locator(".card")).to_have_count(5)
-    card, video = page.locator(".card").first, page.locator(".card video").first
+    expect(page.locator(".card").nth(1).locator(".error")).to_be_visible()  # failures come first
+    card, video = page.locator(".card").nth(2), page.locator(".card video").first
     card.hover()
     assert plays(video)
     page.mouse.move(2, 2)
     expect(video).to_have_js_property("paused", True)
-    page.get_by_role("button", name="Failed").click()
-    expect(page.locator(".card")).to_have_count(2)
-    expect(page.locator(".card .error").first).to_have_text("the prompt was refused <b>here</b>")
-    expect(page.locator(".card .error").last).to_contain_text("Its log says why")
-    expect(page.get_by_role("button", name="Failed")).to_have_attribute("aria-pressed", "true")
+    page.get_by_role("button", name="Failed 1 billed").click()
+    expect(page.locator(".card")).to_have_count(1)
+    expect(page.locator(".card .error").first).to_contain_text("the prompt was refused <b>here</b>")
+    expect(page.get_by_role("button", name="Failed 1 billed")).to_have_attribute("aria-pressed", "true")
+    page.get_by_role("button", name="Not ordered: failed 1 not billed").click()
+    expect(page.locator(".card .error").last).to_contain_text("ratio")
 
 
 def test_the_keyboard_and_a_screen_reader_get_as_far(page: Page, site: Site) -> None:
     """Cards are links with a name; the focus plays; Enter opens; a status is told; the way back is a link."""
     open_gallery(page, site, "ui_mapped")
-    expect(page.get_by_role("status")).to_contain_text("3 of 5 completed")
-    page.get_by_role("button", name="Failed").focus()
-    page.keyboard.press("Tab")
+    expect(page.get_by_role("status")).to_contain_text("5 of 5 done")
     lamp = page.get_by_role("link", name="a lamp")
+    page.get_by_role("link", name="Not ordered: failed").focus()
+    page.keyboard.press("Tab")
     expect(lamp).to_be_focused()
     assert plays(lamp.locator("video"))
     page.keyboard.press("Enter")
@@ -133,7 +137,7 @@ def test_a_thousand_videos_stay_usable(page: Page, site: Site) -> None:
     """A page at a time, within a second; what isn't looked at isn't loaded; numbers and filters go over all of them."""
     played: list[str] = []
     page.on("request", lambda request: played.append(request.url) if "/play?" in request.url else None)
-    open_gallery(page, site, "ui_batch")
+    open_gallery(page, site, "ui_batch", status="saved")
     expect(page.get_by_role("button", name="All")).to_have_text("All 1003")
     expect(page.locator(".card")).to_have_count(24)
     if not played:
@@ -142,19 +146,19 @@ def test_a_thousand_videos_stay_usable(page: Page, site: Site) -> None:
     assert 0 < len(set(played)) < 24, "only what is in sight"
     began = time.monotonic()
     page.get_by_role("button", name="Last").click()
-    expect(page.get_by_text("prompt of row 1000", exact=False).or_(page.get_by_text("third"))).not_to_have_count(0)
+    expect(page.get_by_text("prompt of row 999", exact=False).or_(page.get_by_text("third"))).not_to_have_count(0)
     assert time.monotonic() - began < 2
     page.get_by_role("button", name="Failed").click()
-    expect(page.locator(".pager")).to_contain_text("1–24 of 101")
+    expect(page.locator(".pager")).to_contain_text("1–24 of 100")
     expect(page.locator(".card .error").first).to_have_text("the prompt was refused")
-    page.get_by_role("button", name="Completed").click()
+    page.get_by_role("button", name="Saved").click()
     page.get_by_role("link", name="prompt of row 1 product-1 ").click()
     facts = page.get_by_role("region", name="About the video")
     for text in ("product-1", "prompt of row 1", "2 min 5 s", "video.mp4"):
         expect(facts).to_contain_text(text)
     open_video(page, site, "ui_batch", "ids")
     expect(page.locator(".card")).to_have_count(3)
-    expect(page.locator(".card").nth(1)).to_contain_text("Failed")
+    expect(page.locator(".card").first).to_contain_text("Without a video")
 
 
 def test_a_video_that_is_being_made_is_followed(page: Page, site: Site) -> None:
@@ -164,7 +168,7 @@ def test_a_video_that_is_being_made_is_followed(page: Page, site: Site) -> None:
         run_id = site.stack.trigger("ui_secret", run_id="held")
         order = site.emulator.wait_for("accepted", contains="a secret", since=site.emulator.seq)
         open_video(page, site, "ui_secret", "create", run_id=run_id)
-        expect(page.locator(".waiting")).to_contain_text("In progress", timeout=15_000)
+        expect(page.locator(".waiting")).to_contain_text("Ordered", timeout=15_000)
         page.locator("main").evaluate("main => { main.dataset.same = 'page' }")
         site.emulator.finish(str(order["id"]))
         assert site.stack.wait_for_run("ui_secret", run_id) == "success"
@@ -181,14 +185,14 @@ def test_a_batch_is_followed_from_before_its_first_order(page: Page, site: Site)
         since = site.emulator.seq
         run_id = site.stack.trigger("ui_progress", run_id="followed")
         open_video(page, site, "ui_progress", "batch", run_id=run_id)
-        expect(page.locator(".waiting")).to_contain_text("hasn't been ordered")
+        expect(page.locator(".waiting")).to_contain_text("Not ordered; not billed")
         page.locator("main").evaluate("main => { main.dataset.same = 'page' }")
         (site.media / f"go-{run_id}").touch()
         site.emulator.wait_for("accepted", contains="row three", since=since, timeout=60)
         if AIRFLOW_V_3_3_PLUS:
             expect(page.locator(".card")).to_have_count(3, timeout=30_000)
             assert page.locator(".prompt").all_inner_texts() == ["row one", "row two", "row three"]
-            expect(page.locator(".head")).to_contain_text("rows 3, ordered 3")
+            expect(page.locator(".head")).to_contain_text("Ordered 3 billed")
         for order in site.emulator.orders:
             if str(order.prompt).startswith("row"):
                 site.emulator.finish(order.id)
@@ -215,7 +219,7 @@ def test_a_row_that_is_done_plays_while_its_batch_waits_for_the_others(page: Pag
         expect(link.locator("video")).to_be_attached(timeout=15_000)
         link.hover()
         assert plays(link.locator("video"))
-        expect(page.get_by_role("link", name="row one")).to_contain_text("In progress")
+        expect(page.get_by_role("link", name="row one")).to_contain_text("Ordered")
     finally:
         site.emulator.update(seconds=2)
         for order in site.emulator.orders:

@@ -14,10 +14,10 @@ import pytest
 from fastapi.responses import Response
 
 from airflow_provider_starvideos.emulator import Emulator
-from airflow_provider_starvideos.ui import asking, media
-from airflow_provider_starvideos.ui.facts import Kind, Task
+from airflow_provider_starvideos.ui import api_answers, media
 from airflow_provider_starvideos.ui.media import UnavailableError, Wanted, respond
-from airflow_provider_starvideos.ui.videos import Status, Video
+from airflow_provider_starvideos.ui.queries import Kind, Task
+from airflow_provider_starvideos.ui.videos import Video
 from tests.storage.buckets import S3
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -29,7 +29,7 @@ SIZE = len(CONTENT)
 @pytest.fixture(autouse=True)
 def forget() -> None:
     """Nothing is known from the test before."""
-    asking._answers.clear()
+    api_answers._answers.clear()
     media._urls.clear()
 
 
@@ -50,14 +50,12 @@ def emulator(monkeypatch: pytest.MonkeyPatch) -> Iterator[Emulator]:
         yield running
 
 
-def a_video(
-    uri: str | None = None, *, video_id: str = "video_1", status: Status = Status.COMPLETED, **rendered: Any
-) -> Video:
+def a_video(uri: str | None = None, *, video_id: str = "video_1", status: str = "completed", **rendered: Any) -> Video:
     """Return a video; with a URI, one that was saved there, by a task with these rendered fields."""
     task = Task("save", -1, Kind.SAVE, "success", NOW, rendered=rendered)
     if uri:
         task.xcoms["return_value"] = uri
-    return Video(task, video_id=video_id, status=status, tasks=[task])
+    return Video(task, video_id=video_id, tasks=[task], record={"status": status})
 
 
 async def sent(video: Video, order: str = "saved", **headers: str) -> tuple[Response, bytes]:
@@ -160,12 +158,12 @@ def order(emulator: Emulator) -> str:
 
 async def test_without_a_file_a_fresh_url_is_asked_for(emulator: Emulator) -> None:
     """By the api-server, with the key; the browser gets the URL alone. Asked for once, whoever looks how often."""
-    video = a_video(video_id=order(emulator), status=Status.MAKING)
+    video = a_video(video_id=order(emulator), status="ordered")
     with pytest.raises(UnavailableError, match=r"it is (queued|processing)"):
         await sent(video, "any")
     emulator.finish(video.video_id or "")
-    video.status = Status.COMPLETED
-    asking._answers.clear()
+    video = a_video(video_id=video.video_id or "", status="completed")
+    api_answers._answers.clear()
     for _ in range(5):
         answer, body = await sent(video, "any")
         assert answer.status_code == 307

@@ -14,9 +14,8 @@ from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_1_PLUS
 
 from airflow_provider_starvideos.get_provider_info import get_provider_info
 from airflow_provider_starvideos.operators.create import StarVideosCreateOperator
-from airflow_provider_starvideos.ui.links import LINKS, OPERATORS
-from airflow_provider_starvideos.ui.paths import play_path
-from airflow_provider_starvideos.ui.places import OPTION, SECTION
+from airflow_provider_starvideos.ui.allowed_files import OPTION, SECTION
+from airflow_provider_starvideos.ui.links import LINKS, OPERATORS, play_path
 from airflow_provider_starvideos.ui.plugin import APPS, VIEWS, StarVideosPlugin
 
 SCRIPT = """

@@ -47,7 +47,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "decorators": CORE | {"batch", "failures", "operators"},
     "sensors": WITH_HOOK | {"arguments", "lazy", "failures", "lineage", "triggers", "deferral"},
     # batch: its record is read; operators and the like: links name them
-    "ui": WITH_HOOK | {"locations", "batch", "orders", "operators", "decorators", "sensors", "storage"},
+    "ui": WITH_HOOK | {"failures", "locations", "batch", "orders", "operators", "decorators", "sensors", "storage"},
     "get_provider_info": {"hooks", "ui"},
     "check": WITH_HOOK | {"storage"},
     "emulator": set(),

@@ -21,16 +21,6 @@ export const asQuery = (parameters) =>
 
 export const dagId = decodeURIComponent(location.pathname.match(/\/dags\/([^/]+)\//)?.[1] ?? "");
 
-const LABELS = {
-  pending: "Not ordered yet",
-  making: "In progress",
-  completed: "Completed",
-  failed: "Failed",
-  none: "Not made",
-};
-
-export const label = (status) => LABELS[status] ?? status;
-
 export function el(tag, properties = {}, ...children) {
   const element = document.createElement(tag);
   for (const [name, value] of Object.entries(properties)) {
@@ -77,10 +67,45 @@ export const placeOf = (video) => ({
 export const pageUrl = (page, parameters, dag = dagId) =>
   `${root}dags/${encodeURIComponent(dag)}/${page}?${asQuery(parameters)}`;
 
-export const nameOf = (video) =>
-  video.name ?? `${video.task_id}${video.map_index >= 0 ? ` [${video.map_index}]` : ""}${video.row ? ` · row ${video.row}` : ""}`;
+export const taskName = (task) => `${task.task_id}${task.map_index >= 0 ? ` [${task.map_index}]` : ""}`;
 
-export const badge = (status) => el("span", { className: `badge ${status}` }, label(status));
+export const nameOf = (video) => video.name ?? `${taskName(video)}${video.row ? ` · row ${video.row}` : ""}`;
+
+// Words of a state come from the server: a label, a tone, a text, and whether it is billed.
+export const badge = (words) => el("span", { className: `badge ${words.tone}`, title: `${words.text}; ${words.billed}` }, words.label);
+
+// Where Airflow's own page of a run or a task is. A frame inside of Airflow may not lead it elsewhere: there it is text.
+export function airflowLink(text, ...steps) {
+  if (parent !== window) return text;
+  const base = new URL(root, location.href).pathname.replace(/starvideos\/$/, "");
+  return el("a", { href: base + steps.map(encodeURIComponent).join("/") }, text);
+}
+
+export function copyButton(text, what) {
+  const button = el("button", { type: "button", className: "copy", ariaLabel: `Copy ${what}`, onclick: () => copy(text).then(done, () => select(text)) }, "Copy");
+  const done = () => {
+    button.textContent = "Copied";
+    say(`Copied ${what}`);
+    setTimeout(() => (button.textContent = "Copy"), 2000);
+  };
+  return button;
+}
+
+async function copy(text) {
+  if (navigator.clipboard) return navigator.clipboard.writeText(text);
+  const area = el("textarea", { value: text, className: "hidden" }); // over http there is no clipboard
+  document.body.append(area);
+  area.select();
+  const copied = document.execCommand("copy");
+  area.remove();
+  if (!copied) throw new Error("not copied");
+}
+
+const select = (text) => window.prompt("Copy this text:", text);
+
+export const code = (text, what) => el("span", { className: "copied" }, el("code", { dir: "auto" }, text), " ", copyButton(text, what));
+
+export const entitle = (...parts) => (document.title = [...parts, "StarVideos"].filter(Boolean).join(" · "));
 
 export const seconds = (value) => (value === null || value === undefined ? null : `${Math.round(value * 10) / 10} s`);
 
@@ -124,15 +149,14 @@ export function trouble(text) {
   box.hidden = !text;
 }
 
-// Calls `look` again and again for as long as it answers true and somebody looks at the page. An api-server that takes
-// long for an answer is asked more seldom.
-export function refresh(look, milliseconds = 5000) {
+// Calls `load` repeatedly for as long as it answers true and the page is in sight. A slow api-server is asked less often.
+export function refresh(load, milliseconds = 5000) {
   const again = async () => {
     if (document.hidden) return setTimeout(again, milliseconds);
     const began = performance.now();
     let more = true;
     try {
-      more = await look();
+      more = await load();
       trouble("");
     } catch (error) {
       trouble(error.message);

@@ -19,9 +19,9 @@ async function showTask() {
   }
   // A batch, or a mapped task as a whole: it has many.
   const task = { task_id: place.task_id, map_index: place.map_index };
-  const { total, shown, problems } = await api(`dags/${encodeURIComponent(dagId)}/videos`, { run_id: place.run_id, limit: 1, ...task });
-  if (total === undefined || (shown === 0 && problems.length === 0)) {
-    return show(note("This task has no StarVideos video. The tab Videos of the run has those of all its tasks."));
+  const { total, shown, problems, batches } = await api(`dags/${encodeURIComponent(dagId)}/videos`, { run_id: place.run_id, limit: 1, ...task });
+  if (total === undefined || (shown === 0 && !problems.length && !batches.length)) {
+    return show(note("No StarVideos video of this task is known. The tab Videos of the run has those of all its tasks."));
   }
   return showGallery(task);
 }

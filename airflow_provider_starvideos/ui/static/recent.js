@@ -1,19 +1,18 @@
 // The latest runs that have to do with videos.
 
-import { api, badge, el, moment, note, pageUrl, say, show, trouble } from "./common.js";
-
-const STATUSES = ["completed", "making", "pending", "failed", "none"];
+import { api, badge, el, entitle, moment, note, pageUrl, say, show, trouble } from "./common.js";
 
 export async function showRecent() {
   const list = el("ul", { className: "runs", role: "list" });
   const more = el("button", { type: "button", hidden: true }, "Older runs");
   let before = null;
+  entitle("Recent runs");
 
   async function load() {
     more.disabled = true;
-    const told = await api("recent", { before });
-    list.append(...told.runs.map(run));
-    before = told.before;
+    const answer = await api("recent", { before });
+    list.append(...answer.runs.map(run));
+    before = answer.before;
     more.hidden = before === null;
     more.disabled = false;
     say(`${list.children.length} runs`);
@@ -25,25 +24,23 @@ export async function showRecent() {
   };
   more.addEventListener("click", () => load().then(() => trouble(""), failed));
   await load();
-  const empty = list.children.length ? null : note("No run of a Dag that you may read has made a StarVideos video yet.");
+  const empty = list.children.length ? null : note("No run with a StarVideos video is known among the Dags that you may read.");
   show(el("h1", {}, "Recent runs with videos"), ...[empty, list, more].filter(Boolean));
 }
 
-function run(told) {
-  const counted = STATUSES.filter((status) => told.counts[status]).map((status) =>
-    el("span", {}, badge(status), ` ${told.counts[status]}`),
-  );
+function run(found) {
+  const counted = Object.entries(found.counts).map(([status, count]) => el("span", {}, badge(found.states[status]), ` ${count}`));
   return el(
     "li",
     {},
     el(
       "a",
-      { className: "run", href: pageUrl("gallery", { run_id: told.run_id }, told.dag_id) },
-      el("b", {}, told.dag_id),
-      el("span", { className: "quiet" }, told.run_id),
-      el("span", { className: "quiet" }, moment(told.when) ?? ""),
+      { className: "run", href: pageUrl("gallery", { run_id: found.run_id }, found.dag_id) },
+      el("b", {}, found.dag_id),
+      el("span", { className: "quiet" }, found.run_id),
+      el("span", { className: "quiet" }, moment(found.when) ?? ""),
       el("span", { className: "counts" }, ...counted),
-      el("span", { className: "quiet" }, `run: ${told.state}`),
+      el("span", { className: "quiet" }, `run: ${found.state}`),
     ),
   );
 }

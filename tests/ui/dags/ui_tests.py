@@ -141,6 +141,28 @@ with DAG("ui_progress", default_args={"retries": 0}):
     StarVideosBatchOperator(task_id="batch", requests=rows(), poll_interval=1)
 
 
+with DAG("ui_unknown", default_args={"retries": 0}):
+    unknown = StarVideosCreateOperator(task_id="create", prompt="an answer that is lost")
+    StarVideosTaskSensor(task_id="wait", video_id=unknown.output, **QUICK)
+
+with DAG("ui_slow", default_args={"retries": 0}):
+    slow = StarVideosCreateOperator.partial(task_id="create").expand(prompt=["a slow video", "another slow video"])
+    late = StarVideosTaskSensor.partial(task_id="wait", poke_interval=1, timeout=3).expand(video_id=slow.output)
+    StarVideosDownloadOperator.partial(task_id="save", destination="/nowhere/").expand(video_id=late.output)
+
+with DAG("ui_held", default_args={"retries": 0}):
+    first = StarVideosCreateOperator(task_id="create", prompt="a held video")
+    then = StarVideosTaskSensor(task_id="wait", video_id=first.output, **QUICK)
+    StarVideosDownloadOperator(task_id="save", video_id=then.output, destination="{{ params.nothing }}/")
+
+with DAG("ui_mixed", default_args={"retries": 0}):
+    StarVideosBatchOperator(
+        task_id="batch",
+        requests=["fine", "[fail: no cats] failed", "a row whose answer is lost", "a row that is refused"],
+        poll_interval=1,
+    )
+
+
 @task
 def nothing() -> str:
     """Return what looks like an id."""

@@ -1,4 +1,4 @@
-"""Asking the API about a video, on behalf of those who look at it: seldom, briefly, and few at a time."""
+"""The API's answers about videos that users look at, with a cache: the API is asked seldom, briefly, few at a time."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from airflow_provider_starvideos.api.models import VideoTask
 from airflow_provider_starvideos.clients.sync import SyncClient
 from airflow_provider_starvideos.exceptions import StarVideosError
 from airflow_provider_starvideos.hooks.starvideos import StarVideosHook
-from airflow_provider_starvideos.ui.gate import BusyError, Gate
+from airflow_provider_starvideos.ui.limiter import BusyError, Limiter
 
 ANSWER_SECONDS = 10.0
-KEPT = 2000
+MAX_KEPT = 2000
 TOO_MANY = "Too many are asking the API at the same time; try again."
-LEAST_SECONDS = 5.0
-"""Between two questions about one video, whatever is known of it."""
+LEAST_SECONDS = 5.0  # between two questions about one video
+Place = tuple[str, int, int, str | None]  # a video of a run: task id, map index, row, video id
 
 
 @dataclass(frozen=True)
@@ -43,8 +43,9 @@ class Answer:
 
 
 _answers: OrderedDict[tuple[str, str], Answer] = OrderedDict()
+_final: OrderedDict[tuple[str, str, Place], Answer] = OrderedDict()
 _lock = threading.Lock()
-_gate = Gate(at_once=4, waiting=4, seconds=ANSWER_SECONDS)
+_limiter = Limiter(at_once=4, waiting=4, seconds=ANSWER_SECONDS)
 
 
 def ask(conn_id: str, video_id: str, *, ended: bool = False) -> Answer:
@@ -56,8 +57,8 @@ def ask(conn_id: str, video_id: str, *, ended: bool = False) -> Answer:
     if known := _good_enough(key, ended=ended):
         return known
     try:
-        with _gate.place():
-            if known := _good_enough(key, ended=ended):  # somebody else has asked meanwhile
+        with _limiter.slot():
+            if known := _good_enough(key, ended=ended):  # another thread has asked meanwhile
                 return known
             answer = _asked(conn_id, video_id)
     except BusyError:
@@ -65,9 +66,24 @@ def ask(conn_id: str, video_id: str, *, ended: bool = False) -> Answer:
     with _lock:
         _answers[key] = answer
         _answers.move_to_end(key)
-        while len(_answers) > KEPT:
+        while len(_answers) > MAX_KEPT:
             _answers.popitem(last=False)
     return answer
+
+
+def remember(dag_id: str, run_id: str, place: Place, answer: Answer) -> None:
+    """Note how a video of a run has ended, as the API said, for the state of that video and no other."""
+    if answer.is_final:
+        with _lock:
+            _final[dag_id, run_id, place] = answer
+            while len(_final) > MAX_KEPT:
+                _final.popitem(last=False)
+
+
+def known_answers(dag_id: str, run_id: str) -> dict[Place, Answer]:
+    """Return how videos of a run have ended, as far as the API was asked."""
+    with _lock:
+        return {place: answer for (dag, run, place), answer in _final.items() if (dag, run) == (dag_id, run_id)}
 
 
 def _good_enough(key: tuple[str, str], *, ended: bool) -> Answer | None:
@@ -84,7 +100,7 @@ def _asked(conn_id: str, video_id: str) -> Answer:
         endpoint = StarVideosHook(conn_id).get_conn()
         brief = replace(endpoint, timeout=min(endpoint.timeout, ANSWER_SECONDS), connect_timeout=5.0)
         with SyncClient() as transport:
-            video = transport.run(calls.poll(brief, video_id))  # once: nobody waits here for a second attempt
+            video = transport.run(calls.poll(brief, video_id))  # one attempt: a user waits
     except StarVideosError as error:
         return Answer(time.monotonic(), None, str(error))
     except Exception as error:  # noqa: BLE001  a secrets backend's own, say; its text may hold anything

@@ -1,4 +1,4 @@
-"""A batch's rows, as its task tells them: a list of ids, or a manifest in JSON Lines; before that, from its record."""
+"""The rows of a batch: out of its manifest, its list of ids, or, before its end, the journal of its orders."""
 
 from __future__ import annotations
 
@@ -8,13 +8,12 @@ from collections import OrderedDict
 from typing import Any
 
 from airflow_provider_starvideos.exceptions import StarVideosError
-from airflow_provider_starvideos.ui.facts import Task
-from airflow_provider_starvideos.ui.gate import STORES, BusyError
-from airflow_provider_starvideos.ui.places import NotAllowedError, belongs, local_path, open_allowed
-from airflow_provider_starvideos.ui.progress import rows_in_journal
+from airflow_provider_starvideos.ui.allowed_files import NotAllowedError, belongs, local_path, open_allowed
+from airflow_provider_starvideos.ui.limiter import STORES, BusyError
+from airflow_provider_starvideos.ui.queries import Task
+from airflow_provider_starvideos.ui.records import rows_of_journal
 
-MAX_BYTES = 32 * 1024 * 1024
-"""Of a manifest; 100,000 rows have some 60 MB, and nobody looks at so many."""
+MAX_BYTES = 32 * 1024 * 1024  # of a manifest; 100,000 rows have some 60 MB
 NOT_SHOWN = "The batch's manifest can't be shown"
 MAX_ROWS = 10_000_000
 KEPT = 8
@@ -22,8 +21,8 @@ _manifests: OrderedDict[tuple[str, str], list[dict[str, Any]]] = OrderedDict()
 _lock = threading.Lock()
 
 
-def has_told(task: Task) -> bool:
-    """Tell whether the batch has ended, and told of its rows by itself."""
+def has_ended(task: Task) -> bool:
+    """Tell whether the batch has ended, and its XComs name its rows."""
     return isinstance(task.value("manifest"), str) or isinstance(task.value("return_value"), list)
 
 
@@ -33,13 +32,21 @@ def rows_of(task: Task) -> list[dict[str, Any]]:
     :param task: a batch, with its rendered fields, and its record if it has told nothing yet
     :raises StarVideosError: there is a manifest, and it can't be read
     """
-    told, manifest = task.value("return_value"), task.value("manifest")  # one that failed has told the manifest only
+    result, manifest = task.value("return_value"), task.value("manifest")  # one that failed has the manifest only
     if isinstance(manifest, str):
         return _read(task, manifest)
-    if isinstance(told, list):
-        ids = [video_id if isinstance(video_id, str) else None for video_id in told]
-        return _with_requests(task, [{"row": number, "id": video_id} for number, video_id in enumerate(ids, start=1)])
-    return _with_requests(task, rows_in_journal(task.journal))
+    if isinstance(result, list):
+        return _with_requests(task, [_row_of_id(task, *one) for one in enumerate(result, start=1)])
+    return _with_requests(task, rows_of_journal(task.journal))
+
+
+def _row_of_id(task: Task, number: int, video_id: Any) -> dict[str, Any]:
+    """Return the row of an id of a batch that saves nothing; None: it has no video, and only the counts may say why."""
+    if isinstance(video_id, str):
+        return {"row": number, "id": video_id, "status": "completed"}
+    counts = task.value("counts")
+    others = set(counts) - {"rows", "completed", "saved"} if isinstance(counts, dict) else set()
+    return {"row": number, "id": None, "status": others.pop() if len(others) == 1 else "no_video"}
 
 
 def _with_requests(task: Task, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -49,7 +56,7 @@ def _with_requests(task: Task, rows: list[dict[str, Any]]) -> list[dict[str, Any
         return rows
     for row, request in zip(rows, given, strict=True):
         row["request"] = {"prompt": request} if isinstance(request, str) else request
-        row["name"] = request.get("name") if isinstance(request, dict) else None
+        row.setdefault("name", request.get("name") if isinstance(request, dict) else None)
     return rows
 
 
@@ -63,7 +70,7 @@ def _read(task: Task, uri: str) -> list[dict[str, Any]]:
             _manifests.move_to_end(name)
             return _manifests[name]
     try:
-        with STORES.place():
+        with STORES.slot():
             rows = [row for row in map(_row, _content(task, uri).splitlines()) if row]
     except NotAllowedError as error:
         raise StarVideosError(f"{NOT_SHOWN}: {error}") from error

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from airflow_provider_starvideos.ui.places import NotAllowedError, belongs, is_allowed, local_path, open_allowed
+from airflow_provider_starvideos.ui.allowed_files import NotAllowedError, belongs, is_allowed, local_path, open_allowed
 
 VIDEO = b"\0\0\0\x18ftypisom, and so on"
 

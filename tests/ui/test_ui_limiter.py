@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_1_PLUS
 
-from airflow_provider_starvideos.ui import asking, facts, gate, rows, videos
-from airflow_provider_starvideos.ui.asking import Answer
-from airflow_provider_starvideos.ui.gate import BusyError, Gate
-from airflow_provider_starvideos.ui.videos import Status, Video
+from airflow_provider_starvideos.ui import api_answers, batch_rows, limiter, queries, videos
+from airflow_provider_starvideos.ui.api_answers import Answer
+from airflow_provider_starvideos.ui.limiter import BusyError, Limiter
+from airflow_provider_starvideos.ui.videos import Video
 from tests.ui.test_ui_videos import a_task, batch, created
 
 PATIENCE = 60
@@ -54,22 +54,22 @@ class Crowd:
 @pytest.fixture
 def hanging(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
     """An API that hangs until the event, and a gate with three places."""
-    asking._answers.clear()
+    api_answers._answers.clear()
     answers = threading.Event()
 
     def asked(conn_id: str, video_id: str) -> Answer:
         assert answers.wait(PATIENCE)
         return Answer(time.monotonic(), None, "answered")
 
-    monkeypatch.setattr(asking, "_asked", asked)
-    monkeypatch.setattr(asking, "_gate", Gate(at_once=2, waiting=1, seconds=PATIENCE))
+    monkeypatch.setattr(api_answers, "_asked", asked)
+    monkeypatch.setattr(api_answers, "_limiter", Limiter(at_once=2, waiting=1, seconds=PATIENCE))
     return answers
 
 
 def test_an_api_that_hangs_holds_a_few_threads(hanging: threading.Event) -> None:
     """All others are told at once, while it still hangs: Airflow's own routes need the threads."""
-    crowd = Crowd(lambda number: asking.ask("starvideos_default", f"video_{number}"), 10)
-    assert {answer.error for answer in crowd.next(7)} == {asking.TOO_MANY}
+    crowd = Crowd(lambda number: api_answers.ask("starvideos_default", f"video_{number}"), 10)
+    assert {answer.error for answer in crowd.next(7)} == {api_answers.TOO_MANY}
     assert crowd.ended.empty()
     hanging.set()
     assert {answer.error for answer in crowd.others(3)} == {"answered"}
@@ -79,13 +79,13 @@ def test_who_waited_for_the_same_question_has_its_answer(
     hanging: threading.Event, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It isn't asked again as soon as there is a place."""
-    monkeypatch.setattr(asking, "_gate", Gate(at_once=1, waiting=5, seconds=PATIENCE))
+    monkeypatch.setattr(api_answers, "_limiter", Limiter(at_once=1, waiting=5, seconds=PATIENCE))
     asked: list[str] = []
-    before = asking._asked
+    before = api_answers._asked
     monkeypatch.setattr(
-        asking, "_asked", lambda conn_id, video_id: (asked.append(video_id), before(conn_id, video_id))[1]
+        api_answers, "_asked", lambda conn_id, video_id: (asked.append(video_id), before(conn_id, video_id))[1]
     )
-    crowd = Crowd(lambda number: asking.ask("starvideos_default", "video_1"), 6)
+    crowd = Crowd(lambda number: api_answers.ask("starvideos_default", "video_1"), 6)
     hanging.set()
     assert {answer.error for answer in crowd.others(6)} == {"answered"}
     assert asked == ["video_1"]
@@ -93,11 +93,11 @@ def test_who_waited_for_the_same_question_has_its_answer(
 
 def test_a_store_that_hangs_holds_a_few_threads(monkeypatch: pytest.MonkeyPatch) -> None:
     """For manifests; the gallery says so, and shows the rest of the run."""
-    rows._manifests.clear()
-    monkeypatch.setattr(rows, "STORES", Gate(at_once=2, waiting=1, seconds=PATIENCE))
+    batch_rows._manifests.clear()
+    monkeypatch.setattr(batch_rows, "STORES", Limiter(at_once=2, waiting=1, seconds=PATIENCE))
     answers = threading.Event()
-    monkeypatch.setattr(rows, "_content", lambda task, uri: answers.wait(PATIENCE) and b"")
-    crowd = Crowd(lambda number: rows.rows_of(batch(f"s3://b/{number}.jsonl", destination="s3://b/")), 10)
+    monkeypatch.setattr(batch_rows, "_content", lambda task, uri: answers.wait(PATIENCE) and b"")
+    crowd = Crowd(lambda number: batch_rows.rows_of(batch(f"s3://b/{number}.jsonl", destination="s3://b/")), 10)
     told = crowd.next(7)
     assert crowd.ended.empty()
     answers.set()
@@ -107,16 +107,16 @@ def test_a_store_that_hangs_holds_a_few_threads(monkeypatch: pytest.MonkeyPatch)
 
 def test_who_waits_too_long_is_told() -> None:
     """A place that doesn't get free isn't waited for without an end; the gate is whole afterwards."""
-    narrow = Gate(at_once=1, waiting=1, seconds=0.01)
-    with narrow.place(), pytest.raises(BusyError), narrow.place():
+    narrow = Limiter(at_once=1, waiting=1, seconds=0.01)
+    with narrow.slot(), pytest.raises(BusyError), narrow.slot():
         pytest.fail("there is one place")
-    with narrow.place():
+    with narrow.slot():
         pass
 
 
 def test_airflow_has_most_of_its_threads() -> None:
     """Of the forty that the framework has for all routes of a process."""
-    for one in (asking._gate, gate.STORES):
+    for one in (api_answers._limiter, limiter.STORES):
         assert one.most <= 8
 
 
@@ -131,13 +131,14 @@ class Session:
 
 
 @pytest.mark.skipif(not AIRFLOW_V_3_1_PLUS, reason="Airflow 3.0 shows no views of plugins")
-@pytest.mark.parametrize("status", [Status.MAKING, Status.FAILED])
-def test_no_connection_of_the_database_is_held_meanwhile(status: Status, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("state", ["deferred", "failed"])
+def test_no_connection_of_the_database_is_held_meanwhile(state: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Fifteen questions that hang would take all that the api-server has."""
-    from airflow_provider_starvideos.ui import app
+    from airflow_provider_starvideos.ui import routes
 
     session = Session()
-    found = Video(created(), video_id="video_1", status=status, tasks=[created()])
+    task = created(state)
+    found = Video(task, video_id="video_1", tasks=[task])
 
     def look(*_: Any) -> Any:
         session.held = True
@@ -147,10 +148,11 @@ def test_no_connection_of_the_database_is_held_meanwhile(status: Status, monkeyp
         assert not session.held
         return Answer(0.0, None, "asked")
 
-    monkeypatch.setattr(app, "_video", look)
-    monkeypatch.setattr(app, "conn_id_of", look)
-    monkeypatch.setattr(app, "ask", ask)
-    assert app.video(session, "dag", "run", "task")["api_problem"] == "asked"  # type: ignore[arg-type]
+    monkeypatch.setattr(routes, "_video", look)
+    monkeypatch.setattr(routes.queries, "add_times", lambda *_: None)
+    monkeypatch.setattr(routes, "conn_id_of", look)
+    monkeypatch.setattr(routes, "ask", ask)
+    assert routes.video(session, "dag", "run", "task")["api_problem"] == "asked"  # type: ignore[arg-type]
 
 
 def test_nor_while_a_manifest_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -168,9 +170,9 @@ def test_nor_while_a_manifest_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(
         videos,
-        "facts",
+        "queries",
         SimpleNamespace(
-            URL_KEY=facts.URL_KEY,
+            URL_KEY=queries.URL_KEY,
             run_state=lambda *_: "running",
             tasks_of=tasks_of,
             add_rendered=lambda *_: None,

@@ -1,8 +1,8 @@
-"""What is read from Airflow's metadata database: tasks of a run, their XComs and rendered fields. Reads only.
+"""Queries to Airflow's metadata database: tasks of a run, their XComs, rendered fields and journals. They only read.
 
-A run may have thousands of tasks, and its gallery is asked for again and again while it runs. So of all tasks only
-that is read which tells where their videos stand (``tasks_of``), and the rest for those that are shown
-(``add_details``): plain columns, no objects, and values as text, which the database's driver needn't convert.
+A run may have thousands of tasks, and its gallery is refreshed while it runs. So of all tasks only that is read which
+decides the state of their videos (``tasks_of``), and the rest for those that are shown (``add_details``): plain
+columns, no objects, and values as text, which the database's driver needn't convert.
 """
 
 from __future__ import annotations
@@ -17,19 +17,28 @@ from typing import Any
 from sqlalchemy import Text, and_, case, cast, or_, select, true
 from sqlalchemy.orm import Session
 
-from airflow_provider_starvideos.compat.ui_tables import DagRun, TaskInstance, Variable, XComModel
+from airflow_provider_starvideos.compat.ui_tables import (
+    MAY_ASK,
+    DagRun,
+    TaskInstance,
+    Variable,
+    XComModel,
+    asking,
+    times_of,
+)
 from airflow_provider_starvideos.compat.ui_tables import RenderedTaskInstanceFields as Rendered
+from airflow_provider_starvideos.failures import FAILURE_KEY
 from airflow_provider_starvideos.orders.store import journal_name
 
-KEYS = ("return_value", "video_id", "manifest")
+KEYS = ("return_value", "video_id", "manifest", "counts", "spending", FAILURE_KEY)
 DETAIL_KEYS = ("actual_duration", "size_bytes", "sha256")
 URL_KEY = "video_url"
 """Its value is a secret for as long as the URL lives, so only whether and when it was pushed is read."""
-MOST_INDEXES = 900
-"""That a query names one by one; an old SQLite takes 999 values. Beyond, all are read: most are wanted then."""
-JSON_BEGINS = frozenset('"[{-0123456789tfnNI \t\r\n')
-"""What a text that is JSON may begin with: most ids don't, and a decoder that fails is slow."""
+MAX_NAMED = 900  # values that a query names one by one: an old SQLite takes 999
+JSON_BEGINS = frozenset('"[{-0123456789tfnNI \t\r\n')  # most ids begin otherwise, and a decoder that fails is slow
 DECODE = json.JSONDecoder().raw_decode
+MAX_TRIES = 50  # of a task that orders, whose journals are looked up
+UNSUCCESSFUL = frozenset({"failed", "up_for_retry", "skipped"})
 INSTANCES, XCOMS = TaskInstance.__table__.c, XComModel.__table__.c
 
 
@@ -53,11 +62,15 @@ class Task:
     :param task_id: and ``map_index``: which one of its run; -1: not mapped
     :param kind: what it does
     :param state: Airflow's
-    :param ended_at: of a batch: when its last try ended
-    :param xcoms: their values by key, those of ``DETAIL_KEYS`` once asked for; that of the URL is never read
-    :param pushed: when they were pushed, once asked for
-    :param rendered: its rendered template fields, once asked for; empty where Airflow no longer has them
-    :param journal: of a batch that has told nothing yet: the Variables of its journal, by name, as text
+    :param ended_at: of a batch: when its last try ended; of any task once ``add_times`` was called
+    :param try_number: of the latest try; 0: it hasn't run yet
+    :param is_asking: it waits for a person's answer
+    :param xcoms: their values by key, those of ``DETAIL_KEYS`` after ``add_details``; that of the URL is never read
+    :param pushed: when they were pushed, after ``add_details``
+    :param rendered: its rendered template fields, after ``add_details``; empty where Airflow no longer has them
+    :param journal: the Variables of its journal, by name, as text; only where the XComs don't say enough
+    :param declared: its arguments as the Dag's file has them, where they are needed
+    :param times: when it began, and the like, after ``add_times``
     """
 
     task_id: str
@@ -65,15 +78,27 @@ class Task:
     kind: Kind
     state: str | None
     ended_at: datetime | None
+    try_number: int = 1
+    is_asking: bool = False
     xcoms: dict[str, Any] = field(default_factory=dict)
     pushed: dict[str, datetime] = field(default_factory=dict)
     rendered: Mapping[str, Any] = field(default_factory=dict)
     journal: dict[str, str] = field(default_factory=dict)
+    declared: Mapping[str, Any] = field(default_factory=dict)
+    times: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def key(self) -> tuple[str, int]:
         """Which task instance of its run it is."""
         return self.task_id, self.map_index
+
+    @property
+    def failure(self) -> Mapping[str, Any]:
+        """Why the latest try failed, as the operator said; empty: it has not failed, or said nothing."""
+        found = self.xcoms.get(FAILURE_KEY)
+        if not isinstance(found, dict) or found.get("try_number") != self.try_number:
+            return {}
+        return found if self.state in UNSUCCESSFUL else {}
 
     def value(self, key: str) -> Any:
         """Return an XCom's value, or None."""
@@ -97,14 +122,18 @@ def run_state(session: Session, dag_id: str, run_id: str) -> str | None:
 def tasks_of(session: Session, dag_id: str, run_id: str) -> list[Task]:
     """Return the run's tasks that have to do with videos, with the XComs that tell where these stand."""
     ended = case((INSTANCES.operator.contains("Batch"), INSTANCES.end_date))  # of thousands, times cost most to read
-    columns = (INSTANCES.task_id, INSTANCES.map_index, INSTANCES.operator, INSTANCES.state, ended)
+    columns = (INSTANCES.task_id, INSTANCES.map_index, INSTANCES.operator, INSTANCES.state, ended, INSTANCES.try_number)
     rows = session.execute(select(*columns).where(INSTANCES.dag_id == dag_id, INSTANCES.run_id == run_id, ours()))
     kinds: dict[str | None, Kind] = {}
     tasks = {}
-    for task_id, map_index, operator, state, ended_at in rows.all():
+    for task_id, map_index, operator, state, ended_at, try_number in rows.all():
         kind = kinds.get(operator) or kinds.setdefault(operator, _kind(operator or ""))
-        tasks[task_id, map_index] = Task(task_id, map_index, kind, state or None, ended_at)
+        tasks[task_id, map_index] = Task(task_id, map_index, kind, state or None, ended_at, try_number or 0)
     _add_xcoms(session, dag_id, run_id, tasks)
+    if any(task.state in MAY_ASK for task in tasks.values()):
+        for key in asking(session, dag_id, run_id):
+            if key in tasks:
+                tasks[key].is_asking = True
     return sorted(tasks.values(), key=lambda task: task.key)
 
 
@@ -167,7 +196,7 @@ def add_details(session: Session, dag_id: str, run_id: str, tasks: Iterable[Task
 def _few(column: Any, wanted: Iterable[tuple[str, int]]) -> Any:
     """Return the condition for a map index to be one of these, or none if these are too many to name."""
     indexes = sorted({map_index for _, map_index in wanted})
-    return column.in_(indexes) if len(indexes) <= MOST_INDEXES else true()
+    return column.in_(indexes) if len(indexes) <= MAX_NAMED else true()
 
 
 def add_rendered(session: Session, dag_id: str, run_id: str, tasks: Iterable[Task]) -> None:
@@ -187,8 +216,27 @@ def add_rendered(session: Session, dag_id: str, run_id: str, tasks: Iterable[Tas
 
 
 def add_journals(session: Session, dag_id: str, run_id: str, tasks: Iterable[Task]) -> None:
-    """Look up the journals of tasks' orders: Airflow Variables, of which none but these are read."""
+    """Look up the journals of tasks' orders: Airflow Variables. No other Variable is read."""
+    single: dict[str, Task] = {}
     for task in tasks:
-        name = journal_name(dag_id, run_id, task.task_id, task.map_index).base
-        query = select(Variable).where(Variable.key.startswith(f"{name}_", autoescape=True))
-        task.journal = {variable.key: variable.val for variable in session.scalars(query) if variable.val}
+        name = journal_name(dag_id, run_id, task.task_id, task.map_index)
+        if task.kind is Kind.BATCH:
+            query = select(Variable).where(Variable.key.startswith(f"{name.base}_", autoescape=True))
+            task.journal = {variable.key: variable.val for variable in session.scalars(query) if variable.val}
+            continue
+        tries = range(max(1, task.try_number - MAX_TRIES), task.try_number + 1)
+        single |= dict.fromkeys((name.base, *map(name.page, tries)), task)
+    for some in _parts(list(single), MAX_NAMED):
+        for variable in session.scalars(select(Variable).where(Variable.key.in_(some))):
+            if variable.val:
+                single[variable.key].journal[variable.key] = variable.val
+
+
+def _parts(names: list[str], size: int) -> Iterable[list[str]]:
+    return (names[start : start + size] for start in range(0, len(names), size))
+
+
+def add_times(session: Session, dag_id: str, run_id: str, tasks: Iterable[Task]) -> None:
+    """Look up when tasks began and ended, and until when they wait: for the page of one video."""
+    for task in tasks:
+        task.times = times_of(session, dag_id, run_id, task.task_id, task.map_index)

@@ -1,20 +1,24 @@
-"""The app's routes. Each names who may use it; everything else here is about what is sent."""
+"""The app's routes. Each names who may use it; the rest is about what is sent."""
 
 from __future__ import annotations
 
 from importlib.resources import files
 from typing import Annotated, Any
+from urllib.parse import quote, urlencode
 
 from fastapi import FastAPI, HTTPException, Query, Request
-from fastapi.responses import Response
+from fastapi.responses import RedirectResponse, Response
 
 from airflow_provider_starvideos.compat.ui_security import LOGGED_IN, READS_DAG, SessionDep, User
-from airflow_provider_starvideos.ui import facts, telling
-from airflow_provider_starvideos.ui.asking import ask
+from airflow_provider_starvideos.ui import queries, serializers
+from airflow_provider_starvideos.ui.api_answers import ask, remember
 from airflow_provider_starvideos.ui.headers import StrictHeaders
 from airflow_provider_starvideos.ui.media import ORDERS, UnavailableError, Wanted, conn_id_of, picture, respond
+from airflow_provider_starvideos.ui.queries import Kind
 from airflow_provider_starvideos.ui.recent import recent_runs
-from airflow_provider_starvideos.ui.videos import Run, Status, Video, find, load
+from airflow_provider_starvideos.ui.records import orders_of
+from airflow_provider_starvideos.ui.states import ASKED_FOR, PAGE_STATES, sort_rank
+from airflow_provider_starvideos.ui.videos import SUCCESS, Run, Video, add_records, find, load
 
 MOST_PER_PAGE = 48
 TYPES = {"css": "text/css", "js": "text/javascript", "svg": "image/svg+xml", "html": "text/html"}
@@ -84,7 +88,7 @@ def videos(
     run_id: RunId,
     task_id: TaskId | None = None,
     map_index: MapIndex = "",
-    status: Status | None = None,
+    status: Annotated[str | None, Query(pattern=f"^({'|'.join(PAGE_STATES)})$")] = None,
     offset: Annotated[int, Query(ge=0)] = 0,
     limit: Annotated[int, Query(ge=1, le=MOST_PER_PAGE)] = 24,
 ) -> dict[str, Any]:
@@ -97,31 +101,40 @@ def videos(
             for each in run.videos
             if any(task.task_id == task_id and index in (-1, task.map_index) for task in each.tasks)
         ]
-    shown = [each for each in run.videos if status in (None, each.status)]
+    shown = [each for each in run.videos if status in (None, each.state)]
+    shown.sort(key=lambda each: sort_rank(each.state))  # failures first
     page = shown[offset : offset + limit]
-    facts.add_details(session, dag_id, run_id, [task for each in page for task in each.tasks])
-    return telling.overview(run) | {"shown": len(shown), "videos": [telling.summary(each) for each in page]}
+    queries.add_details(session, dag_id, run_id, [task for each in page for task in each.tasks])
+    return serializers.overview(run) | {"shown": len(shown), "videos": [serializers.summary(each) for each in page]}
 
 
 def video(
-    session: SessionDep, dag_id: str, run_id: RunId, task_id: TaskId, map_index: MapIndex = "", row: Row = 0
+    session: SessionDep,
+    dag_id: str,
+    run_id: RunId,
+    task_id: TaskId,
+    map_index: MapIndex = "",
+    row: Row = 0,
+    ask_api: bool = True,
 ) -> dict[str, Any]:
-    """All that is known of one video. One that isn't ready or has failed is asked for at the API."""
+    """All that is known of one video. Where Airflow doesn't know its end, the API is asked."""
     found = _video(session, dag_id, run_id, task_id, map_index, row)
-    answer = None
-    if found.video_id and found.status in (Status.MAKING, Status.FAILED):
+    queries.add_times(session, dag_id, run_id, found.tasks)
+    if ask_api and found.video_id and found.state in ASKED_FOR:
         conn_id = conn_id_of(session, dag_id, found)
         session.close()  # a connection of the database isn't held while the API is asked
-        answer = ask(conn_id, found.video_id, ended=found.status is Status.FAILED)
-    return telling.details(found, answer)
+        answer = ask(conn_id, found.video_id)
+        remember(dag_id, run_id, found.key, answer)
+        found.learn(answer)
+    return serializers.details(found)
 
 
 def outcome(
     session: SessionDep, dag_id: str, run_id: RunId, task_id: TaskId, map_index: MapIndex = "", row: Row = 0
 ) -> dict[str, Any]:
-    """What became of a video, as the API says: for one that failed, or that no task of the run waits for."""
-    told = video(session, dag_id, run_id, task_id, map_index, row)
-    return {name: told[name] for name in ("status", "error")}
+    """How a video has ended, as the API says: for one that no task of the run waits for."""
+    known = video(session, dag_id, run_id, task_id, map_index, row)
+    return {name: known[name] for name in ("status", "words", "error")}
 
 
 def play(
@@ -143,6 +156,9 @@ def play(
     try:
         return respond(wanted, source)
     except UnavailableError as failure:
+        if "text/html" in wanted.headers.get("accept", ""):  # a link was followed: the page of the video says why
+            place = {"run_id": run_id, "task_id": task_id, "map_index": map_index, "row": row}
+            return RedirectResponse(f"video?{urlencode(place, quote_via=quote)}", 303)
         raise HTTPException(404, str(failure)) from failure
 
 
@@ -157,7 +173,7 @@ def given(
     """A redirect to a picture that was an input, where it lies in a store."""
     found = _video(session, dag_id, run_id, task_id, map_index, 0)
     session.close()
-    inputs = telling.inputs_of(found)
+    inputs = serializers.inputs_of(found)
     if number >= len(inputs):
         raise HTTPException(404, "There is no such input.")
     try:
@@ -176,8 +192,11 @@ def _run(session: SessionDep, dag_id: str, run_id: str) -> Run:
 def _video(session: SessionDep, dag_id: str, run_id: str, task_id: str, map_index: str, row: int) -> Video:
     found = find(_run(session, dag_id, run_id), task_id, _index(map_index), row)
     if found is None:
-        raise HTTPException(404, "This task has no StarVideos video.")
-    facts.add_details(session, dag_id, run_id, found.tasks)
+        raise HTTPException(404, "No StarVideos video of this task is known.")
+    queries.add_details(session, dag_id, run_id, found.tasks)
+    if found.task.kind is Kind.ORDER and found.task.state != SUCCESS:
+        queries.add_journals(session, dag_id, run_id, [found.task])
+        add_records(found, orders_of(found.task.journal))
     return found
 
 

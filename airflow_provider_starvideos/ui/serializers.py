@@ -1,0 +1,291 @@
+"""Serializers: what the browser gets of videos, as JSON. No secret URL is in it: inputs are without signatures."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from airflow.configuration import conf
+
+from airflow_provider_starvideos.api.polling import BACKSTOP_SECONDS
+from airflow_provider_starvideos.api.redaction import hide
+from airflow_provider_starvideos.api.validation import derive_mode, is_http_url
+from airflow_provider_starvideos.api.values import as_list
+from airflow_provider_starvideos.orders.decisions import RESUBMIT, UNDECIDED
+from airflow_provider_starvideos.orders.states import Billed, OrderState
+from airflow_provider_starvideos.orders.store import DECISION_PREFIX
+from airflow_provider_starvideos.ui.media import is_signable, playable_file
+from airflow_provider_starvideos.ui.queries import Kind, Task
+from airflow_provider_starvideos.ui.states import ASKED_FOR, PAGE_STATES, SAVE_FAILED, TaskState, is_final
+from airflow_provider_starvideos.ui.videos import Run, Video
+
+WIRE_NAMES = {"referenceImages": "reference_images", "referenceVideos": "reference_videos"}  # in a batch's manifest
+PARAMETERS = ("duration", "ratio", "model")
+BILLED = {Billed.YES: "billed", Billed.NO: "not billed", Billed.PERHAPS: "may be billed"}
+FAILED = "failed"
+LOG_SAYS_WHY = "Task {} failed. Its log says why."
+NOT_SAVED = "Not saved: task {} didn't run, because a task before it failed."
+VARIABLE = re.compile(DECISION_PREFIX + "[0-9a-f]{12}")
+FREE_CLEARS: dict[str, str] = {
+    **dict.fromkeys((OrderState.TIMED_OUT, TaskState.UNWATCHED), "Clear task {} to wait again. Nothing is ordered."),
+    **dict.fromkeys((OrderState.NOT_SAVED, OrderState.UNSAVABLE), "Clear task {} to save it. Nothing is ordered."),
+}  # where the failed task orders nothing, or its journal has the order
+MAX_CHARACTERS = 300  # of a text on a card: a few lines of it are shown, and a page has dozens
+
+
+def words(states: Iterable[str]) -> dict[str, dict[str, Any]]:
+    """Return what the pages say of states: label, tone, text, billed or not, and whether the API may know more."""
+    return {state: _words(state) for state in PAGE_STATES if state in set(states)}
+
+
+def counts(videos: Iterable[Video]) -> dict[str, int]:
+    """Return how many videos there are in each state, in the order of the table."""
+    found = Counter(video.state for video in videos)
+    return {state: found[state] for state in PAGE_STATES if found[state]}
+
+
+def summary(video: Video) -> dict[str, Any]:
+    """Return what a card of the gallery shows, its texts shortened."""
+    given = _given(video)
+    return {
+        "task_id": video.task.task_id,
+        "map_index": video.task.map_index,
+        "row": video.row,
+        "name": _text(video.record.get("name")),
+        "id": video.video_id,
+        "status": video.state,
+        "prompt": _short(given.get("prompt") or video.record.get("prompt")),
+        "duration": _number(video.duration),
+        "ratio": _text(given.get("ratio")),
+        "error": _short(_error(video)),
+        "saved": _short(video.saved[0]) if video.saved else None,
+        "preview": playable_file(video),
+    }
+
+
+def details(video: Video) -> dict[str, Any]:
+    """Return what the tab of a task shows."""
+    given, inputs, answer, state = _given(video), inputs_of(video), video.answer, video.state
+    kinds = [kind for kind, _ in inputs]
+    mode = derive_mode(
+        images=kinds.count("reference image"),
+        videos=kinds.count("reference video"),
+        frames=bool({"first frame", "last frame"} & set(kinds)),
+    )
+    at_api = answer.video if answer else None
+    more = {
+        "prompt": _text(given.get("prompt") or video.record.get("prompt") or video.record.get("summary")),
+        "mode": str(mode) if given else None,
+        "parameters": {name: _text(given.get(name)) for name in PARAMETERS if given.get(name) not in (None, "")},
+        "inputs": [_input(video, *one) for one in inputs],
+        "words": _words(state),
+        "next": _next_steps(video),
+        "api_status": at_api.status if at_api else None,
+        "api_problem": answer.error if answer else None,
+        "api_seconds_ago": round(time.monotonic() - answer.at) if answer else None,
+        "sent_at": _when(_from_epoch(video.record.get("sent_at")) or video.ordered_at),
+        "ended_at": _when(video.completed_at),
+        "duration": _number(video.duration) or (at_api.actual_duration if at_api else None),
+        "error": _text(_error(video)),
+        "saved": _text(video.saved[0]) if video.saved else None,
+        "size_bytes": _number(video.size_bytes),
+        "sha256": _text(video.sha256),
+        "earlier": [_earlier(order) for order in video.earlier],
+        "final": is_final(video),
+        "tasks": [_task(task) for task in video.tasks],
+    }
+    return summary(video) | more
+
+
+def overview(run: Run) -> dict[str, Any]:
+    """Return what is shown of a run as a whole."""
+    counted = counts(run.videos)
+    batches = [_batch(task, run.videos) for task in run.batches]
+    states = {*counted, *(state for batch in batches for state in batch["counts"])}
+    return {
+        "state": run.state,
+        "counts": counted,
+        "states": words(states),
+        "total": len(run.videos),
+        "batches": [batch for batch in batches if batch["counts"]],
+        "problems": [_text(problem) for problem in run.problems],
+    }
+
+
+def inputs_of(video: Video) -> list[tuple[str, str]]:
+    """Return the pictures and clips of an order: what each is, and where, without what may grant access."""
+    given = _given(video)
+    found = [
+        *(("reference image", one) for one in as_list(given.get("reference_images")) or ()),
+        ("first frame", given.get("first_image")),
+        ("last frame", given.get("last_image")),
+        *(("reference video", one) for one in as_list(given.get("reference_videos")) or ()),
+    ]
+    return [(kind, hide(value.strip())) for kind, value in found if isinstance(value, str) and value.strip()]
+
+
+def _words(state: str) -> dict[str, Any]:
+    page, meaning = PAGE_STATES[state], PAGE_STATES[state].meaning
+    return {
+        "label": page.label,
+        "tone": str(page.tone),
+        "text": meaning.text,
+        "billed": BILLED[meaning.billed],
+        "video": meaning.video,
+        "asked": state in ASKED_FOR,
+    }
+
+
+def _batch(task: Task, videos: Iterable[Video]) -> dict[str, Any]:
+    """Return how many rows of a batch are in each state: of its rows, or, where they can't be read, as it said."""
+    found: Mapping[str, Any] = counts(video for video in videos if video.row and video.task is task)
+    pushed = task.value("counts")
+    if not found and isinstance(pushed, dict):
+        found = {state: pushed[state] for state in PAGE_STATES if isinstance(pushed.get(state), int)}
+    return {"task_id": task.task_id, "map_index": task.map_index, "counts": found, "error": _text(_failure(task))}
+
+
+def _given(video: Video) -> Mapping[str, Any]:
+    """Return the arguments of the order, by the operator's names."""
+    if video.row:
+        request = video.record.get("request")
+        given = request if isinstance(request, dict) else {}
+        return {WIRE_NAMES.get(str(name), str(name)): value for name, value in given.items()}
+    return next((task.rendered for task in video.tasks if task.kind is Kind.ORDER), {})
+
+
+def _input(video: Video, kind: str, uri: str) -> dict[str, Any]:
+    return {"kind": kind, "url": _text(uri), "is_web": is_http_url(uri), "is_stored": is_signable(video, kind, uri)}
+
+
+def _error(video: Video) -> Any:
+    """Return why a video isn't further: as its record, the operator, or the API says."""
+    if video.record.get("error"):
+        return video.record["error"]
+    if reason := next((reason for task in video.tasks if (reason := _failure(task))), None):
+        return reason
+    if video.answer and video.answer.video and video.answer.video.is_failed:
+        return video.answer.video.error or "The video failed; the API gave no reason."
+    for task in video.tasks:
+        if task.state == FAILED and not video.row:
+            return LOG_SAYS_WHY.format(_name(task))
+        if task.kind is Kind.SAVE and task.state in SAVE_FAILED and video.is_completed:
+            return NOT_SAVED.format(_name(task))
+    return None
+
+
+def _failure(task: Task) -> str | None:
+    error = task.failure.get("error")
+    return f"Task {_name(task)}: {error}" if error else None
+
+
+def _name(task: Task) -> str:
+    return task.task_id + (f" [{task.map_index}]" if task.map_index >= 0 else "")
+
+
+def _next_steps(video: Video) -> list[dict[str, Any]]:
+    """Return what comes next, and what a person may do: texts, each with commands to copy, a time, or a link."""
+    state, meaning = video.state, PAGE_STATES[video.state].meaning
+    steps: list[dict[str, Any]] = []
+    for task in video.tasks:
+        if task.is_asking:
+            steps.append({"text": f"Task {_name(task)} waits for a person's decision.", "asks": _place(task)})
+        if task.state == "up_for_retry":
+            again = " Billed again: yes." if state == OrderState.FAILED and task.kind is Kind.ORDER else ""
+            text = f"Airflow runs task {_name(task)} again. Its next try {meaning.retry}.{again}"
+            steps.append({"text": text, "at": _when(_retry_at(task))})
+    if not steps and state in FREE_CLEARS:
+        failed = next((task for task in video.tasks if task.state in SAVE_FAILED), None)
+        is_free = failed is not None and (failed.kind in (Kind.WAIT, Kind.SAVE) or bool(video.record))
+        return [{"text": FREE_CLEARS[state].format(_name(failed))}] if failed and is_free else []
+    if steps or not meaning.person:
+        return steps
+    if state in UNDECIDED and (variable := _decision(video)):
+        values = [json.dumps({str(video.row): one}) if video.row else one for one in ("<video id>", RESUBMIT)]
+        commands = [f"airflow variables set {variable} '{value}'" for value in values]
+        return [
+            {"text": "1. Look for the video in the StarVideos account."},
+            {"text": "2. If it is there, set its id; or order it again (billed again):", "commands": commands},
+            {"text": f"3. Clear task {_name(video.task)}."},
+        ]
+    again = " Billed again: yes." if state == OrderState.FAILED else ""
+    text = meaning.person.replace("the task", f"task {_name(video.task)}")
+    return [{"text": f"{text[0].upper()}{text[1:]}.{again}"}]
+
+
+def _decision(video: Video) -> str | None:
+    """Return the Airflow Variable of a person's decision about an order."""
+    reason = str(video.task.failure.get("error") or "")
+    found = VARIABLE.search(reason)
+    return found[0] if found else _text(video.record.get("decision"))
+
+
+def _task(task: Task) -> dict[str, Any]:
+    times = task.times
+    deadline = _from_epoch(times.get("end_time"))
+    if deadline is None and task.state == "deferred" and isinstance(backstop := times.get("backstop"), datetime):
+        deadline = backstop - timedelta(seconds=BACKSTOP_SECONDS)
+    return _place(task) | {
+        "kind": str(task.kind),
+        "state": task.state,
+        "try_number": task.try_number,
+        "max_tries": (times.get("max_tries") or 0) + 1,
+        "started_at": _when(times.get("started_at")),
+        "ended_at": _when(times.get("ended_at")),
+        "deadline": _when(deadline),
+        "poll_interval": _number(times.get("poll_interval")),
+    }
+
+
+def _place(task: Task) -> dict[str, Any]:
+    return {"task_id": task.task_id, "map_index": task.map_index}
+
+
+def _retry_at(task: Task) -> datetime | None:
+    """Return when Airflow runs a task again; None: it isn't known, as with an exponential delay."""
+    ended, declared = task.times.get("ended_at"), task.declared
+    if not isinstance(ended, datetime) or declared.get("retry_exponential_backoff") or declared.get("retry_policy"):
+        return None
+    delay = declared.get("retry_delay", conf.getfloat("core", "default_task_retry_delay", fallback=300.0))
+    return ended + timedelta(seconds=delay) if isinstance(delay, int | float) else None
+
+
+def _earlier(order: Mapping[str, Any]) -> dict[str, Any]:
+    state = str(order.get("status"))
+    return {
+        "id": _text(order.get("id")),
+        "words": _words(state if state in PAGE_STATES else TaskState.NO_RECORD),
+        "sent_at": _when(_from_epoch(order.get("sent_at"))),
+        "summary": _text(order.get("summary")),
+        "error": _text(order.get("error")),
+    }
+
+
+def _text(value: Any) -> str | None:
+    # Half of a surrogate pair can't be sent: JSON can write it, and UTF-8 can't.
+    return None if value is None or value == "" else str(value).encode(errors="replace").decode()
+
+
+def _short(value: Any) -> str | None:
+    text = _text(value)
+    return text if text is None or len(text) <= MAX_CHARACTERS else text[: MAX_CHARACTERS - 1] + "…"
+
+
+def _number(value: Any) -> int | float | None:
+    return value if isinstance(value, int | float) and not isinstance(value, bool) else None
+
+
+def _from_epoch(value: Any) -> datetime | None:
+    try:
+        return datetime.fromtimestamp(value, UTC) if _number(value) else None
+    except (ValueError, OverflowError, OSError):  # users may edit it
+        return None
+
+
+def _when(value: datetime | str | None) -> str | None:
+    return value.isoformat() if isinstance(value, datetime) else _text(value)
