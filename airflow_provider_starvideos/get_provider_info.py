@@ -9,6 +9,10 @@ from airflow_provider_starvideos.hooks.form import CONN_FIELDS, HIDDEN_FIELDS, P
 PACKAGE = "airflow_provider_starvideos"
 
 
+def _modules(*names: str) -> list[dict[str, Any]]:
+    return [{"integration-name": "StarVideos", "python-modules": [f"{PACKAGE}.{name}" for name in names]}]
+
+
 def get_provider_info() -> dict[str, Any]:
     """Return the provider's metadata by Airflow's provider info schema."""
     return {
@@ -18,20 +22,10 @@ def get_provider_info() -> dict[str, Any]:
         "integrations": [
             {"integration-name": "StarVideos", "external-doc-url": "https://zcbservice.aizfw.cn", "tags": ["service"]}
         ],
-        "operators": [
-            {
-                "integration-name": "StarVideos",
-                "python-modules": [f"{PACKAGE}.operators.{name}" for name in ("create", "batch", "download")],
-            }
-        ],
-        "sensors": [{"integration-name": "StarVideos", "python-modules": [f"{PACKAGE}.sensors.task"]}],
-        "hooks": [{"integration-name": "StarVideos", "python-modules": [f"{PACKAGE}.hooks.starvideos"]}],
-        "triggers": [
-            {
-                "integration-name": "StarVideos",
-                "python-modules": [f"{PACKAGE}.triggers.{name}" for name in ("task", "batch")],
-            }
-        ],
+        "operators": _modules("operators.create", "operators.batch", "operators.download"),
+        "sensors": _modules("sensors.task"),
+        "hooks": _modules("hooks.starvideos"),
+        "triggers": _modules("triggers.task", "triggers.batch"),
         "task-decorators": [
             {"name": f"starvideos_{name}", "class-name": f"{PACKAGE}.decorators.{name}.starvideos_{name}_task"}
             for name in ("create", "batch")

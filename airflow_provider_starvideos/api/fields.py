@@ -22,6 +22,7 @@ BROKEN_LITERALS = {  # how the text of one begins that can't be read
 }
 
 
+@lru_cache(maxsize=1024)
 def _squeezed(name: str) -> str:
     return re.sub(r"[\s\ufeff\u200b_.-]+", "", name).casefold()
 
@@ -29,14 +30,9 @@ def _squeezed(name: str) -> str:
 _BY_SQUEEZED = {_squeezed(name): name for name in (*REQUEST_FIELDS, "name")}
 
 
-@lru_cache(maxsize=1024)
-def _field_of_text(name: str) -> str | None:
-    return _BY_SQUEEZED.get(_squeezed(name))
-
-
 def field_of(name: Any) -> str | None:
     """Return the field that a name means, however it is spelled (``referenceImages``, `` Prompt ``), or None."""
-    return _field_of_text(str(name)) if isinstance(name, str) else None
+    return _BY_SQUEEZED.get(_squeezed(str(name))) if isinstance(name, str) else None
 
 
 def read_fields(
@@ -61,13 +57,11 @@ def read_fields(
                 found[field], names[field] = to_python(value), name
         elif not missing:
             title = show(str(name)).strip("'\"") if str(name).strip() else "column without a name"
-            problems.append(Problem(title, _unknown_rule(name, known), show(value)))
+            is_unnamed = UNNAMED.fullmatch(str(name))
+            hint = " (a column without a name: the index of a table? leave it out)" if is_unnamed else ""
+            rule = f"isn't a field of a request; they are {', '.join(known)}{hint}"
+            problems.append(Problem(title, rule, show(value)))
     return found, problems
-
-
-def _unknown_rule(name: Any, known: Sequence[str]) -> str:
-    hint = " (a column without a name: the index of a table? leave it out)" if UNNAMED.fullmatch(str(name)) else ""
-    return f"isn't a field of a request; they are {', '.join(known)}{hint}"
 
 
 def _record_names(row: Any) -> Any:

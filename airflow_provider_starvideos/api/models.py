@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from decimal import Decimal
 from enum import StrEnum
 from functools import lru_cache
@@ -19,16 +19,6 @@ from airflow_provider_starvideos.api.urls import identity
 
 MODEL = "starvideos_o3"
 DEFAULT_DURATION = 3  # seconds, which the API takes where an order names none (page "Create Task")
-REQUEST_FIELDS = (  # of an order, as operators and rows of a batch name them
-    "prompt",
-    "duration",
-    "ratio",
-    "reference_images",
-    "first_image",
-    "last_image",
-    "reference_videos",
-    "model",
-)
 INPUT_FIELDS = frozenset({"referenceImages", "first_image", "last_image", "referenceVideos"})  # hold URLs; API names
 LONGEST_FRACTION = 18  # digits of an amount after its point that are written out
 LONGEST_WORD = 40  # characters of a word that ``plain`` remembers: a server may send anything
@@ -138,6 +128,10 @@ class VideoRequest:
             wire[name] = [identity(url) for url in given] if isinstance(given, list) else identity(given)
         text = json.dumps([base_url, wire], sort_keys=True, ensure_ascii=False)
         return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+# The fields of an order, as operators and rows of a batch name them; the mode follows from them.
+REQUEST_FIELDS = tuple(one.name for one in fields(VideoRequest) if one.name != "mode")
 
 
 def amount_text(amount: Decimal) -> str:

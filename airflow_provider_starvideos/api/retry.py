@@ -106,7 +106,9 @@ def delay_before_repeat(
     :param max_retries: how often it may be sent again
     :param chance: a random number, 0 to 1
     """
-    if repeats >= max_retries or not _worth_repeating(error, is_order=is_order):
+    repeatable = StarVideosConnectionError | StarVideosRateLimitError | StarVideosServerError
+    may_help = order_outcome(error).sent_again if is_order else isinstance(error, repeatable)
+    if repeats >= max_retries or not may_help:
         return None
     asked = error.retry_after if isinstance(error, StarVideosAPIError) else None
     if asked is not None and asked > LONGEST_INLINE_WAIT:
@@ -124,12 +126,6 @@ def delay_before_unknown_repeat(error: StarVideosError, *, repeats: int) -> floa
     """Return the seconds to wait before a video that the API doesn't know is asked for again, or None."""
     unknown = isinstance(error, StarVideosNotFoundError) and error.names_video
     return UNKNOWN_DELAY if unknown and repeats < MAX_UNKNOWN_REPEATS else None
-
-
-def _worth_repeating(error: StarVideosError, *, is_order: bool) -> bool:
-    if is_order:
-        return order_outcome(error).sent_again
-    return isinstance(error, StarVideosConnectionError | StarVideosRateLimitError | StarVideosServerError)
 
 
 def retry_after_seconds(headers: Mapping[str, str]) -> float | None:

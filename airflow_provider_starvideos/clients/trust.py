@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import ssl
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
@@ -27,13 +27,12 @@ def trusted(environ: Mapping[str, str]) -> ssl.SSLContext:
     """
     only = next(((name, environ[name]) for name in ONLY if environ.get(name, "").strip()), None)
     named = [only] if only else [(name, environ[name]) for name in SYSTEM if environ.get(name, "").strip()]
-    paths = [(name, path) for name, value in named for path in _paths(name, value)]
+    paths = [
+        (name, Path(part.strip()).expanduser())
+        for name, value in named
+        for part in (value.split(os.pathsep) if name == "SSL_CERT_DIR" else [value])
+    ]
     return _context(tuple((name, path, _changed_at(name, path)) for name, path in paths))
-
-
-def _paths(name: str, value: str) -> Iterator[Path]:
-    for path in value.split(os.pathsep) if name == "SSL_CERT_DIR" else [value]:
-        yield Path(path.strip()).expanduser()
 
 
 def _changed_at(name: str, path: Path) -> int:

@@ -8,16 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from airflow.providers.common.compat.sdk import BaseOperator
 from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_3_PLUS
 
 from airflow_provider_starvideos.compat.worker_needs import may_end_in_triggerer
 from airflow_provider_starvideos.compat.xcoms import backend_is_airflows_own
-
-if TYPE_CHECKING:
-    from airflow.triggers.base import StartTriggerArgs
 
 
 class Computed:
@@ -85,19 +82,6 @@ def xcom_of(value: Any) -> list[str] | None:
     if not isinstance(value, PlainXComArg) or is_mapped(value.operator):
         return None
     return [value.operator.task_id, value.key]
-
-
-def start_args(trigger: str, kwargs: dict[str, Any], method: str, timeout: timedelta) -> StartTriggerArgs:
-    """Return what Airflow needs to start a task in the triggerer.
-
-    :param trigger: path of the trigger's class
-    :param kwargs: its arguments; Airflow renders templates in them
-    :param method: of the operator, for the trigger's event
-    :param timeout: how long the trigger may run
-    """
-    from airflow.triggers.base import StartTriggerArgs
-
-    return StartTriggerArgs(trigger_cls=trigger, trigger_kwargs=kwargs, next_method=method, timeout=timeout)
 
 
 def deferral_ends_at(trigger: Any) -> float | None:

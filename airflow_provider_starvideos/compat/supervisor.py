@@ -30,7 +30,8 @@ def read_variable(key: str) -> str | None:
     :raises Exception: Airflow doesn't answer now, or doesn't allow it; mostly ``AirflowRuntimeError``
     """
     if not has_supervisor():
-        return _text(Variable.get(key, None))
+        value: str | None = Variable.get(key, None)
+        return value
     return _variable(_send(_message("GetVariable", key=key)))
 
 
@@ -205,7 +206,8 @@ def _check_known(supervisor: Any, message: Any) -> None:
 def _variable(answer: Any) -> str | None:
     if _is_error(answer, "VARIABLE_NOT_FOUND"):
         return None
-    return _text(_done(answer).value)
+    value: str | None = _done(answer).value
+    return value
 
 
 def _is_connection(answer: Any) -> bool:
@@ -227,7 +229,3 @@ def _done(answer: Any) -> Any:
 
         raise AirflowRuntimeError(answer)
     return answer
-
-
-def _text(value: Any) -> str | None:
-    return None if value is None else str(value)

@@ -172,13 +172,15 @@ class StarVideosTaskSensor(RendersOneByOne, BaseSensorOperator):
             "end_task": True,
             "silent_fail": self.silent_fail,
         }
-        return start_trigger.start_args(TRIGGER, kwargs, "execute_complete", timeout)
+        from airflow.triggers.base import StartTriggerArgs
+
+        return StartTriggerArgs(TRIGGER, "execute_complete", kwargs, timeout=timeout)
 
     def _start_source(self) -> dict[str, Any] | None:
         """Return the trigger's arguments that say which video; None if only a worker can find out."""
         texts = [value for value in (self.video_id, self.starvideos_conn_id) if isinstance(value, str)]
         if any("{" in text for text in texts) and not self.start_asked:
-            return None  # a template of the author's own may need a worker to render
+            return None  # the author's template may need a worker to render
         if isinstance(self.video_id, str):
             return {"video_id": self.video_id} if start_trigger.can_be_rendered(self.video_id) else None
         xcom = start_trigger.xcom_of(self.video_id)

@@ -26,10 +26,9 @@ FAILED = "failed"
 TIMED_OUT = "timed_out"
 ERROR = "error"
 
-_API_ERRORS = tuple(
-    value for value in vars(exceptions).values() if isinstance(value, type) and issubclass(value, StarVideosAPIError)
-)
-_BY_NAME: Mapping[str, type[StarVideosError]] = {kind.__name__: kind for kind in _API_ERRORS} | {
+_CLASSES = [kind for kind in vars(exceptions).values() if isinstance(kind, type)]
+_BY_NAME: Mapping[str, type[StarVideosError]] = {
+    **{kind.__name__: kind for kind in _CLASSES if issubclass(kind, StarVideosAPIError)},
     "StarVideosConfigurationError": StarVideosConfigurationError,
     # The event has its message, not its list of problems. This class is as permanent.
     "StarVideosValidationError": StarVideosConfigurationError,

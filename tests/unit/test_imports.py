@@ -32,7 +32,6 @@ NAMES = {
     },
     "sensors": {"StarVideosTaskSensor": "task"},
     "hooks": {"StarVideosHook": "starvideos"},
-    "triggers": {"StarVideosBatchTrigger": "batch", "StarVideosTaskTrigger": "task"},
 }
 """Part → public name → the module that has it."""
 ALL_NAMES = [(part, name, module) for part, names in NAMES.items() for name, module in names.items()]
