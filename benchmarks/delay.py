@@ -30,7 +30,7 @@ from dataclasses import dataclass
 
 from airflow_provider_starvideos.api.flow import Sleep, adrive, drive
 from airflow_provider_starvideos.api.models import TaskStatus, VideoTask
-from airflow_provider_starvideos.api.polling import POLL_JITTER, Look, watch
+from airflow_provider_starvideos.api.polling import POLL_JITTER, Poll, watch
 
 INTERVALS = (5.0, 10.0, 30.0, 60.0)
 DAY = 86_400.0
@@ -76,7 +76,7 @@ def plain(seconds: float, interval: float) -> Seen:
     """Wait for a video that takes so long, as the provider does."""
     clock, looks = 0.0, 0
 
-    def perform(step: Look | Sleep) -> VideoTask | None:
+    def perform(step: Poll | Sleep) -> VideoTask | None:
         nonlocal clock, looks
         if isinstance(step, Sleep):
             clock += step.seconds
@@ -191,7 +191,7 @@ async def in_real_time(videos: int) -> list[Seen]:
         async def wait(transport: AioClient, seconds: float) -> Seen:
             looks = 0
 
-            async def perform(step: Look | Sleep) -> VideoTask | None:
+            async def perform(step: Poll | Sleep) -> VideoTask | None:
                 nonlocal looks
                 if isinstance(step, Sleep):
                     await asyncio.sleep(step.seconds)
