@@ -20,7 +20,7 @@ from airflow_provider_starvideos.check.free import FREE
 from airflow_provider_starvideos.check.one_video import order_one
 from airflow_provider_starvideos.check.paid import PAID
 from airflow_provider_starvideos.check.probes import UNKNOWN, probe
-from airflow_provider_starvideos.check.report import EXIT_COULD_NOT_RUN, Report
+from airflow_provider_starvideos.check.summary import EXIT_COULD_NOT_RUN, Report
 from airflow_provider_starvideos.clients.sync import SyncClient
 from airflow_provider_starvideos.exceptions import StarVideosConfigurationError, StarVideosError
 from airflow_provider_starvideos.hooks.connection import endpoint_of

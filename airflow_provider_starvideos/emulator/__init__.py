@@ -13,7 +13,7 @@ What it does not emulate:
 - Restarts: orders are in memory and end with the process.
 """
 
-from airflow_provider_starvideos.emulator.local import Billed, Emulator
+from airflow_provider_starvideos.emulator.embedded import Billed, Emulator
 from airflow_provider_starvideos.emulator.order import OrderSnapshot
 
 __all__ = ["Billed", "Emulator", "OrderSnapshot"]

@@ -10,9 +10,9 @@ from urllib.parse import urlsplit
 
 from aiohttp import hdrs, web
 
+from airflow_provider_starvideos.emulator.event_log import Wanted
 from airflow_provider_starvideos.emulator.fault_kinds import KINDS
 from airflow_provider_starvideos.emulator.faults import FaultError
-from airflow_provider_starvideos.emulator.journal import Wanted
 from airflow_provider_starvideos.emulator.order import STATUSES
 from airflow_provider_starvideos.emulator.service import Service
 from airflow_provider_starvideos.emulator.settings import SettingsError

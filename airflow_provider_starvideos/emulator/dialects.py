@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from airflow_provider_starvideos.emulator.answers import Answer, Body, json_answer
+from airflow_provider_starvideos.emulator.responses import Answer, Body, json_answer
 
 WORDS = {"queued": "SUBMITTED", "processing": "RUNNING", "completed": "SUCCEEDED", "failed": "CANCELLED"}
 

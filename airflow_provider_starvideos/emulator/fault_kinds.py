@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from email.utils import formatdate
 from typing import Any, Literal
 
-from airflow_provider_starvideos.emulator.answers import Answer, Body, json_answer
+from airflow_provider_starvideos.emulator.responses import Answer, Body, json_answer
 from airflow_provider_starvideos.emulator.settings import CheckError, boolean, integer, number, one_of
 
 ON = ("create", "query", "download")

@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from airflow_provider_starvideos.emulator.event_log import Journal
 from airflow_provider_starvideos.emulator.fault_kinds import KINDS, Kind
-from airflow_provider_starvideos.emulator.journal import Journal
 from airflow_provider_starvideos.emulator.settings import CheckError, integer, number, one_of
 
 

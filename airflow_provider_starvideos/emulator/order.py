@@ -6,7 +6,7 @@ import asyncio
 from dataclasses import dataclass
 from typing import Any
 
-from airflow_provider_starvideos.emulator.validation import MODEL, Accepted
+from airflow_provider_starvideos.emulator.request_rules import MODEL, Accepted
 
 FPS = 24
 CLIP_SECONDS = 5.0  # of a video that follows a clip which could not be fetched

@@ -10,10 +10,10 @@ import uuid
 from collections import Counter
 from typing import Any
 
-from airflow_provider_starvideos.emulator.journal import Journal
+from airflow_provider_starvideos.emulator.event_log import Journal
 from airflow_provider_starvideos.emulator.order import FINAL, STATUSES, Input, Order
+from airflow_provider_starvideos.emulator.request_rules import Accepted
 from airflow_provider_starvideos.emulator.settings import Settings
-from airflow_provider_starvideos.emulator.validation import Accepted
 
 QUEUED_SHARE = 0.15  # of a generation's time
 DEFAULT_ERROR = "The video could not be generated."

@@ -8,7 +8,7 @@ from typing import Final
 
 import aiohttp
 
-from airflow_provider_starvideos.emulator.journal import Journal
+from airflow_provider_starvideos.emulator.event_log import Journal
 from airflow_provider_starvideos.emulator.libraries import NotMediaError
 from airflow_provider_starvideos.emulator.order import Input, Order
 from airflow_provider_starvideos.emulator.orders import Orders

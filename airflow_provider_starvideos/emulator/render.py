@@ -11,7 +11,7 @@ from urllib.parse import unquote, urlsplit
 
 from PIL import Image, ImageDraw, ImageOps
 
-from airflow_provider_starvideos.emulator import media
+from airflow_provider_starvideos.emulator import codecs
 from airflow_provider_starvideos.emulator.drawing import Size, background, font_for, placeholder, text_block
 from airflow_provider_starvideos.emulator.libraries import NotMediaError
 from airflow_provider_starvideos.emulator.order import FPS
@@ -46,7 +46,7 @@ def size_of(ratio: str, clip: Size | None) -> Size:
 
 def render(job: Job) -> bytes:
     """Return an order's video as an MP4 file. Equal jobs give equal bytes."""
-    return media.encode(_frames(job, round(job.seconds * FPS)), job.size)
+    return codecs.encode(_frames(job, round(job.seconds * FPS)), job.size)
 
 
 def sample_picture(name: str) -> bytes:
@@ -81,7 +81,7 @@ def _frames(job: Job, count: int) -> Iterator[Image.Image]:
 
 def _still(job: Job) -> Image.Image:
     width, height = job.size
-    image = background(job.id, job.size) if job.clip is None else _fitted(job.clip, job.size, media.open_clip)
+    image = background(job.id, job.size) if job.clip is None else _fitted(job.clip, job.size, codecs.open_clip)
     prompt = text_block(job.prompt, width - 32, size=max(12, min(job.size) // 20), lines=max(2, height // 90))
     foot = text_block(f"{job.mode} {job.id}", width, size=max(9, width // 34), lines=2)
     top = max(0, height - foot.height - prompt.height - height // 20)
@@ -103,10 +103,10 @@ def _tiles(job: Job, below: int) -> Iterator[tuple[int, int, Image.Image]]:
     for number, picture in enumerate(job.pictures):
         row, column = divmod(number, columns)
         x, y = (column + 0.5) * width / columns - side / 2, (row + 0.5) * below / rows - side / 2
-        yield int(x), int(y), _fitted(picture, (side, side), media.open_picture)
+        yield int(x), int(y), _fitted(picture, (side, side), codecs.open_picture)
 
 
-def _fitted(picture: Picture, size: Size, read: media.Reader) -> Image.Image:
+def _fitted(picture: Picture, size: Size, read: codecs.Reader) -> Image.Image:
     """Return a picture cropped to a size, or a placeholder."""
     url, data = picture
     try:

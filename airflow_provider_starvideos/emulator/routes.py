@@ -8,10 +8,10 @@ from typing import Any, NoReturn
 
 from aiohttp import hdrs, web
 
-from airflow_provider_starvideos.emulator.answers import Answer, error_answer, json_answer
 from airflow_provider_starvideos.emulator.dialects import dressed
+from airflow_provider_starvideos.emulator.request_rules import InvalidRequestError, Problem, check
+from airflow_provider_starvideos.emulator.responses import Answer, error_answer, json_answer
 from airflow_provider_starvideos.emulator.service import BASE_PATH, Call, Service
-from airflow_provider_starvideos.emulator.validation import InvalidRequestError, Problem, check
 
 LARGEST_BODY = 1 << 20  # bytes of a create request
 

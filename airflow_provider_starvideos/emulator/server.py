@@ -9,10 +9,10 @@ from collections.abc import Iterable
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from airflow_provider_starvideos.emulator.answers import drop
 from airflow_provider_starvideos.emulator.control import Control, is_loopback
-from airflow_provider_starvideos.emulator.files import Files
+from airflow_provider_starvideos.emulator.downloads import Files
 from airflow_provider_starvideos.emulator.page import page_route
+from airflow_provider_starvideos.emulator.responses import drop
 from airflow_provider_starvideos.emulator.routes import LARGEST_BODY, Api
 from airflow_provider_starvideos.emulator.service import BASE_PATH, Service
 from airflow_provider_starvideos.emulator.settings import Settings

@@ -15,14 +15,14 @@ from weakref import WeakKeyDictionary
 
 from aiohttp import hdrs, web
 
-from airflow_provider_starvideos.emulator.answers import Answer, drop, error_answer, send
+from airflow_provider_starvideos.emulator.event_log import Journal, matches
 from airflow_provider_starvideos.emulator.fault_kinds import Scene
 from airflow_provider_starvideos.emulator.faults import Faults, HungUpError
-from airflow_provider_starvideos.emulator.journal import Journal, matches
 from airflow_provider_starvideos.emulator.limits import RateLimit
-from airflow_provider_starvideos.emulator.links import Links
 from airflow_provider_starvideos.emulator.orders import Orders
 from airflow_provider_starvideos.emulator.references import References
+from airflow_provider_starvideos.emulator.responses import Answer, drop, error_answer, send
+from airflow_provider_starvideos.emulator.result_urls import Links
 from airflow_provider_starvideos.emulator.settings import Settings
 from airflow_provider_starvideos.emulator.studio import Studio
 

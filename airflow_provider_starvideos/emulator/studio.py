@@ -103,10 +103,10 @@ class Studio:
         :raises NotMediaError: they are not.
         """
         try:
-            from airflow_provider_starvideos.emulator import media
+            from airflow_provider_starvideos.emulator import codecs
         except ImportError:
             return None
-        return await self._run(partial(media.probe_clip if is_clip else media.open_picture, data))
+        return await self._run(partial(codecs.probe_clip if is_clip else codecs.open_picture, data))
 
     def clear(self) -> None:
         """Drop everything that is kept."""

@@ -1,1 +1,1 @@
-"""Videos as files: fetched from a temporary URL, checked, and put where they belong; and inputs out of a bucket."""
+"""A result becomes a file at a destination. An input becomes a URL that the API can read."""

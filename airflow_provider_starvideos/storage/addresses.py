@@ -12,24 +12,24 @@ from urllib.parse import urlsplit
 from airflow_provider_starvideos.api.proxies import proxy_for
 from airflow_provider_starvideos.storage.guard import is_public, literal
 
+# Names that mean something inside of one network only: of Kubernetes, Docker and clouds.
 LOCAL_NAMES = re.compile(
     r"(.*\.)?(localhost|local|localdomain|internal|intranet|corp|home|lan|private|home\.arpa|svc|test|invalid)"
     r"|[^.]*"  # a name without a dot: a container, a service, a machine of this network
     r"|.*-internal\.aliyuncs\.com|.*\.vpce\.amazonaws\.com|.*\.cos-internal\..*|.*\.privatelink\..*"
 )
-"""Names that mean something inside of one network only. Of Kubernetes, Docker, clouds; endpoints inside of a cloud."""
+# Names that lead to private addresses inside of the store's own cloud, and to public ones from everywhere else.
 PUBLIC_STORES = re.compile(
     r".*\.(amazonaws\.com(\.cn)?|googleapis\.com|core\.windows\.net|core\.chinacloudapi\.cn|aliyuncs\.com|myqcloud\.com"
     r"|r2\.cloudflarestorage\.com|cloudfront\.net)"
 )
-"""Names that lead to private addresses inside of the store's own cloud, and to public ones from everywhere else."""
 
 
 def why_unreachable(url: str, api_base_url: str) -> str:
-    """Return why the API can't read a URL; an empty text if nothing says so.
+    """Return why the API can't read a URL. An empty text: there is no known reason.
 
     :param url: of an input
-    :param api_base_url: where the API is; one in this network reads what is in this network
+    :param api_base_url: where the API is: an API in this network can read addresses of this network
     """
     reason = _why_local(_host(url), _has_proxy(url))
     return reason if reason and not _why_local(_host(api_base_url), False) else ""

@@ -1,8 +1,7 @@
-"""Putting a checked file where it belongs, so that it is there whole or not at all.
+"""The destination of a video. Decides how a file gets there, so that it is whole or not there.
 
-On a local disk it is written beside its place under a hidden name, and renamed. Object stores show an object only when
-it is complete: there it is uploaded from a local file in one go. In any other store it is uploaded under a hidden name,
-and renamed.
+On a disk, and in most stores, it is written under a hidden name and renamed. Object stores show an object only when it
+is complete: there it is uploaded from a local file in one request.
 """
 
 from __future__ import annotations
@@ -18,12 +17,11 @@ from typing import Any
 from airflow_provider_starvideos.api.validation import shown
 from airflow_provider_starvideos.exceptions import StarVideosDownloadError, StarVideosExistsError
 from airflow_provider_starvideos.locations import located, unusable
-from airflow_provider_starvideos.storage import local
+from airflow_provider_starvideos.storage import local_files
 from airflow_provider_starvideos.storage.uris import object_path, package_of
 
 PART_BYTES = 5 * 1024 * 1024
-PARTS_AT_ONCE = 4
-"""Their product is the memory that an upload takes; s3fs would take 500 MB."""
+PARTS_AT_ONCE = 4  # an upload takes so many parts of memory; s3fs would take 500 MB
 
 
 def _s3(content_type: str, *, overwrite: bool) -> dict[str, Any]:
@@ -44,16 +42,16 @@ def _none(content_type: str, *, overwrite: bool) -> dict[str, Any]:
     return {}
 
 
+# Stores that show an object only when it is complete, and the options of their ``put_file``.
 OBJECT_STORES: Mapping[str, Callable[..., dict[str, Any]]] = {
     **dict.fromkeys(("s3", "s3a", "s3n"), _s3),
     **dict.fromkeys(("gs", "gcs"), _gcs),
     **dict.fromkeys(("abfs", "abfss", "az"), _azure),
     **dict.fromkeys(("oss", "memory"), _none),
 }
-"""Stores that show an object only when it is complete, and the options of their ``put_file``."""
+# Of these, stores that refuse an incomplete body, and an object where there must be none yet. They aren't asked before
+# or after an upload, so the right to write is enough.
 SELF_CHECKING = frozenset(("s3", "s3a", "s3n", "gs", "gcs", "abfs", "abfss", "az"))
-"""Of these, stores that refuse an incomplete body, and a second object where there must be none. So they aren't asked
-before or after: the right to write is enough."""
 COPY_WHOLE = frozenset(("s3", "s3a", "s3n", "gs", "gcs"))  # stores that copy by themselves, and show a copy when whole
 
 
@@ -92,7 +90,7 @@ class Destination:
             raise unusable("must name an object in a bucket, or end in '/'", destination)
 
     def refuse_folder(self) -> None:
-        """Refuse a path that is a folder on a disk; stores have none.
+        """Refuse a path that is a folder on a disk. Stores have no folders.
 
         :raises StarVideosValidationError: there is a folder of that name
         """
@@ -114,20 +112,17 @@ class Destination:
         except FileNotFoundError:
             return False
         except Exception as error:
-            raise self._failed("looked at", error) from error
+            raise self._failed("checked", error) from error
 
     def holds(self, size: int, sha256: str) -> bool:
-        """Tell whether it is there: by digest on a disk, by size in a store; True if that may not be asked.
+        """Return whether a file is there: by digest on a disk, by size in a store. True: the store doesn't say.
 
         :param size: bytes
         :param sha256: the digest, hex
         """
         try:
             if self._local:
-                digest = hashlib.sha256()
-                for chunk in self.chunks():
-                    digest.update(chunk)
-                return digest.hexdigest() == sha256
+                return self.sha256() == sha256
             self._fs.invalidate_cache()
             return bool(self._fs.info(self._path)["size"] == size)
         except (FileNotFoundError, StarVideosDownloadError):
@@ -136,7 +131,7 @@ class Destination:
             return True
 
     def check(self) -> None:
-        """Find out whether a file can be put there, as far as that leaves nothing behind.
+        """Check whether a file can be put there, as far as that leaves nothing behind.
 
         A folder on a disk is made and written to. A bucket of S3 is asked to begin an upload, which is given up at
         once. Other stores aren't asked.
@@ -155,11 +150,21 @@ class Destination:
         try:
             upload = self._fs.call_s3("create_multipart_upload", Bucket=bucket, Key=key)
         except NotImplementedError:
-            return  # a store that takes uploads in one go only
+            return  # a store that takes an upload in one request only
         except Exception as error:
             raise self._failed("written", error) from error
-        with suppress(Exception):  # without the right to it, the bucket's lifecycle rule ends it
+        with suppress(Exception):  # without the right to abort, the bucket's lifecycle rule does it
             self._fs.call_s3("abort_multipart_upload", Bucket=bucket, Key=key, UploadId=upload["UploadId"])
+
+    def sha256(self) -> str:
+        """Return the digest of the file that is there, hex.
+
+        :raises StarVideosDownloadError: it can't be read
+        """
+        digest = hashlib.sha256()
+        for chunk in self.chunks():
+            digest.update(chunk)
+        return digest.hexdigest()
 
     def chunks(self) -> Iterator[bytes]:
         """Yield the bytes of the file that is there, some at a time.
@@ -176,30 +181,30 @@ class Destination:
 
     @contextmanager
     def workspace(self) -> Iterator[Path]:
-        """Give a local file to write the video to; it is gone afterwards, unless it was put in its place.
+        """Give a local file to write the video to. It is deleted afterwards, except where ``put`` has moved it.
 
         :raises StarVideosDownloadError: there can't be one
         """
-        folder, mode = (self._local.parent, local.SHARED) if self._local else (_spool(), local.PRIVATE)
+        folder, mode = (self._local.parent, local_files.SHARED) if self._local else (_spool(), local_files.PRIVATE)
         with ExitStack() as stack:
             try:
-                part = stack.enter_context(local.part_in(folder, mode=mode))
+                part = stack.enter_context(local_files.part_in(folder, mode=mode))
             except OSError as error:
                 raise self._failed("written", error) from error
             yield part
 
     def put(self, part: Path, *, content_type: str, overwrite: bool) -> None:
-        """Put a whole file in its place.
+        """Put a whole file at the destination.
 
         :param part: from ``workspace``
         :param content_type: what it is, for stores that keep that
-        :param overwrite: take the place of a file that is there
+        :param overwrite: replace a file that is there
         :raises StarVideosExistsError: there is one, and it must stay
         :raises StarVideosDownloadError: the storage refused it
         """
         try:
             if self._local:
-                local.put_in_place(part, self._local, overwrite=overwrite)
+                local_files.rename(part, self._local, overwrite=overwrite)
             else:
                 self._upload(part, content_type, overwrite=overwrite)
         except FileExistsError as error:
@@ -236,7 +241,7 @@ class Destination:
                 self._check_size(self._path, part)
             return
         folder = self._path.rpartition("/")[0]
-        hidden = f"{folder}/{local.PREFIX}{secrets.token_hex(8)}{local.SUFFIX}"
+        hidden = f"{folder}/{local_files.PREFIX}{secrets.token_hex(8)}{local_files.SUFFIX}"
         try:
             self._fs.makedirs(folder, exist_ok=True)
             self._fs.put_file(str(part), hidden)

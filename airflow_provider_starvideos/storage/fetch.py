@@ -1,9 +1,7 @@
 """From a result's URL to a whole, checked file on the local disk, in constant memory.
 
-What decides is whether the bytes are whole: their number, where the host gives it, and the boxes of the file
-(``api.mp4``). Headers that contradict good bytes are a warning. A broken transfer is resumed where it broke, if the
-host can (Range), else begun again. A URL that has expired is asked for again. Attempts, size and time are bounded.
-Nothing of the connection to the API is sent: no key, no cookies, no .netrc.
+Decides whether the bytes are whole: by their number and the boxes of the file (``api.mp4``), not by headers. Decides
+when a transfer is resumed, begun again, or given up. Nothing of the connection to the API is sent: no key, no cookies.
 """
 
 from __future__ import annotations
@@ -33,11 +31,9 @@ CHUNK_BYTES = 512 * 1024
 MAX_BYTES = 10 * 1024**3
 MAX_ATTEMPTS = 100
 MAX_ATTEMPTS_WITHOUT_PROGRESS = 5
-STALL_SECONDS = 60.0
-"""Longest time without a byte."""
+STALL_SECONDS = 60.0  # longest time without a byte
 TRANSFER_SECONDS = 3600.0
-EXPIRED = (401, 403, 404, 410)
-"""What hosts of temporary URLs answer when the time is over; then the API is asked for a fresh one."""
+EXPIRED = (401, 403, 404, 410)  # statuses of an expired URL; then the API is asked for a fresh one
 RANGE_REFUSED = 416
 MAX_TYPE_CHARACTERS = 100
 SHOWN_CHARACTERS = 80  # of a text from outside
@@ -77,11 +73,11 @@ class Fetch:
     """One transfer.
 
     :param fresh_url: asks the API for the result's URL
-    :param path: the local file to write; what it holds after an error is worthless
+    :param path: the local file to write; after an error its content is useless
     :param guard: says which hosts may be fetched from
     :param log: a logger
     :param limits: bounds
-    :param key: the API key; taken out of what is shown of a page that came instead of a video
+    :param key: the API key; it is removed from what is shown of a page that came instead of a video
     :param sleep: how to wait between two attempts
     """
 
@@ -109,7 +105,7 @@ class Fetch:
     def run(self) -> FetchedFile:
         """Fetch the file.
 
-        :raises StarVideosDownloadError: it can't be had whole
+        :raises StarVideosDownloadError: it can't be fetched whole
         :raises StarVideosUnsafeURLError: its URL leads where it must not
         :raises StarVideosTooLargeError: it is larger than the limit
         """
@@ -135,7 +131,7 @@ class Fetch:
             raise StarVideosDownloadError(f"The video can't be fetched: {failure}")
 
     def _finished(self) -> FetchedFile:
-        """Describe the file, and log what is odd about it."""
+        """Return what was fetched. Log what is unusual."""
         said, kind = self._content_type, MP4
         if self._limits.verify:
             remarks = self._check.remarks()
@@ -194,7 +190,7 @@ class Fetch:
         return headers
 
     def _accept(self, response: requests.Response, file: Any) -> str | None:
-        """Look at an answer's head: does it go on, begin again, or is it none?"""
+        """Judge an answer's head. Return why it can't be used, or None."""
         status = response.status_code
         if status in EXPIRED:
             self._url = ""
@@ -236,11 +232,11 @@ class Fetch:
         file.truncate()
 
     def _copy(self, response: requests.Response, file: Any) -> str | None:
-        # read1 returns what has come; read would wait for the whole chunk, and lose it when the connection breaks.
+        # read1 returns what has come. read would wait for the whole chunk, and lose it when the connection breaks.
         while chunk := response.raw.read1(CHUNK_BYTES, decode_content=False):
             if not self._received and self._limits.verify:
                 chunk += response.raw.read1(1, decode_content=False) if len(chunk) == 1 else b""
-                if chunk.startswith(MAGIC):  # no host was asked for it, but some send it, with or without saying so
+                if chunk.startswith(MAGIC):  # nothing asks for it, but some hosts send it, also without a header
                     self._gunzip, self._etag = Gunzip(), ""
             self._received += len(chunk)
             for piece in self._gunzip.pieces(chunk) if self._gunzip else (chunk,):
@@ -255,7 +251,7 @@ class Fetch:
         return self._not_whole(problem, file) if problem else None
 
     def _problem(self) -> str:
-        """Return why the bytes aren't whole, now that all of them have come; or an empty text."""
+        """Return why the bytes aren't whole, now that all have come. An empty text: they are."""
         if self._total is not None and self._received > self._total:
             return f"it is longer than the {self._total} bytes that were announced"
         if not self._limits.verify:
@@ -270,7 +266,7 @@ class Fetch:
     def _write(self, file: Any, chunk: bytes) -> None:
         left = memoryview(chunk)
         try:
-            while left:  # a disk that is nearly full takes a part, and says nothing
+            while left:  # a disk that is nearly full takes a part, without an error
                 left = left[file.write(left) :]
         except OSError as error:
             raise StarVideosDownloadError(

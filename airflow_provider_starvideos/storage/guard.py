@@ -1,8 +1,8 @@
-"""Which hosts a result may be fetched from: everything that decides it stands here.
+"""Decides which hosts a result may be fetched from.
 
-A result's URL comes from outside, and so does every redirect. Fetched blindly, it could make a worker read whatever is
-reachable from inside a company's network. So: only http(s), and only public addresses, unless it is the API's own host
-or the connection allows private ones. The address that was checked is the one that is connected to.
+A result's URL and its redirects come from outside. They could make a worker read what is reachable only from inside a
+company's network. So they must be http(s) and at public addresses, except the API's own host, or where the connection
+allows private ones. The address that was checked is the one that is connected to.
 """
 
 from __future__ import annotations
@@ -17,12 +17,11 @@ from airflow_provider_starvideos.exceptions import StarVideosUnsafeURLError
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
+# The public internet (RFC 4291). Python's ``is_global`` includes much more.
 GLOBAL_UNICAST = ipaddress.IPv6Network("2000::/3")
-"""What is given out to the public internet (RFC 4291); Python's ``is_global`` takes in much that isn't."""
 DEFAULT_PORTS = {"http": 80, "https": 443}
 MAX_ORIGIN_CHARACTERS = 200
-MAX_ADDRESSES = 6
-"""Of one host that are tried."""
+MAX_ADDRESSES = 6  # of one host that are tried
 
 
 class Guard:
@@ -30,7 +29,7 @@ class Guard:
 
     :param api_base_url: the API's base URL; its own host and port may be private
     :param allow_private: allow every address (the connection's extra ``allow_private_downloads``)
-    :param resolve: looks a name up, as ``socket.getaddrinfo`` does
+    :param resolve: resolves a name, as ``socket.getaddrinfo`` does
     """
 
     def __init__(
@@ -45,7 +44,7 @@ class Guard:
         self._resolve = resolve
 
     def check_url(self, url: str, *, came_from: str | None = None) -> None:
-        """Check what can be told from the URL alone.
+        """Check what the URL itself shows.
 
         :param came_from: the URL that redirected here
         :raises StarVideosUnsafeURLError: not http(s), no host, a step from https down to http
@@ -56,13 +55,13 @@ class Guard:
         if came_from and _parts(came_from)[0] == "https" and scheme == "http":
             raise StarVideosUnsafeURLError(f"{_origin(came_from)} redirects from https down to {_origin(url)}")
 
-        # Behind a proxy, names are looked up there, out of reach; an address in the URL itself can be judged here.
+        # A proxy resolves names itself. An address in the URL can be judged here.
         address = literal(host)
         if address and not self._may_connect(host, port, address):
             raise _private(host, address)
 
     def connect(self, host: str, port: int, timeout: float | None) -> socket.socket:
-        """Look a host up and connect to its first address that may be connected to and answers.
+        """Resolve a host and connect to its first address that may be connected to and answers.
 
         :param timeout: seconds for each address
         :raises StarVideosUnsafeURLError: none of its addresses may be connected to
@@ -93,7 +92,7 @@ class Guard:
 
 
 def is_public(text: str) -> bool:
-    """Tell whether an IP address is one of the public internet, also where it is wrapped in an IPv6 address."""
+    """Return whether an IP address is public, also where it is wrapped in an IPv6 address."""
     address: Address = ipaddress.ip_address(text.partition("%")[0])
     if isinstance(address, ipaddress.IPv6Address):
         inner = _wrapped(address)
@@ -126,13 +125,13 @@ def literal(host: str) -> str | None:
 
 def _private(host: str, address: str) -> StarVideosUnsafeURLError:
     return StarVideosUnsafeURLError(
-        f"The result's URL points to {host}, at the private address {address}. If that is meant to be, set the extra "
+        f"The result's URL points to {host}, at the private address {address}. If that is intended, set the extra "
         "allow_private_downloads of the StarVideos connection to true."
     )
 
 
 def _parts(url: str) -> tuple[str, str, int]:
-    """Return scheme, host and port; empty ones of what can't be read."""
+    """Return scheme, host and port. They are empty if the URL can't be read."""
     try:
         parts = urlsplit(url)
         return parts.scheme, (parts.hostname or "").lower(), parts.port or DEFAULT_PORTS.get(parts.scheme, 0)
@@ -141,6 +140,6 @@ def _parts(url: str) -> tuple[str, str, int]:
 
 
 def _origin(url: str) -> str:
-    """Return a URL's scheme and host for a message, shortened; the rest may be signed."""
+    """Return a URL's scheme and host for a message, shortened. The rest may be signed."""
     scheme, host, _ = _parts(url)
     return f"{scheme}://{host}"[:MAX_ORIGIN_CHARACTERS]

@@ -1,4 +1,4 @@
-"""A result that came compressed with gzip, though no host is asked for that: decoded in bounded memory."""
+"""A result that is compressed with gzip, which nothing asks for. Decides how it is decoded, in bounded memory."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Gunzip:
         self.problem = "its gzip coding is cut off"
 
     def pieces(self, chunk: bytes) -> Iterator[bytes]:
-        """Yield what the next bytes hold; nothing once the coding is broken, or has ended."""
+        """Yield the content of the next bytes. Nothing, once the coding is broken or has ended."""
         piece = b""
         while (chunk or len(piece) == PIECE_BYTES) and not self._zlib.eof:  # a full piece may not be all of it
             try:

@@ -1,7 +1,7 @@
-"""Inputs of an order: those in a bucket are presigned and read once, just before the order is sent.
+"""Inputs of an order: those in a bucket are presigned, and one byte is read, just before the order is sent.
 
-An order whose inputs the API can't read may be billed, so they are checked here. The signed URLs live in the request's
-body and nowhere else: no log, no record, no rendered field.
+An order whose inputs the API can't read may be billed, so this decides whether it can. The signed URLs are in the
+request's body only: in no log, no journal, no rendered field.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from airflow_provider_starvideos.storage.web import Web
 
 KINDS = {"reference_images": "image", "first_image": "image", "last_image": "image", "reference_videos": "video"}
 STALL_SECONDS, TOTAL_SECONDS = 10.0, 30.0  # of reading one byte
-LATER = (408, 425, 429)  # statuses of a store that may answer otherwise later, besides 5xx
+LATER = (408, 425, 429)  # with 5xx, statuses of a store that may answer differently later
 ERROR_BYTES = 4096  # of a store's answer that are read for what it says
 CODE = re.compile(r"<Code>([A-Za-z0-9]{1,60})</Code>")
 REGION = re.compile(r"<Region>([a-z0-9-]{1,40})</Region>")
@@ -39,7 +39,7 @@ OFF = "The extra skip_input_checks of the StarVideos connection turns this check
 
 
 class _UnreadableError(Exception):
-    """An input can't be read: what must hold, and the bucket's region where its store has told it."""
+    """An input can't be read: the rule that it breaks, and the bucket's region if its store has named it."""
 
     def __init__(self, rule: str, region: str | None = None) -> None:
         super().__init__(rule)
@@ -47,7 +47,7 @@ class _UnreadableError(Exception):
 
 
 def readable(request: VideoRequest, endpoint: Endpoint) -> VideoRequest:
-    """Return the order with presigned URLs in place of storage URIs.
+    """Return the order with presigned URLs instead of storage URIs.
 
     :param endpoint: the API, and how the connection wants inputs to be signed and checked
     :raises StarVideosValidationError: an input can't be read, isn't of its kind, or its store can't sign
@@ -132,7 +132,7 @@ def _sign(field: str, uri: str, seconds: int, region: str | None) -> str:
 
 
 def _read_a_byte(field: str, uri: str, url: str) -> None:
-    """Read one byte as the API will: with the URL alone. Errors of libraries quote the URL, so none is passed on."""
+    """Read one byte as the API will: with the URL alone. Errors of libraries contain the URL, so none is passed on."""
     headers = {"User-Agent": USER_AGENT, "Range": "bytes=0-0", "Accept-Encoding": "identity"}
     guard = Guard("", allow_private=True)  # where it may lead was checked
     try:
@@ -155,9 +155,9 @@ def _read_a_byte(field: str, uri: str, url: str) -> None:
     if status < 300:
         return
     text = body.decode("latin-1")
-    code, told = CODE.search(text), REGION.search(text)
+    code, named = CODE.search(text), REGION.search(text)
     said = f"{status} {code[1]}" if code else str(status)
     if status == 404:
         raise _UnreadableError(f"must exist (its store answered {said})")
     rule = f"must exist and be readable with the rights of its connection (its store answered {said})"
-    raise _UnreadableError(rule, told[1] if told else region)
+    raise _UnreadableError(rule, named[1] if named else region)

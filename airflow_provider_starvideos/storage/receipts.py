@@ -1,6 +1,6 @@
-"""What a task has saved, kept for its next try: a failure after the saving must not cost a second download.
+"""What a task has saved, kept for its next try, so that a failure after the saving costs no second download.
 
-It is kept in Airflow's task state store (3.3 and later). XComs are no place: Airflow deletes them as a try begins.
+It is kept in Airflow's task state store (3.3 and later). XComs won't do: Airflow deletes them when a try begins.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ KEY = "starvideos_saved"
 
 
 def keep(context: Any, saved: SavedVideo, clears: int, log: Any) -> None:
-    """Note what was saved. A note that can't be written costs at most another download.
+    """Keep what was saved. If that fails, it costs at most another download.
 
     :param context: the task's context
     :param saved: what was saved
@@ -30,7 +30,7 @@ def keep(context: Any, saved: SavedVideo, clears: int, log: Any) -> None:
     try:
         store.set(KEY, kept | {"clears": clears})
     except Exception as error:  # noqa: BLE001
-        log.warning("What was saved can't be noted (%s). If this try fails, the next one downloads again.", error)
+        log.warning("What was saved can't be kept (%s). If this try fails, the next one downloads again.", error)
 
 
 def recall(context: Any, destination: Destination, video_id: str, clears: int) -> SavedVideo | None:
@@ -39,7 +39,7 @@ def recall(context: Any, destination: Destination, video_id: str, clears: int) -
     :param context: the task's context
     :param destination: where it would be
     :param video_id: which video
-    :param clears: how often the task has been cleared: whoever clears a task wants a new file
+    :param clears: how often the task has been cleared: a cleared task saves a new file
     """
     store = context.get("task_state_store")
     try:

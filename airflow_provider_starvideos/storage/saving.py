@@ -1,4 +1,4 @@
-"""Saving a completed video: ask the API, fetch, check, put in its place. One function for operator, hook and batch."""
+"""Saving a completed video: its URL, its bytes, its destination. Decides this for operator, hook and batch alike."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class SavedVideo:
     :param size_bytes: its size
     :param sha256: its digest, hex
     :param content_type: what it is: as the result's host said, if that is a video's type, else ``video/mp4``
-    :param task: the video as the API told it
+    :param task: the API's answer about the video
     """
 
     uri: str
@@ -62,7 +62,7 @@ class SavedVideo:
 
 
 def completed(source: Source, video_id: str) -> VideoTask:
-    """Ask the API for a video that must be completed; a few times more for a URL that isn't there yet.
+    """Poll a video that must be completed. A few times more, if it has no URL yet.
 
     :raises StarVideosVideoFailedError: it failed
     :raises StarVideosNotReadyError: it isn't there yet
@@ -79,7 +79,7 @@ def completed(source: Source, video_id: str) -> VideoTask:
         if task.video_url:
             return task
         if polls_left:
-            source.log.warning("The API gives no URL for the completed StarVideos video %s. Asking again.", video_id)
+            source.log.warning("The API gives no URL for the completed StarVideos video %s. Polling again.", video_id)
             time.sleep(URL_SECONDS)
     raise StarVideosNotReadyError(
         f"StarVideos video {video_id} is completed, but the API gives no URL, so there is nothing to save.\n"
@@ -92,7 +92,7 @@ def completed(source: Source, video_id: str) -> VideoTask:
 def fetch(source: Source, video_id: str, path: Path, limits: Limits) -> tuple[FetchedFile, VideoTask]:
     """Fetch a completed video to a local file, from a fresh URL.
 
-    :raises StarVideosError: it can't be had
+    :raises StarVideosError: it can't be fetched
     """
     latest: list[VideoTask] = []
 
@@ -113,7 +113,7 @@ def save(
     """Save a completed video.
 
     :param if_exists: ``overwrite``, ``skip`` or ``error``
-    :raises StarVideosError: it can't be saved; nothing was left at the destination
+    :raises StarVideosError: it can't be saved, and nothing was left at the destination
     """
     if if_exists != "overwrite" and destination.exists():
         if if_exists == "error":
@@ -129,23 +129,21 @@ def save(
 
 
 def _saved_before(source: Source, video_id: str, destination: Destination, limits: Limits, log: Any) -> SavedVideo:
-    """Describe the file that is there, if it is this very video: a process that was killed then may have saved it.
+    """Return the file that is there, if it is this very video: a killed process may have saved it.
 
     :raises StarVideosExistsError: it is another file
     """
-    digest = hashlib.sha256()
-    for chunk in destination.chunks():
-        digest.update(chunk)
+    there = destination.sha256()
     with destination.workspace() as part:
         fetched, task = fetch(source, video_id, part, limits)
-    if fetched.sha256 != digest.hexdigest():
+    if fetched.sha256 != there:
         raise destination.taken()
     log.info("StarVideos video %s is at %s already.", video_id, destination.uri)
     return SavedVideo(destination.uri, fetched.size_bytes, fetched.sha256, fetched.content_type, task)
 
 
 def _left_alone(source: Source, video_id: str, destination: Destination, log: Any) -> SavedVideo:
-    """Describe the file that is there, so that a second run tells the same of it as the first one."""
+    """Return the file that is there, with the same fields as if it had been saved now."""
     task = completed(source, video_id)
     digest, check = hashlib.sha256(), Mp4Check()
     for chunk in destination.chunks():
@@ -154,13 +152,13 @@ def _left_alone(source: Source, video_id: str, destination: Destination, log: An
     problem = check.finish()
     if problem:
         log.warning("The file at %s isn't a whole MP4: %s.", destination.uri, problem)
-    log.info("There is a file at %s already; left as it is.", destination.uri)
+    log.info("There is a file at %s already. It is left as it is.", destination.uri)
     kind = MP4 if not problem else "application/octet-stream"
     return SavedVideo(destination.uri, check.size, digest.hexdigest(), kind, task)
 
 
 def save_to_path(source: Source, video_id: str, path: str | Path, *, verify: bool = True) -> FetchedFile:
-    """Save a completed video to a local file, in place of one that is there."""
+    """Save a completed video to a local file. A file that is there is replaced."""
     from airflow_provider_starvideos.locations import located, unusable
     from airflow_provider_starvideos.storage.destinations import Destination
 

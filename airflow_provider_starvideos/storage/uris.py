@@ -1,4 +1,4 @@
-"""From the URI of a file in a store to the file, and to a URL that reads it."""
+"""URIs of files in stores. Decides how one becomes a file, and a URL that reads it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from airflow.providers.common.compat.sdk import BaseHook, ObjectStoragePath
 
 S3 = ("s3", "s3a", "s3n")
-PACKAGES: Mapping[str, str] = {
+PACKAGES: Mapping[str, str] = {  # scheme → what to install for it
     **dict.fromkeys(S3, "apache-airflow-providers-amazon[s3fs]"),
     **dict.fromkeys(("gs", "gcs"), "apache-airflow-providers-google"),
     **dict.fromkeys(("abfs", "abfss", "adl", "az", "wasb", "wasbs"), "apache-airflow-providers-microsoft-azure"),
@@ -21,7 +21,6 @@ PACKAGES: Mapping[str, str] = {
     "sftp": "apache-airflow-providers-sftp[sshfs]",
     "hdfs": "apache-airflow-providers-apache-hdfs",
 }
-"""Scheme -> what to install for it."""
 S3_VERSION = re.compile(r"\?versionid=([^?&#/]*)$", re.IGNORECASE)
 ANY_VERSION = re.compile(r"[?&](versionid|generation|snapshot)=|#[0-9]{6,}$", re.IGNORECASE)
 
@@ -34,25 +33,25 @@ def object_path(uri: str, conn_id: Any = None) -> ObjectStoragePath:
     :raises ValueError: no installed provider knows such URIs
     :raises ImportError: the library that it needs isn't installed
     """
-    # Which of the two goes first depends on Airflow's version; and to 3.0 and 3.1 a conn_id of None is one, too.
+    # Which of the two goes first depends on Airflow's version. 3.0 and 3.1 use a conn_id of None, too.
     is_used = conn_id and "@" not in urlsplit(uri).netloc
     return ObjectStoragePath(uri, **({"conn_id": conn_id} if is_used else {}))
 
 
 def package_of(uri: str) -> str:
-    """Return what to install for a URI's scheme, as a part of a sentence; nothing, if it isn't known."""
+    """Return what to install for a URI's scheme, as a part of a sentence. An empty text: it isn't known."""
     package = PACKAGES.get(uri.partition("://")[0].lower())
     return f": pip install '{package}'" if package else ""
 
 
 def names_version(uri: str) -> bool:
-    """Tell whether a URI names one version of an object in a way that no URL can be signed for here."""
+    """Return whether a URI names a version of an object, but in a way that can't be signed here."""
     version = S3_VERSION.search(uri) if _is_s3(uri) else None
     return bool(ANY_VERSION.search(uri[: version.start()] if version and version[1] else uri))
 
 
 def sign(uri: str, seconds: int, conn_id: Any = None, region: str | None = None) -> str:
-    """Return a URL that reads a file for a time; its store isn't asked whether it exists.
+    """Return a URL that reads a file for a time. The store isn't asked whether the file exists.
 
     :param uri: and ``conn_id`` as for ``object_path``; in S3 it may name a version (``?versionId=…``)
     :param seconds: how long
@@ -85,14 +84,14 @@ class _S3Object:
     @classmethod
     def of(cls, uri: str, conn_id: Any) -> _S3Object:
         version = S3_VERSION.search(uri)
-        place, _, key = (uri[: version.start()] if version else uri).partition("://")[2].partition("/")
-        given, _, bucket = place.rpartition("@")
+        authority, _, key = (uri[: version.start()] if version else uri).partition("://")[2].partition("/")
+        given, _, bucket = authority.rpartition("@")
         return cls(given or conn_id or None, bucket, key, version[1] if version else None)
 
 
 def _connection_of(conn_id: str | None) -> str:
-    """Return what a connection says, as a part of a cache's key."""
-    with suppress(Exception):  # S3Hook, which looks it up again, says what is wrong
+    """Return a connection's URI, as a part of a cache's key."""
+    with suppress(Exception):  # S3Hook reads it again, and says what is wrong
         return str(BaseHook.get_connection(conn_id).get_uri()) if conn_id else ""
     return ""
 
@@ -101,8 +100,8 @@ def _connection_of(conn_id: str | None) -> str:
 def _s3_client(conn_id: str | None, connection: str, region: str | None) -> Any:
     """Return a client that signs with V4, for the bucket's own region.
 
-    Left alone, it would sign with V2 in most regions, which objects under a key of KMS refuse; and name a host whose
-    redirect breaks the signature. What the connection says itself goes first.
+    By default it would sign with V2 in most regions, which objects under a key of KMS refuse. It would also name a host
+    whose redirect breaks the signature. Settings of the connection have priority.
     """
     from airflow.providers.amazon.aws.hooks.s3 import S3Hook
     from botocore import UNSIGNED

@@ -12,10 +12,10 @@ import pytest
 import requests
 
 from airflow_provider_starvideos.emulator import Emulator
-from airflow_provider_starvideos.emulator.journal import Journal
+from airflow_provider_starvideos.emulator.event_log import Journal
 from airflow_provider_starvideos.emulator.orders import Orders
+from airflow_provider_starvideos.emulator.request_rules import check
 from airflow_provider_starvideos.emulator.settings import Settings
-from airflow_provider_starvideos.emulator.validation import check
 
 KEY = "test-key-0451"
 CREATE = "/v1/starvideos/videos"

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import requests
 
-from airflow_provider_starvideos.emulator.journal import Journal, Wanted
+from airflow_provider_starvideos.emulator.event_log import Journal, Wanted
 from airflow_provider_starvideos.emulator.settings import Settings, SettingsError, parse_seconds
 
 

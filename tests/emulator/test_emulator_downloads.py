@@ -11,9 +11,9 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 import pytest
 import requests
 
-from airflow_provider_starvideos.emulator import Emulator, files
-from airflow_provider_starvideos.emulator.answers import Body
+from airflow_provider_starvideos.emulator import Emulator, downloads
 from airflow_provider_starvideos.emulator.fault_kinds import KINDS
+from airflow_provider_starvideos.emulator.responses import Body
 
 NEEDED = {
     "status": {"status": 503},
@@ -377,7 +377,7 @@ def test_ranges_never_leave_the_file(size: int) -> None:
     for first in ("", "0", "1", "9", "10", "11"):
         for last in ("", "0", "1", "9", "10", "11"):
             try:
-                span = files.read_range(f"bytes={first}-{last}", size)
-            except files.UnsatisfiableError:
+                span = downloads.read_range(f"bytes={first}-{last}", size)
+            except downloads.UnsatisfiableError:
                 continue
             assert span is None or 0 <= span[0] < span[1] <= size

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from airflow_provider_starvideos.emulator import media, references, render
+from airflow_provider_starvideos.emulator import codecs, references, render
 
 
 class Host(ThreadingHTTPServer):
@@ -161,7 +161,7 @@ def test_a_clip_has_its_length(start: Any, host: Host, seconds: float, fine: boo
     """A clip of 3 to 10 seconds decides on the video's length; any other fails the order, and says why."""
     client = start(seconds=0)
     frames = round(seconds * 24)
-    host.files["/clip.mp4"] = media.encode((Image.new("RGB", (64, 36)) for _ in range(frames)), (64, 36))
+    host.files["/clip.mp4"] = codecs.encode((Image.new("RGB", (64, 36)) for _ in range(frames)), (64, 36))
     document = client.finished(end="completed" if fine else "failed", referenceVideos=[host.url("/clip.mp4")])
     if fine:
         assert document["actualDuration"] == seconds
@@ -210,7 +210,7 @@ def test_reference_pictures_are_seen(colours: list[tuple[int, int, int]], client
 
 def test_a_clip_is_seen_under_its_pictures(client: Any, host: Host, probe: Any) -> None:
     """A clip's first picture is the background, and reference pictures are on it."""
-    host.files["/clip.mp4"] = media.encode([Image.new("RGB", (64, 36), "white")] * 72, (64, 36))
+    host.files["/clip.mp4"] = codecs.encode([Image.new("RGB", (64, 36), "white")] * 72, (64, 36))
     host.files["/red.png"] = png((230, 30, 30))
     document = client.finished(referenceVideos=[host.url("/clip.mp4")], referenceImages=[host.url("/red.png")])
     shown = pictures(client, probe, document)

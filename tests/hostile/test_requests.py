@@ -28,8 +28,8 @@ from airflow_provider_starvideos.api.models import VideoRequest
 from airflow_provider_starvideos.api.protocol import CREATE_PATH, Endpoint, create_request
 from airflow_provider_starvideos.api.validation import STORAGE_SCHEMES, build_request, is_storage_uri
 from airflow_provider_starvideos.emulator import Emulator
+from airflow_provider_starvideos.emulator.request_rules import InvalidRequestError, check
 from airflow_provider_starvideos.emulator.routes import decode
-from airflow_provider_starvideos.emulator.validation import InvalidRequestError, check
 from airflow_provider_starvideos.exceptions import StarVideosValidationError
 from tests.hostile.conftest import LONG
 

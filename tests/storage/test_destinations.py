@@ -25,7 +25,7 @@ from airflow_provider_starvideos.exceptions import (
 from airflow_provider_starvideos.hooks.starvideos import StarVideosHook
 from airflow_provider_starvideos.operators.batch import StarVideosBatchOperator
 from airflow_provider_starvideos.operators.download import StarVideosDownloadOperator
-from airflow_provider_starvideos.storage import destinations, local
+from airflow_provider_starvideos.storage import destinations, local_files
 from airflow_provider_starvideos.storage.destinations import Destination
 from airflow_provider_starvideos.storage.fetch import Limits
 from airflow_provider_starvideos.storage.saving import SavedVideo, save
@@ -292,7 +292,7 @@ def test_old_leftovers_are_swept(save_to: Save, tmp_path: Path) -> None:
     names = {"old": ".starvideos-0.part", "new": ".starvideos-1.part", "other": ".something.part"}
     for name in names.values():
         (tmp_path / name).write_bytes(b"x")
-    long_ago = time.time() - local.LEFTOVER_SECONDS - 60
+    long_ago = time.time() - local_files.LEFTOVER_SECONDS - 60
     for name in ("old", "other"):
         os.utime(tmp_path / names[name], (long_ago, long_ago))
     save_to(f"{tmp_path}/a.mp4")

@@ -178,7 +178,7 @@ def test_a_note_that_can_not_be_kept(video_id: str, tmp_path: Path, context: dic
     """That's no reason to fail."""
     context["task_state_store"] = object()
     operator(video_id, tmp_path / "a.mp4").execute(context)
-    assert "can't be noted" in capsys.readouterr().out
+    assert "can't be kept" in capsys.readouterr().out
 
 
 def test_a_folder_that_can_not_be_written_is_found_before_the_wait(

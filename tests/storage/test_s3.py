@@ -107,7 +107,7 @@ def test_a_bucket_that_is_not_there(save_to: Save) -> None:
 
 
 @pytest.mark.usefixtures("dead_store")
-@pytest.mark.parametrize(("if_exists", "failed"), [("skip", "looked at"), ("overwrite", "written")])
+@pytest.mark.parametrize(("if_exists", "failed"), [("skip", "checked"), ("overwrite", "written")])
 def test_a_store_that_does_not_answer(emulator: Emulator, save_to: Save, if_exists: str, failed: str) -> None:
     """An error of ours that a retry may mend."""
     with pytest.raises(StarVideosDownloadError, match=f"can't be {failed}") as caught:

@@ -11,11 +11,11 @@ from email.utils import formatdate
 
 from aiohttp import hdrs, web
 
-from airflow_provider_starvideos.emulator.answers import Answer, Body, error_answer, send
 from airflow_provider_starvideos.emulator.libraries import MissingLibraryError
 from airflow_provider_starvideos.emulator.order import Order
+from airflow_provider_starvideos.emulator.request_rules import RATIOS
+from airflow_provider_starvideos.emulator.responses import Answer, Body, error_answer, send
 from airflow_provider_starvideos.emulator.service import Call, Service
-from airflow_provider_starvideos.emulator.validation import RATIOS
 
 RANGE = re.compile(r"bytes=(\d*)-(\d*)\s*", re.ASCII)
 SAMPLE = "{name:[a-z0-9-]+}"

@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from airflow_provider_starvideos.emulator.control import finish
-from airflow_provider_starvideos.emulator.journal import Entry, Wanted
+from airflow_provider_starvideos.emulator.event_log import Entry, Wanted
 from airflow_provider_starvideos.emulator.order import OrderSnapshot
 from airflow_provider_starvideos.emulator.server import Server
 from airflow_provider_starvideos.emulator.service import DEFAULT_KEY, Service

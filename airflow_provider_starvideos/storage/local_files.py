@@ -1,4 +1,4 @@
-"""Files on this machine: written beside their place under a hidden name, then put there in one step."""
+"""Files on this machine. Decides how one gets its name: written under a hidden name in its folder, then renamed."""
 
 from __future__ import annotations
 
@@ -11,18 +11,17 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 PREFIX, SUFFIX = ".starvideos-", ".part"
-LEFTOVER_SECONDS = 24 * 3600.0
-"""A transfer ends within hours, so an older part is what a killed process left behind."""
+LEFTOVER_SECONDS = 24 * 3600.0  # a transfer ends within hours; an older part is from a killed process
 NO_HARD_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK, errno.EXDEV)
 PRIVATE, SHARED = 0o600, 0o666
 
 
 @contextmanager
 def part_in(folder: Path, *, mode: int) -> Iterator[Path]:
-    """Give a new, empty file to write to; it is gone afterwards, unless it was put in its place.
+    """Give a new, empty file to write to. It is deleted afterwards, except where it was renamed.
 
-    :param folder: where; made if it isn't there
-    :param mode: its permissions, from which the process's umask takes away
+    :param folder: where; created if it isn't there
+    :param mode: its permissions, before the process's umask
     """
     folder.mkdir(parents=True, exist_ok=True)
     _sweep(folder)
@@ -35,39 +34,39 @@ def part_in(folder: Path, *, mode: int) -> Iterator[Path]:
             part.unlink()
 
 
-def put_in_place(part: Path, place: Path, *, overwrite: bool) -> None:
-    """Give a written file its name, for good: also a power cut leaves it whole or not there.
+def rename(part: Path, path: Path, *, overwrite: bool) -> None:
+    """Give a written file its name. Also after a power cut it is whole or not there.
 
-    :param overwrite: take the place of a file that is there
+    :param overwrite: replace a file that is there
     :raises FileExistsError: there is one, and it must stay
     """
     with part.open("rb") as file:
         os.fsync(file.fileno())
     if overwrite:
-        part.replace(place)
+        part.replace(path)
     else:
-        _rename_new(part, place)
-    with suppress(OSError):  # some network disks don't know it for folders
-        folder = os.open(place.parent, os.O_RDONLY)
+        _rename_new(part, path)
+    with suppress(OSError):  # some network disks can't do it for folders
+        folder = os.open(path.parent, os.O_RDONLY)
         try:
             os.fsync(folder)
         finally:
             os.close(folder)
 
 
-def _rename_new(part: Path, place: Path) -> None:
+def _rename_new(part: Path, path: Path) -> None:
     try:
-        place.hardlink_to(part)  # unlike a rename, it fails where something is
+        path.hardlink_to(part)  # unlike a rename, it fails if there is a file
     except OSError as error:
         if error.errno not in NO_HARD_LINKS:
             raise
-        if place.exists():
-            raise FileExistsError(errno.EEXIST, "there is a file", str(place)) from error
-        part.replace(place)
+        if path.exists():
+            raise FileExistsError(errno.EEXIST, "there is a file", str(path)) from error
+        part.replace(path)
 
 
 def _sweep(folder: Path) -> None:
-    """Remove what processes that were killed left here long ago."""
+    """Remove old parts of killed processes."""
     for old in folder.glob(f"{PREFIX}*{SUFFIX}"):
         with suppress(OSError):
             if time.time() - old.lstat().st_mtime > LEFTOVER_SECONDS:
