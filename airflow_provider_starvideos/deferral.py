@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -71,6 +71,7 @@ def defer(
     end_task: bool = False,
     settled: Sequence[str] = (),
     silent_fail: bool = False,
+    spending: Mapping[str, Any] | None = None,
 ) -> NoReturn:
     """Let the triggerer wait for a video. Its event resumes the task at ``operator.execute_complete``.
 
@@ -79,6 +80,7 @@ def defer(
     :param end_task: the task has nothing to do after a completed video, so it may end in the triggerer
     :param settled: Airflow Variables to delete after the task's success, where it ends in the triggerer
     :param silent_fail: go on, however many polls fail
+    :param spending: of a task that orders, before its video is completed; ``execute_complete`` gets it too
     """
     from airflow_provider_starvideos.compat.worker_needs import may_end_in_triggerer
     from airflow_provider_starvideos.triggers.task import StarVideosTaskTrigger
@@ -92,9 +94,12 @@ def defer(
         end_task=end_task and may_end_in_triggerer(operator, context["ti"].map_index),
         settled=list(settled),
         silent_fail=silent_fail,
+        spending=spending,
     )
-    of_try = {"try_number": context["ti"].try_number}
-    operator.defer(trigger=trigger, method_name="execute_complete", kwargs=of_try, timeout=backstop(timeout))
+    kwargs: dict[str, Any] = {"try_number": context["ti"].try_number}
+    if spending is not None:
+        kwargs["spending"] = dict(spending)
+    operator.defer(trigger=trigger, method_name="execute_complete", kwargs=kwargs, timeout=backstop(timeout))
     raise AssertionError("defer() always raises")
 
 
@@ -109,10 +114,12 @@ def of_an_earlier_try(context: Context, try_number: int | None) -> bool:
 
 
 def push_result(operator: Any, context: Context, task: VideoTask) -> None:
-    """Log and count a completed video, and push its XComs ``video_url`` and ``actual_duration``."""
-    from airflow_provider_starvideos.triggers.results import log_result
+    """Log and count a completed video, and push its XComs ``video_url``, ``actual_duration`` and ``amount``."""
+    from airflow_provider_starvideos.triggers.results import log_result, result_xcoms
 
     log_result(operator.starvideos_conn_id, task, operator.log)
-    for key, value in (("video_url", task.video_url), ("actual_duration", task.actual_duration)):
+    for key, value in result_xcoms(task).items():
+        if key == "return_value":
+            continue
         if value is not None or AIRFLOW_V_3_1_PLUS:  # Airflow 3.0's api-server refuses None
             context["ti"].xcom_push(key=key, value=value)

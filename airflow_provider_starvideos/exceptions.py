@@ -19,6 +19,7 @@
     ├── StarVideosRequestsChangedError   a batch's requests changed while it ran           permanent
     ├── StarVideosBatchError             too many rows of a batch have no video; a retry resumes them
     │   └── StarVideosBatchFinalError        a retry can help none of them                 permanent
+    ├── StarVideosLimitError             more would be ordered than a limit allows         permanent
     ├── StarVideosUnconfirmedError       an order that may or may not have been accepted   permanent
     ├── StarVideosNotApprovedError       a person rejected an order, or didn't answer in time   permanent
     ├── StarVideosQuestionError          a question to a person can't be asked in this try
@@ -180,6 +181,25 @@ class StarVideosStorageError(StarVideosError):
 
 class StarVideosRecordError(StarVideosError):
     """The record of an order can't be read or written. Nothing was sent."""
+
+
+class StarVideosLimitError(StarVideosError):
+    """More, or longer videos, would be ordered than the connection or the task allows. Nothing was sent.
+
+    :param problems: every limit that would be exceeded, with the numbers
+    """
+
+    permanent = True
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        self.problems = tuple(problems)
+        lines = "".join(f"\n  - {problem}" for problem in self.problems)
+        super().__init__(
+            f"Refused before an order was sent, because of a limit:{lines}\nBilled: nothing new.\n"
+            "1. Order less, or have the limit raised: max_orders by the Dag's author, the connection's extras by an "
+            "administrator.\n"
+            "2. Clear the task: it resumes what it has ordered already."
+        )
 
 
 class StarVideosRequestsChangedError(StarVideosError):

@@ -1,4 +1,4 @@
-"""What Airflow's own metrics (StatsD, OpenTelemetry) are told. Every name and its tags stand in the table here.
+"""What is sent to Airflow's own metrics (StatsD, OpenTelemetry). Every name and its tags are in the table here.
 
 Tags are few: the connection, and one of six modes. No ids, Dags or tasks: their number has no bound.
 """
@@ -9,6 +9,7 @@ import logging
 import time
 from collections.abc import Mapping
 from datetime import timedelta
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -18,12 +19,13 @@ log = logging.getLogger(__name__)
 
 METRICS: Mapping[str, str] = {
     "starvideos.ordered": "orders that the API accepted; tags: connection, mode",
-    "starvideos.unconfirmed": "orders of which nobody can tell whether they were accepted; tags: connection, mode",
+    "starvideos.unconfirmed": "orders whose outcome is unknown; tags: connection, mode",
     "starvideos.completed": "completed videos that a task got; tag: connection",
     "starvideos.failed": "failed videos that a task got; tag: connection",
-    "starvideos.seconds": "a timing: from a video's order to the moment that it is known to be there; tag: connection",
-    "starvideos.polls": "looks at a video while it is waited for in the triggerer; tag: connection",
-    "starvideos.rate_limit_pauses": "pauses of all looks that the API asked for (429); tag: connection",
+    "starvideos.seconds": "a timing: from a video's order until it is seen completed; tag: connection",
+    "starvideos.polls": "polls of a video while a task waits for it in the triggerer; tag: connection",
+    "starvideos.rate_limit_pauses": "pauses of all polls that the API asked for (429); tag: connection",
+    "starvideos.amount_micros": "millionths of what the API said was billed for completed videos; tag: connection",
     "starvideos.saved_bytes": "bytes of saved videos; tag: connection",
 }
 
@@ -49,16 +51,21 @@ def timing(name: str, connection: str, seconds: float) -> None:
     _send("timing", name, timedelta(seconds=max(0.0, seconds)), {"connection": connection})
 
 
-def completed(connection: str, created: float | None, videos: int = 1) -> None:
+def completed(
+    connection: str, created: float | None, *, seen_at: float | None = None, amount: Decimal | None = None
+) -> None:
     """Note a completed video that a task got.
 
     :param connection: the Airflow connection's id
     :param created: epoch seconds of its order, if they are known
-    :param videos: how many
+    :param seen_at: epoch seconds at which it was seen completed; None: now
+    :param amount: what was billed for it; None: not known, and nothing is counted
     """
-    count("completed", connection, videos)
+    count("completed", connection)
     if created:
-        timing("seconds", connection, time.time() - created)
+        timing("seconds", connection, (seen_at or time.time()) - created)
+    if amount is not None:
+        count("amount_micros", connection, round(amount * 1_000_000))  # some StatsD servers cut decimals off
 
 
 def _send(kind: str, name: str, value: Any, tags: dict[str, str]) -> None:

@@ -35,7 +35,7 @@ from typing import TypeAlias
 
 from airflow_provider_starvideos.api import retry
 from airflow_provider_starvideos.api.flow import Sleep
-from airflow_provider_starvideos.api.models import VideoTask
+from airflow_provider_starvideos.api.models import VideoTask, amount_text
 from airflow_provider_starvideos.exceptions import (
     StarVideosAPIError,
     StarVideosAuthenticationError,
@@ -298,4 +298,5 @@ def completed_line(task: VideoTask) -> str:
     """Return the log line of a completed video."""
     length = f", {task.actual_duration:g} s long" if task.actual_duration is not None else ""
     took = f", {max(0.0, time.time() - task.created):.0f} s after its order" if task.created else ""
-    return f"StarVideos video {task.id} is completed{length}{took}."
+    billed = f" Billed: {amount_text(task.amount)}." if task.amount is not None else ""
+    return f"StarVideos video {task.id} is completed{length}{took}.{billed}"

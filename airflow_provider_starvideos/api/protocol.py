@@ -49,6 +49,8 @@ class Endpoint:
     presign_seconds: int = 3600  # how long the API can read a presigned input
     allow_private_downloads: bool = False  # fetch results from private addresses too
     skip_input_checks: bool = False  # order without checking that the API can read the inputs
+    max_orders_per_task: int | None = None  # of a task instance over all of its tries; None: no limit
+    max_seconds_per_order: int | None = None  # of one video; None: no limit
 
     @property
     def host(self) -> str:

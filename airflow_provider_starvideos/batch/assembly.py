@@ -41,6 +41,7 @@ def assemble(operator: Any, context: Context, hook: FixedHook, stopping: Callabl
     journal.load()
     forget_after_success(operator, journal)
     options = Options(
+        max_orders=operator.max_orders,
         max_submit_concurrency=operator.max_submit_concurrency,
         max_in_flight=operator.max_in_flight,
         max_failures=operator.max_failures,

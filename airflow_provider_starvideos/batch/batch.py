@@ -13,17 +13,23 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_starvideos.api.retry import LONGEST_DELAY
-from airflow_provider_starvideos.batch import report
+from airflow_provider_starvideos.batch import costs, report
 from airflow_provider_starvideos.batch.matching import match, warn_of_others
 from airflow_provider_starvideos.batch.plan import Outcome, Plan
 from airflow_provider_starvideos.batch.report import Ending
 from airflow_provider_starvideos.batch.rows import digest_of
-from airflow_provider_starvideos.exceptions import StarVideosRecordError, StarVideosRequestsChangedError
+from airflow_provider_starvideos.exceptions import (
+    StarVideosLimitError,
+    StarVideosRecordError,
+    StarVideosRequestsChangedError,
+)
 from airflow_provider_starvideos.orders.decisions import UNDECIDED, carry_out_decision
+from airflow_provider_starvideos.orders.estimate import Estimate
 from airflow_provider_starvideos.orders.journal import Journal
 from airflow_provider_starvideos.orders.lease import Lease
 from airflow_provider_starvideos.orders.record import Order, Row
 from airflow_provider_starvideos.orders.single import ENDED
+from airflow_provider_starvideos.orders.spending import Spending
 from airflow_provider_starvideos.orders.states import STATES, OrderState
 from airflow_provider_starvideos.orders.submitter import Halt, Submitter
 
@@ -47,6 +53,7 @@ class Options:
     poll_interval: float
     timeout: float
     save_interval: float
+    max_orders: int | None = None
 
 
 class Batch:
@@ -86,6 +93,7 @@ class Batch:
         self._blocked_since: float | None = None
         self._lost_in_a_row = 0
         self._ends: dict[str, float] = {}
+        self._refusal: StarVideosLimitError | None = None
 
     # -- the beginning of a leg
 
@@ -94,6 +102,7 @@ class Batch:
 
         :raises StarVideosUnconfirmedError: a person's decision about unconfirmed rows can't be carried out
         :raises StarVideosRecordError: the record can't be written
+        :raises StarVideosLimitError: it would order more than is allowed, and there is no video to wait for or to save
         :raises StarVideosValidationError: the destination can't take what is to be ordered
         :raises StarVideosDownloadError: the destination can't be asked
         """
@@ -119,8 +128,28 @@ class Batch:
             carry_out_decision(self._hook, self.journal, self.decision_variable, self.rows, self._log)
         self._go_on_undecided()
         self._ends = {order.video_id or "": time.time() + self._options.timeout for order in self._ordered()}
-        if self._saving and (open_rows := self._open()):
+        self._hold_limits()
+        if self._refusal and self.plan() is None and not self._unsaved():
+            raise self._refusal
+        if self._saving and not self._refusal and (open_rows := self._open()):
             self._saving.check(open_rows)
+        self._log.info("%s", self.estimate().text())
+
+    def estimate(self) -> Estimate:
+        """Return what is ordered next; nothing where a limit forbids it."""
+        rows = self._known() if self._refusal else ((row, self.journal.get(row.key)) for row in self.rows)
+        return Estimate.of(rows)
+
+    def spending(self) -> Spending:
+        """Return what the task has spent over all of its tries."""
+        return Spending.of(self.journal.orders())
+
+    def _hold_limits(self) -> None:
+        """Order nothing where it would be more than is allowed. What is paid for already is still waited for."""
+        refusal = costs.refusal(self._open(), self.journal, self._hook, self._options.max_orders)
+        if refusal and not self._refusal:
+            self._log.error("%s", refusal)
+        self._refusal = refusal
 
     @property
     def decision_variable(self) -> str:
@@ -151,7 +180,7 @@ class Batch:
 
     def _begin_with(self, row: Row, order: Order) -> str:
         """Put a row where this try goes on with it, and say where that is."""
-        order.row = row.number
+        order.describe(row)
         again = STATES[order.state].again
         if order.state is OrderState.SENDING:
             order.become(OrderState.UNCONFIRMED, ENDED)
@@ -205,12 +234,14 @@ class Batch:
             order.become(outcome.state, outcome.error)
             if outcome.state in (OrderState.COMPLETED, OrderState.FAILED):
                 order.duration, order.completed_at = outcome.duration, outcome.seen_at
+                order.amount = outcome.amount
             changed.append(order)
             if outcome.state != OrderState.COMPLETED:
                 text = STATES[outcome.state].text
                 self._log.error("Row %d, video %s: %s: %s", row.number, order.video_id, text, outcome.error)
         self.journal.touch(changed)
         self.journal.commit_surely()
+        costs.count_ended(changed, self._hook.starvideos_conn_id)
 
     # -- its work
 
@@ -219,9 +250,10 @@ class Batch:
 
         :raises StarVideosRecordError: the record can't be written
         """
+        self._hold_limits()  # after a wait, too: an administrator may have set another one meanwhile
         open_rows = self._open()
         slots = self._options.max_in_flight - len(self._ordered())
-        if not open_rows or slots <= 0 or self._halt:
+        if not open_rows or slots <= 0 or self._halt or self._refusal:
             return
         before = len(self._ordered())
         submitter = Submitter(
@@ -247,14 +279,16 @@ class Batch:
 
         :raises StarVideosRecordError: the record can't be written
         """
-        done = [(row, order) for row, order in self._known() if order.state == OrderState.COMPLETED]
-        if self._saving and done:
+        if self._saving and (done := self._unsaved()):
             self._saving.run(done, self._stopping)
+
+    def _unsaved(self) -> list[tuple[Row, Order]]:
+        return [(row, order) for row, order in self._known() if self._saving and order.state is OrderState.COMPLETED]
 
     def plan(self) -> Plan | None:
         """Return what to wait for before there is more to do; None: there is nothing left to wait for."""
         ordered, open_rows = self._ordered(), self._open()
-        more = bool(open_rows) and (self._halt is None or self._halt.resume_at is not None)
+        more = bool(open_rows) and not self._refusal and (self._halt is None or self._halt.resume_at is not None)
         if not ordered and not more:
             return None
         enough = None
@@ -296,13 +330,17 @@ class Batch:
         """Return the ids of the completed videos in the order of the rows; None for a row without one."""
         return [order.video_id if STATES[order.state].video else None for _, order in self.results()]
 
-    def counts(self) -> dict[str, int]:
-        """Return how many rows there are, in all and in each state."""
-        states = Counter(str(order.state) for _, order in self.results())
-        return {"rows": len(self.rows), **dict(sorted(states.items()))}
+    def counts(self) -> dict[str, Any]:
+        """Return how many rows there are in each state, and what was billed for them; see ``costs.counts_of``."""
+        return costs.counts_of([order for _, order in self.results()])
 
     def check(self, where: str) -> None:
-        """Fail the batch if too many rows have no video; see ``report.check``."""
+        """Fail the batch if it was refused, or too many rows have no video; see ``report.check``.
+
+        :raises StarVideosLimitError: it would have ordered more than is allowed
+        """
+        if self._refusal:
+            raise self._refusal
         options = self._options
         ending = Ending(
             self._halt,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from decimal import Context, Decimal
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -16,6 +17,7 @@ from airflow_provider_starvideos.orders.record import Order as Entry
 from airflow_provider_starvideos.orders.record import Row
 from airflow_provider_starvideos.storage.destinations import Destination
 
+AMOUNT_DIGITS = 18  # after the point, as many as the API's amounts are read with
 CONTENT_TYPES = {"jsonl": "application/x-ndjson", "parquet": "application/vnd.apache.parquet"}
 
 
@@ -44,6 +46,8 @@ def told_of(entry: Entry) -> dict[str, Any]:
         "error": entry.error,
         "uri": entry.uri,
         "duration": entry.duration,
+        "amount": entry.amount,
+        "orders": entry.times_ordered,
         "size_bytes": entry.size_bytes,
         "sha256": entry.sha256,
         "ordered_at": _when(entry.sent_at if entry.video_id else None),
@@ -102,6 +106,8 @@ def _write_parquet(path: Path, facts: list[dict[str, Any]]) -> None:
         "row": pyarrow.int64(),
         **dict.fromkeys(("name", "request", "id", "status", "error", "uri"), text),
         "duration": number,
+        "amount": pyarrow.decimal128(38, AMOUNT_DIGITS),
+        "orders": pyarrow.int64(),
         "size_bytes": pyarrow.int64(),
         "sha256": text,
         "ordered_at": moment,
@@ -110,6 +116,7 @@ def _write_parquet(path: Path, facts: list[dict[str, Any]]) -> None:
     rows = [
         fact
         | {"request": json.dumps(fact["request"], ensure_ascii=False)}
+        | {"amount": fact["amount"] and _exact(fact["amount"])}
         | {name: fact[name] and datetime.fromisoformat(fact[name]) for name in ("ordered_at", "completed_at")}
         for fact in facts
     ]
@@ -118,6 +125,10 @@ def _write_parquet(path: Path, facts: list[dict[str, Any]]) -> None:
 
 
 WRITERS: Mapping[str, Any] = {"jsonl": _write_json_lines, "parquet": _write_parquet}
+
+
+def _exact(amount: str) -> Decimal:
+    return Decimal(amount).quantize(Decimal(1).scaleb(-AMOUNT_DIGITS), context=Context(prec=38))
 
 
 def _when(seconds: float | None) -> str | None:

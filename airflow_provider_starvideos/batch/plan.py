@@ -58,16 +58,18 @@ class Outcome:
     :param error: why, if it isn't completed
     :param duration: seconds of the completed video
     :param seen_at: epoch seconds
+    :param amount: what was billed for it, a decimal as text; None: the API didn't say it
     """
 
     state: RowState
     error: str | None = None
     duration: float | None = None
     seen_at: float | None = None
+    amount: str | None = None
 
     def to_json(self) -> list[Any]:
         """Return the outcome as a short JSON list: a thousand of them cross the database."""
-        return [str(self.state), self.error, self.duration, self.seen_at]
+        return [str(self.state), self.error, self.duration, self.seen_at, self.amount]
 
     @classmethod
     def from_json(cls, value: Any) -> Outcome:
@@ -75,5 +77,7 @@ class Outcome:
 
         :raises ValueError: it isn't one
         """
-        state, error, duration, seen_at = value
-        return cls(RowState(state), error, duration, seen_at)
+        state, *rest = value  # four in all, of a wait that an earlier version began, or five
+        if not 3 <= len(rest) <= 4:
+            raise ValueError(f"not an outcome: {value!r}")
+        return cls(RowState(state), *rest)

@@ -16,7 +16,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from airflow_provider_starvideos.api.flow import Sleep
-from airflow_provider_starvideos.api.models import VideoTask
+from airflow_provider_starvideos.api.models import VideoTask, amount_text
 from airflow_provider_starvideos.api.polling import LAST_POLL_SECONDS, Wait
 from airflow_provider_starvideos.api.protocol import Endpoint
 from airflow_provider_starvideos.batch.plan import Outcome, Plan
@@ -147,6 +147,7 @@ class BatchWait:
 
     async def _poll_one(self, video_id: str) -> None:
         wait = self._waits[video_id]
+        task: VideoTask | None = None
         try:
             try:
                 task = await self._poll(video_id)
@@ -160,7 +161,7 @@ class BatchWait:
             outcome = wait.saw(task, time.time())
         except tuple(ENDS) as error:
             reason = getattr(error, "reason", None) or str(error)
-            self._end(video_id, Outcome(ENDS[type(error)], reason, None, time.time()))
+            self._end(video_id, Outcome(ENDS[type(error)], reason, None, time.time(), _amount(task)))
             return
         if isinstance(outcome, Sleep):
             self._again(video_id, outcome)
@@ -168,7 +169,7 @@ class BatchWait:
         if outcome.video_url is None:
             self._log.warning("The API gives no URL for the completed StarVideos video %s.", video_id)
         self._first_completed = self._first_completed or time.time()
-        self._end(video_id, Outcome(RowState.COMPLETED, None, outcome.actual_duration, time.time()))
+        self._end(video_id, Outcome(RowState.COMPLETED, None, outcome.actual_duration, time.time(), _amount(outcome)))
 
     def _failed(self, video_id: str, wait: Wait, error: StarVideosError) -> Sleep:
         """Return when to poll again after a poll that failed.
@@ -264,6 +265,10 @@ def wait_here(
                 return batch_wait.outcomes, error
 
     return asyncio.run(wait())
+
+
+def _amount(task: VideoTask | None) -> str | None:
+    return None if task is None or task.amount is None else amount_text(task.amount)
 
 
 def _first(errors: BaseException) -> BaseException:

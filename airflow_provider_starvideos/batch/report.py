@@ -10,7 +10,7 @@ from typing import Any
 
 from airflow_provider_starvideos.exceptions import StarVideosBatchError, StarVideosBatchFinalError
 from airflow_provider_starvideos.orders.decisions import UNDECIDED, discard_earlier_decision, how_to_decide
-from airflow_provider_starvideos.orders.record import Order, Row
+from airflow_provider_starvideos.orders.record import Order, Row, row_numbers
 from airflow_provider_starvideos.orders.states import STATES, OrderState
 from airflow_provider_starvideos.orders.submitter import Halt
 
@@ -91,20 +91,8 @@ def _lines(bad: Sequence[tuple[Row, Order]], rows: int, ending: Ending, where: s
     for (state, error), numbers in islice(reasons.items(), MAX_REASONS):
         meaning = STATES[state]
         reason = f" {error}" if error else ""
-        yield f"{_rows(numbers)}: {meaning.text}. Billed: {meaning.billed}.{reason}"
+        yield f"{row_numbers(numbers)}: {meaning.text}. Billed: {meaning.billed}.{reason}"
     if len(reasons) > MAX_REASONS:
         left = [number for numbers in list(reasons.values())[MAX_REASONS:] for number in numbers]
-        yield f"And {len(reasons) - MAX_REASONS} more reasons: {_rows(left)}."
+        yield f"And {len(reasons) - MAX_REASONS} more reasons: {row_numbers(left)}."
     yield where
-
-
-def _rows(numbers: Sequence[int]) -> str:
-    """Return row numbers in few words: ``Rows 4, 9, 12-30``."""
-    spans: list[list[int]] = []
-    for number in sorted(numbers):
-        if spans and spans[-1][1] == number - 1:
-            spans[-1][1] = number
-        else:
-            spans.append([number, number])
-    listed = ", ".join(str(first) if first == last else f"{first}-{last}" for first, last in spans)
-    return f"{'Row' if len(numbers) == 1 else 'Rows'} {listed}"

@@ -39,9 +39,9 @@ class AirflowConnection(Protocol):
 
 @dataclass(frozen=True)
 class NumberExtra:
-    """A number among the connection's extras."""
+    """A number among the connection's extras; ``default`` None: there is none where it isn't given."""
 
-    default: float
+    default: float | None
     lowest: float
     highest: float
     whole: bool = False
@@ -52,6 +52,8 @@ NUMBER_EXTRAS: Mapping[str, NumberExtra] = {
     "connect_timeout": NumberExtra(10, 0.1, 120),
     "max_retries": NumberExtra(3, 0, 20, whole=True),
     "presign_seconds": NumberExtra(3600, 60, 7 * 24 * 3600, whole=True),
+    "max_orders_per_task": NumberExtra(None, 0, 1_000_000, whole=True),
+    "max_seconds_per_order": NumberExtra(None, 1, 3600, whole=True),
 }
 TRUTHS: Mapping[str, bool] = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False, "": False}
 
@@ -66,7 +68,9 @@ def endpoint_of(connection: AirflowConnection, extras: Mapping[str, Any]) -> End
         problems.append("extra: must be a JSON object")
         extras = {}
     key = _key(connection.password, problems)
-    numbers = {name: _number(name, rule, extras.get(name), problems) for name, rule in NUMBER_EXTRAS.items()}
+    numbers: dict[str, Any] = {
+        name: _number(name, rule, extras.get(name), problems) for name, rule in NUMBER_EXTRAS.items()
+    }
     allow_http, allow_private, skip_input_checks = (
         _truth(name, extras.get(name), problems)
         for name in ("allow_http", "allow_private_downloads", "skip_input_checks")
@@ -78,10 +82,7 @@ def endpoint_of(connection: AirflowConnection, extras: Mapping[str, Any]) -> End
     return Endpoint(
         base_url,
         key,
-        timeout=numbers["timeout"],
-        connect_timeout=numbers["connect_timeout"],
-        max_retries=int(numbers["max_retries"]),
-        presign_seconds=int(numbers["presign_seconds"]),
+        **numbers,
         allow_private_downloads=allow_private,
         skip_input_checks=skip_input_checks,
     )
@@ -96,7 +97,7 @@ def _key(password: Any, problems: list[str]) -> str:
     return key
 
 
-def _number(name: str, rule: NumberExtra, value: Any, problems: list[str]) -> float:
+def _number(name: str, rule: NumberExtra, value: Any, problems: list[str]) -> float | None:
     if value is None or value == "":
         return rule.default
     try:
@@ -107,7 +108,7 @@ def _number(name: str, rule: NumberExtra, value: Any, problems: list[str]) -> fl
         kind = "a whole number" if rule.whole else "a number"
         problems.append(f"extra {name}: must be {kind} from {rule.lowest:g} to {rule.highest:g} (got {shown(value)})")
         return rule.default
-    return number
+    return int(number) if rule.whole else number
 
 
 def _truth(name: str, value: Any, problems: list[str]) -> bool:

@@ -35,6 +35,22 @@ CONN_FIELDS: dict[str, dict[str, Any]] = {
         "description": "How long an input out of a bucket stays readable for the API, 60 to 604800. Empty: 3600.",
         "schema": {"type": ["integer", "null"], "minimum": 60, "maximum": 604800},
     },
+    "max_orders_per_task": {
+        "label": "Orders of a task, at most",
+        "description": (
+            "0 to 1000000. A task that would order more videos, over all its tries, is refused before its first order. "
+            "No Dag can exceed it. Empty: no limit."
+        ),
+        "schema": {"type": ["integer", "null"], "minimum": 0, "maximum": 1000000},
+    },
+    "max_seconds_per_order": {
+        "label": "Seconds of a video, at most",
+        "description": (
+            "An order of a longer video is refused, 1 to 3600. A video that follows a clip counts as 10 seconds. "
+            "Empty: no limit."
+        ),
+        "schema": {"type": ["integer", "null"], "minimum": 1, "maximum": 3600},
+    },
     "allow_private_downloads": {
         "label": "Allow private downloads",
         "description": "Fetch results from addresses inside of your network too. The API's own host is always allowed.",

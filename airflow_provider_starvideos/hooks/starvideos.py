@@ -15,6 +15,7 @@ from airflow.providers.common.compat.sdk import AirflowNotFoundException, BaseHo
 from airflow_provider_starvideos import metrics
 from airflow_provider_starvideos.api import calls
 from airflow_provider_starvideos.api.flow import Sleep, adrive, drive
+from airflow_provider_starvideos.api.limits import check_length
 from airflow_provider_starvideos.api.polling import DEFAULT_POLL_INTERVAL, DEFAULT_TIMEOUT, Poll, Watch, watch
 from airflow_provider_starvideos.api.protocol import check_video_id
 from airflow_provider_starvideos.api.validation import read_request
@@ -49,7 +50,9 @@ class StarVideosHook(BaseHook):
     :param starvideos_conn_id: Airflow connection of type ``starvideos``. Its password is the API key, its host the base
         URL (empty: the vendor's). Its extras: ``timeout`` (seconds per request, 1 to 600), ``connect_timeout``
         (seconds, 0.1 to 120), ``max_retries`` (0 to 20), ``presign_seconds`` (60 to 604800), ``allow_http``,
-        ``allow_private_downloads``, ``skip_input_checks`` (order without checking that the API can read the inputs)
+        ``allow_private_downloads``, ``skip_input_checks`` (order without checking that the API can read the inputs),
+        ``max_orders_per_task`` (0 to 1000000: orders of a task instance over all of its tries, at most; the hook's own
+        methods don't count), ``max_seconds_per_order`` (1 to 3600: a longer video isn't ordered)
     """
 
     conn_name_attr = "starvideos_conn_id"
@@ -102,10 +105,12 @@ class StarVideosHook(BaseHook):
         :param request: ``prompt`` and the other request arguments of ``StarVideosCreateOperator``
         :return: the video, mostly ``queued``
         :raises StarVideosValidationError: the request breaks a rule; nothing was sent
+        :raises StarVideosLimitError: its video is longer than the connection allows; nothing was sent
         :raises StarVideosUnconfirmedError: it may or may not have been accepted
         :raises StarVideosError: it was not accepted, for that reason
         """
         checked, endpoint = read_request(request), self.get_conn()
+        check_length(checked, self.starvideos_conn_id, endpoint)
         with self._counted(checked):
             return self.submit(self.with_signed_inputs(checked, endpoint), endpoint)
 
@@ -209,6 +214,7 @@ class StarVideosHook(BaseHook):
         :raises StarVideosError: the errors of ``create_video``
         """
         checked, endpoint = read_request(request), await self.aget_conn()
+        check_length(checked, self.starvideos_conn_id, endpoint)
         signed = await asyncio.to_thread(self.with_signed_inputs, checked, endpoint)
         async with self._async_client() as client:
             with self._counted(checked):

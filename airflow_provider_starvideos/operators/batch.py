@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 ON_UNCONFIRMED = ("fail", "resubmit")
 IF_EXISTS = ("overwrite", "skip", "error")
 MAX_AT_ONCE = 64
+MOST_ORDERS = 1_000_000
 
 
 class StarVideosBatchOperator(HidesRenderedUrls, KeepsText):
@@ -42,14 +43,17 @@ class StarVideosBatchOperator(HidesRenderedUrls, KeepsText):
     has the same fields as columns. With ``destination``, ``name`` names the file (``<name>.mp4``, else the video's id).
     Request arguments beside ``requests`` are for the rows that don't give them.
 
-    XComs beside the return value: ``counts`` (how many rows there are, in all and in each state), and with
-    ``destination`` ``manifest`` (the manifest's URI, also where the task then fails).
+    XComs beside the return value: ``counts`` (how many rows there are, in all and in each state, and what was billed,
+    as far as the API said it), ``spending`` (over all tries), and with ``destination`` ``manifest`` (the manifest's
+    URI). They are there also where the task then fails.
 
     :param requests: a list, a table (DataFrame), or a path or URI of a file of JSON, JSON Lines, CSV or Parquet
         (templated); it must render to the same all through a try
     :param destination: folder or storage URI that ends in ``/`` (``s3://bucket/videos/{{ ds }}/``), where the videos
         and the manifest (``manifest.jsonl``, and ``.parquet`` where pyarrow is there) are saved (templated). It may be
         a ``Path`` or an ``ObjectStoragePath``, and begin with ``~``
+    :param max_orders: orders of this task over all of its tries, 1 to 1000000; None: no limit. A task that would order
+        more is refused before its first order, without retries. Each mapped task counts its own
     :param max_submit_concurrency: orders that are sent at once, 1 to 64; as many may be in doubt after a crash
     :param max_in_flight: videos that are being made at once, 1 to 100000; the other rows are ordered as places get free
     :param max_failures: rows that may end without a video: a number from 0, or a share as a float, 0.0 to 1.0
@@ -93,6 +97,7 @@ class StarVideosBatchOperator(HidesRenderedUrls, KeepsText):
         *,
         requests: Sequence[Mapping[str, Any] | str] | str,
         destination: str | PathLike[str] | ObjectStoragePath | None = None,
+        max_orders: int | None = None,
         max_submit_concurrency: int = 16,
         max_in_flight: int = 1000,
         max_failures: int | float = 0,
@@ -120,6 +125,7 @@ class StarVideosBatchOperator(HidesRenderedUrls, KeepsText):
         super().__init__(**kwargs)
         self.requests = requests
         self.destination = as_text(destination, is_folder=True)
+        self.max_orders = None if max_orders is None else whole("max_orders", max_orders, MOST_ORDERS)
         self.max_submit_concurrency = whole("max_submit_concurrency", max_submit_concurrency, MAX_AT_ONCE)
         self.max_in_flight = whole("max_in_flight", max_in_flight, 100_000)
         self.max_failures = failures_allowed(max_failures)
@@ -211,10 +217,11 @@ class StarVideosBatchOperator(HidesRenderedUrls, KeepsText):
         self.defer(trigger=trigger, method_name="execute_complete", timeout=timeout)
 
     def _finish(self, context: Context, batch: Batch) -> Any:
-        ti = context["ti"]
         counts = batch.counts()
-        ti.xcom_push(key="counts", value=counts)
-        self.log.info("StarVideos batch: %s.", ", ".join(f"{number} {name}" for name, number in counts.items()))
+        context["ti"].xcom_push(key="counts", value=counts)
+        states = ", ".join(f"{number} {name}" for name, number in counts.items() if not name.startswith("amount"))
+        self.log.info("StarVideos batch: %s.", states)
+        self._push_spending(context, batch)
         if not self.destination:
             batch.check("Completed videos stay, and a retry doesn't order them again.")
             return batch.ids()
@@ -228,12 +235,20 @@ class StarVideosBatchOperator(HidesRenderedUrls, KeepsText):
 
     def _give_up(self, context: Context, batch: Batch, error: StarVideosError) -> NoReturn:
         """End the task where nothing can be told of its videos any more; the manifest tells how far they came."""
+        self._push_spending(context, batch)
         if self.destination:
             try:
                 self._write_manifest(context, batch)
             except StarVideosError as another:
                 self.log.warning("The manifest can't be written: %s", another)
         raise error
+
+    def _push_spending(self, context: Context, batch: Batch) -> None:
+        from airflow_provider_starvideos.orders.spending import SPENDING_KEY
+
+        spending = batch.spending()
+        context["ti"].xcom_push(key=SPENDING_KEY, value=spending.to_json())
+        self.log.info("%s", spending.text())
 
     def _write_manifest(self, context: Context, batch: Batch) -> str:
         from airflow_provider_starvideos.batch import manifest

@@ -31,9 +31,10 @@ class StarVideosCreateOperator(AsksPerson, HidesRenderedUrls, KeepsText):
     of them are templated, and an empty text or None is "not given". The rules are the API's (page "Create Task"); a
     request that breaks one fails the task at once, with every problem, before anything is sent.
 
-    Besides the return value it pushes the XCom ``video_id`` as soon as the API has accepted, and once completed
-    ``video_url`` (temporary) and ``actual_duration`` (seconds). ``approved_by`` says who approved the order.
-    Parameters about asking a person: ``AsksPerson``.
+    Besides the return value it pushes the XComs ``video_id`` and ``spending`` (what the task has ordered over all
+    tries) as soon as the API has accepted, and once completed ``video_url`` (temporary), ``actual_duration`` (seconds)
+    and ``amount`` (what was billed, a decimal as text; None where the API doesn't say it). ``approved_by`` says who
+    approved the order. Parameters about asking a person: ``AsksPerson``.
 
     :param prompt: subject, motion, camera movement, style
     :param duration: whole seconds, 3 to 15; not with ``reference_videos``, whose length the output takes. Not given: 3
@@ -103,6 +104,7 @@ class StarVideosCreateOperator(AsksPerson, HidesRenderedUrls, KeepsText):
         self.on_unconfirmed = self._checked_on_unconfirmed(on_unconfirmed, durable=durable)
         self._video_id: str | None = None
         self._journal: Journal | None = None
+        self._spending: Mapping[str, Any] | None = None
         self._stopping = False
 
     def execute(self, context: Context) -> str:
@@ -123,11 +125,18 @@ class StarVideosCreateOperator(AsksPerson, HidesRenderedUrls, KeepsText):
             return self.execute(context)
         return self._order_and_wait(context, self._person(context, event, asked or {}))
 
-    def execute_complete(self, context: Context, event: Any = None, try_number: int | None = None) -> str:
+    def execute_complete(
+        self,
+        context: Context,
+        event: Any = None,
+        try_number: int | None = None,
+        spending: Mapping[str, Any] | None = None,
+    ) -> str:
         """Take the trigger's event.
 
         :param event: as ``triggers.events`` writes it
         :param try_number: of the try that began the wait
+        :param spending: what the task had ordered when the wait began
         :return: the video's id
         """
         from airflow_provider_starvideos.triggers.events import is_completed
@@ -135,6 +144,7 @@ class StarVideosCreateOperator(AsksPerson, HidesRenderedUrls, KeepsText):
         # A completed video stays completed; without a record, to begin anew would be to pay for it again.
         if of_an_earlier_try(context, try_number) and not is_completed(event):
             return self.execute(context)
+        self._spending = spending
         return self._complete(context, event)
 
     def dry_run(self) -> None:
@@ -175,6 +185,7 @@ class StarVideosCreateOperator(AsksPerson, HidesRenderedUrls, KeepsText):
         from airflow_provider_starvideos.hooks.starvideos import StarVideosHook
         from airflow_provider_starvideos.orders.lease import lease_of
         from airflow_provider_starvideos.orders.single import SingleOrder
+        from airflow_provider_starvideos.orders.spending import SPENDING_KEY, Spending
         from airflow_provider_starvideos.orders.task_journal import open_journal
 
         self._journal = open_journal(context, self.log, is_kept=self.durable)
@@ -192,6 +203,8 @@ class StarVideosCreateOperator(AsksPerson, HidesRenderedUrls, KeepsText):
         context["ti"].xcom_push(key="video_id", value=task.id)
         self._push_approvers(context, self._journal)
         self._video_id = task.id
+        self._spending = Spending.of(self._journal.orders()).to_json()
+        context["ti"].xcom_push(key=SPENDING_KEY, value=self._spending)
         return task
 
     def _forget_after_success(self, context: Context) -> None:
@@ -216,6 +229,7 @@ class StarVideosCreateOperator(AsksPerson, HidesRenderedUrls, KeepsText):
                 timeout=self.timeout,
                 end_task=True,
                 settled=self._journal.settled_names() if self.durable and self._journal else (),
+                spending=self._spending,
             )
         from airflow_provider_starvideos.hooks.starvideos import StarVideosHook
 
@@ -232,7 +246,11 @@ class StarVideosCreateOperator(AsksPerson, HidesRenderedUrls, KeepsText):
         return self._deliver(context, task)
 
     def _deliver(self, context: Context, task: VideoTask) -> str:
+        from airflow_provider_starvideos.triggers.results import spending_xcom
+
         self._video_id = task.id
         self._forget_after_success(context)
         push_result(self, context, task)
+        for key, value in spending_xcom(self._spending, task).items():
+            context["ti"].xcom_push(key=key, value=value)
         return task.id

@@ -31,11 +31,19 @@ class Journal:
     :param name: of its Variables
     :param try_number: of the running try: its page is the one that is written
     :param log: a logger
+    :param unrecorded: orders of earlier tries that aren't in it, at most
     :param sleep: how to wait between two attempts to write
     """
 
     def __init__(
-        self, store: Store, name: JournalName, try_number: int, log: Any, *, sleep: Callable[[float], None] = time.sleep
+        self,
+        store: Store,
+        name: JournalName,
+        try_number: int,
+        log: Any,
+        *,
+        unrecorded: int = 0,
+        sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self.name = name
         self.try_number = try_number
@@ -43,6 +51,7 @@ class Journal:
         self.writes = 0
         self._store = store
         self._log = log
+        self._unrecorded = unrecorded
         self._sleep = sleep
         self._orders: dict[str, Order] = {}
         self._own: dict[str, int] = {}  # key → position on this try's page
@@ -77,6 +86,10 @@ class Journal:
         """Return the order of a request that came furthest, if there is one."""
         equal = [order for order in self._orders.values() if fingerprint_of(order.key) == fingerprint]
         return min(equal, key=lambda order: FURTHEST_FIRST.index(order.state), default=None)
+
+    def times_ordered(self) -> int:
+        """Return how many orders of the task instance were accepted, or perhaps accepted, over all of its tries."""
+        return self._unrecorded + sum(order.times_ordered for order in self._orders.values())
 
     def settled_names(self) -> list[str]:
         """Return the Variables that the task's success settles: whoever ends the task deletes them."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from decimal import Decimal
 from typing import Any
@@ -210,6 +211,18 @@ def key_of(fingerprint: str, number: int = 1) -> str:
 def fingerprint_of(key: str) -> str:
     """Return the request's fingerprint out of an order's key."""
     return key.rpartition(".")[0]
+
+
+def row_numbers(numbers: Sequence[int]) -> str:
+    """Return row numbers in few words: ``Rows 4, 9, 12-30``."""
+    spans: list[list[int]] = []
+    for number in sorted(numbers):
+        if spans and spans[-1][1] == number - 1:
+            spans[-1][1] = number
+        else:
+            spans.append([number, number])
+    listed = ", ".join(str(first) if first == last else f"{first}-{last}" for first, last in spans)
+    return f"{'Row' if len(numbers) == 1 else 'Rows'} {listed}"
 
 
 def shortened(text: str, most_bytes: int) -> str:

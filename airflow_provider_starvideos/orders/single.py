@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from airflow_provider_starvideos.api.calls import unconfirmed
-from airflow_provider_starvideos.api.models import VideoRequest, VideoTask
+from airflow_provider_starvideos.api.models import VideoRequest, VideoTask, amount_text
 from airflow_provider_starvideos.api.protocol import Endpoint
 from airflow_provider_starvideos.exceptions import (
     StarVideosError,
@@ -25,6 +25,7 @@ from airflow_provider_starvideos.orders.decisions import (
 )
 from airflow_provider_starvideos.orders.journal import Journal
 from airflow_provider_starvideos.orders.lease import Lease
+from airflow_provider_starvideos.orders.limits import check_limits
 from airflow_provider_starvideos.orders.person import Person, nobody
 from airflow_provider_starvideos.orders.record import Order, Row, fingerprint_of, key_of
 from airflow_provider_starvideos.orders.states import OrderState
@@ -82,6 +83,7 @@ class SingleOrder:
 
         :raises StarVideosUnconfirmedError: it may or may not have been ordered; a person has to decide
         :raises StarVideosRecordError: the journal can't be read or written, or Airflow has begun another try
+        :raises StarVideosLimitError: it is more, or longer, than is allowed; nothing was sent
         :raises StarVideosNotApprovedError: a person rejected it, or didn't answer in time
         :raises StarVideosQuestionError: a person has to be asked, and this try can't do it
         :raises StarVideosError: it wasn't accepted, for that reason
@@ -121,6 +123,7 @@ class SingleOrder:
             order.become(OrderState.OPEN)
             return None
         if not order.video_id or order.state is OrderState.OPEN:
+            order.become(OrderState.OPEN)
             return None
         try:
             task = self._hook.get_video(order.video_id)
@@ -130,6 +133,7 @@ class SingleOrder:
             failed = "StarVideos video %s of an earlier try failed (%s). A new one is ordered. Billed again: yes."
             self._log.warning(failed, task.id, task.error)
             order.become(OrderState.FAILED, task.error)
+            order.amount = None if task.amount is None else amount_text(task.amount)
             order.become(OrderState.OPEN)
             return None
         self._log.info(
@@ -164,6 +168,7 @@ class SingleOrder:
         return self._resumed(order, row, endpoint, variable)
 
     def _submitted(self, row: Row, endpoint: Endpoint, variable: str) -> VideoTask:
+        check_limits([row], self._journal.times_ordered(), self._hook.starvideos_conn_id, endpoint)
         new = self._approval.needed(self._journal, [row])
         self._approval.obtain(self._person, self._journal, [row], new, self._log)
         submitter = Submitter(
@@ -201,7 +206,7 @@ class SingleOrder:
 
     def _warn_of_others(self, fingerprint: str) -> None:
         for order in self._journal.orders():
-            if fingerprint_of(order.key) != fingerprint and order.state is not OrderState.OPEN:
+            if fingerprint_of(order.key) != fingerprint and order.times_ordered:
                 self._log.warning(
                     "An earlier try of this task ordered something else (%s; video %s). This request is a new order. "
                     "Billed again: yes. The other one is kept in the journal: ordered again, it is resumed.",

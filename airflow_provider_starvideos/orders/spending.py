@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from decimal import Decimal
 from typing import Any
@@ -108,7 +108,7 @@ class Spending:
         return asdict(self) | {"amount": None if self.amount is None else amount_text(self.amount)}
 
     @classmethod
-    def from_json(cls, value: dict[str, Any]) -> Spending:
+    def from_json(cls, value: Mapping[str, Any]) -> Spending:
         """Read it. Keys that a later version added are left out.
 
         :raises ArithmeticError: ``amount`` isn't a decimal

@@ -39,7 +39,9 @@ def open_journal(context: Context, log: Any, *, is_kept: bool = True) -> Journal
     ti = context["ti"]
     name = journal_name(ti.dag_id, ti.run_id, ti.task_id, ti.map_index)
     store: Store = VariableStore(f"Open StarVideos orders of {name.subject}") if is_kept else NoStore()
-    return Journal(store, name, max(1, ti.try_number or 1), log)
+    try_number = max(1, ti.try_number or 1)
+    # Without a journal each earlier try counts as an order: it may have been one, and there is a limit to be held.
+    return Journal(store, name, try_number, log, unrecorded=0 if is_kept else try_number - 1)
 
 
 def forget_after_success(operator: Any, journal: Journal) -> None:

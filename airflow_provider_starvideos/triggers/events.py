@@ -6,12 +6,13 @@ It crosses the metadata database and may be old, so it is read strictly: a known
 from __future__ import annotations
 
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Any
 
 from airflow.triggers.base import TriggerEvent
 
 from airflow_provider_starvideos import exceptions
-from airflow_provider_starvideos.api.models import TaskStatus, VideoTask
+from airflow_provider_starvideos.api.models import TaskStatus, VideoTask, amount_text
 from airflow_provider_starvideos.exceptions import (
     StarVideosAPIError,
     StarVideosConfigurationError,
@@ -51,6 +52,7 @@ def of_video(task: VideoTask) -> dict[str, Any]:
         "video_id": task.id,
         "video_url": task.video_url,
         "actual_duration": task.actual_duration,
+        "amount": None if task.amount is None else amount_text(task.amount),
         "created": task.created,
     }
 
@@ -86,6 +88,7 @@ def read(event: Any) -> VideoTask:
             TaskStatus.COMPLETED,
             video_url=event.get("video_url"),
             actual_duration=event.get("actual_duration"),
+            amount=None if event.get("amount") is None else Decimal(event["amount"]),
             created=event.get("created"),
         )
     message = str(event.get("message"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from importlib import import_module
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -34,7 +34,7 @@ from airflow_provider_starvideos.exceptions import (
     StarVideosWaitTimeoutError,
 )
 from airflow_provider_starvideos.triggers import events
-from airflow_provider_starvideos.triggers.results import RESULT_KEYS, log_result, result_xcoms
+from airflow_provider_starvideos.triggers.results import RESULT_KEYS, log_result, result_xcoms, spending_xcom
 from airflow_provider_starvideos.triggers.templates import naming
 
 if TYPE_CHECKING:
@@ -66,6 +66,7 @@ class StarVideosTaskTrigger(BaseTrigger):
     :param starts_task: the task starts in the triggerer, without a worker. Then its deadline is
         ``api.polling.BACKSTOP_SECONDS`` before Airflow's own timeout of the deferral
     :param xcom: for such a task: task id and key of the XCom that has the id, in place of ``video_id``
+    :param spending: of a task that orders, before its video is completed; pushed where the task ends in the triggerer
     """
 
     def __init__(
@@ -81,6 +82,7 @@ class StarVideosTaskTrigger(BaseTrigger):
         silent_fail: bool = False,
         starts_task: bool = False,
         xcom: Sequence[str] | None = None,
+        spending: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.video_id = video_id
@@ -93,6 +95,7 @@ class StarVideosTaskTrigger(BaseTrigger):
         self.silent_fail = silent_fail
         self.starts_task = starts_task
         self.xcom = xcom
+        self.spending = spending
         self._template_context: Any = None
         self._has_deleted_xcoms = False
 
@@ -111,6 +114,7 @@ class StarVideosTaskTrigger(BaseTrigger):
                 "silent_fail": self.silent_fail,
                 "starts_task": self.starts_task,
                 "xcom": self.xcom,
+                "spending": self.spending,
             },
         )
 
@@ -244,7 +248,7 @@ class StarVideosTaskTrigger(BaseTrigger):
         if self.task_instance is None or await asyncio.to_thread(process_needs_worker):
             return False
         try:
-            await xcoms.push_xcoms(self.task_instance, result_xcoms(task))
+            await xcoms.push_xcoms(self.task_instance, result_xcoms(task) | spending_xcom(self.spending, task))
         except Exception as error:  # noqa: BLE001  a worker can do it instead
             log.warning("Can't end the task in the triggerer. A worker ends it: %s", error)
             return False

@@ -18,6 +18,7 @@ from dev.airflow_stack import AirflowStack
 HERE = Path(__file__).parent
 KEY = "key-of-the-tests-that-must-show-up-nowhere"
 VIDEO_SECONDS = 3
+PRICE = 0.25
 
 
 class MetricsServer(socketserver.UDPServer):
@@ -55,8 +56,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def emulator() -> Iterator[Emulator]:
-    """A StarVideos server whose videos are done after a few seconds."""
-    with Emulator(seconds=VIDEO_SECONDS, key=KEY) as emulator:
+    """A StarVideos server whose videos are done after a few seconds, and say what they cost."""
+    with Emulator(seconds=VIDEO_SECONDS, key=KEY, price_per_second=PRICE) as emulator:
         yield emulator
 
 
@@ -77,7 +78,11 @@ def airflow(
 ) -> Iterator[AirflowStack]:
     """An Airflow with the Dags of ``tests/airflow/dags``, and a connection to the emulator."""
     connection = {"conn_type": "starvideos", "host": emulator.base_url, "password": emulator.key}
-    env = {"AIRFLOW_CONN_STARVIDEOS_DEFAULT": json.dumps(connection)}
+    limited = connection | {"extra": {"max_orders_per_task": 3, "max_seconds_per_order": 5}}
+    env = {
+        "AIRFLOW_CONN_STARVIDEOS_DEFAULT": json.dumps(connection),
+        "AIRFLOW_CONN_STARVIDEOS_LIMITED": json.dumps(limited),
+    }
     config = {
         "metrics.statsd_on": "True",
         "metrics.statsd_host": "127.0.0.1",

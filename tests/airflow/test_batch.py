@@ -57,7 +57,15 @@ def test_a_list_and_what_is_mapped_over_it(airflow: AirflowStack, emulator: Emul
     assert [airflow.xcom("batch_list", run_id, "each", map_index=index) for index in (0, 1)] == ids
     blocking = airflow.xcom("batch_list", run_id, "blocking")
     assert [emulator.order(video_id).prompt for video_id in blocking] == [f"{run_id} c", f"{run_id} d"]
-    assert airflow.xcom("batch_list", run_id, "batch", "counts") == {"rows": 2, "completed": 2}
+    assert airflow.xcom("batch_list", run_id, "batch", "counts") == {
+        "rows": 2,
+        "completed": 2,
+        "amount": "2.0",
+        "amount_unknown": 0,
+    }
+    spending = airflow.xcom("batch_list", run_id, "batch", "spending")
+    assert (spending["orders"], spending["seconds_ordered"], spending["seconds_delivered"]) == (2, 8, 8.0)
+    assert (spending["amount"], spending["amount_unknown"]) == ("2.0", 0)
     assert legs(airflow, "batch_list", run_id) == 2
     assert legs(airflow, "batch_list", run_id, "blocking") == 1
     assert not orders_of(airflow, "batch_list", run_id, "batch"), "the record ends with the success"
@@ -92,6 +100,7 @@ def test_a_file_and_a_manifest(airflow: AirflowStack, emulator: Emulator, runs: 
     uri = airflow.xcom("batch_file", run_id, "batch")
     assert uri == f"file://{folder}/batch_file/manifest.jsonl"
     told = airflow.xcom("batch_file", run_id, "read")
+    assert [(one["amount"], one["orders"]) for one in told] == [("0.75", 1)] * 2
     assert [(one["row"], one["status"], one["request"]["prompt"]) for one in told] == [
         (1, "saved", "kite"),
         (2, "saved", "lamp"),
@@ -100,3 +109,25 @@ def test_a_file_and_a_manifest(airflow: AirflowStack, emulator: Emulator, runs: 
     log = airflow.log("batch_file", run_id, "batch")
     assert f"Row 1: Ordered StarVideos video {told[0]['id']}" in log
     assert emulator.key not in log
+
+
+def test_no_dag_orders_more_than_the_connection_allows(airflow: AirflowStack, emulator: Emulator) -> None:
+    """Refused before the first order, with the numbers, and without a retry; what is allowed is ordered."""
+    airflow.wait_for_dag("batch_limits")
+    run_id = airflow.trigger("batch_limits")
+    assert airflow.wait_for_run("batch_limits", run_id, timeout=240) == "failed", airflow.summary(
+        "batch_limits", run_id
+    )
+    states = {ti["task_id"]: (ti["state"], ti["try_number"]) for ti in airflow.task_instances("batch_limits", run_id)}
+    assert states == {"too_many": ("failed", 1), "allowed": ("success", 1), "too_long": ("failed", 1)}
+    prompts = [order.prompt for order in emulator.orders if order.prompt.startswith(run_id)]
+    assert prompts == [f"{run_id} few"] * 3
+    many, few, long = (airflow.log("batch_limits", run_id, task_id) for task_id in ("too_many", "allowed", "too_long"))
+    assert "4 orders: 4 new ones, and 0 of this task before, over all its tries; the connection" in many
+    assert "a video 6 s long; the connection" in long
+    assert "About to order 3 videos, 9 s: 3 text to video. Rows: 3, ordered already: 0." in few
+
+
+def test_statsd_gets_what_was_billed(metrics: Any, runs: dict[str, str]) -> None:
+    """In millionths."""
+    assert any(line.rstrip().endswith(":750000|c") for line in metrics.named("amount_micros"))

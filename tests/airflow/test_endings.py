@@ -33,12 +33,13 @@ class Outcome(NamedTuple):
 
 
 DONE = r"StarVideos video (\S+) is completed, 3 s long, \d+ s after its order\."
+COMPLETED = {"return_value": "str", "video_url": "str", "actual_duration": "number", "amount": "str"}
 OUTCOMES = {
-    "completed": Outcome("success", (DONE,), {"return_value": "str", "video_url": "str", "actual_duration": "number"}),
+    "completed": Outcome("success", (DONE,), COMPLETED),
     "bare": Outcome(
         "success",
         (r"StarVideos video (\S+) is completed\.", r"The API gave no URL for the completed video \S+;"),
-        {"return_value": "str", "video_url": "NoneType", "actual_duration": "NoneType"},
+        {"return_value": "str", "video_url": "NoneType", "actual_duration": "NoneType", "amount": "NoneType"},
     ),
     "failed": Outcome("failed", (r"StarVideos video \S+ failed: the prompt was refused",), {}),
     "timed_out": Outcome("failed", (r"StarVideos video \S+ wasn't ready at the deadline",), {}),
@@ -129,7 +130,12 @@ def test_a_task_ends_alike_whichever_way(
     assert (ti["state"], ti["try_number"]) == (expected.state, 1)
     xcoms = xcoms_of(airflow, "endings", endings, task_id)
     own_id = xcoms.pop("video_id", None)
-    assert (own_id is not None) == way.startswith("create")
+    spending = xcoms.pop("spending", None)
+    assert (own_id is not None) == (spending is not None) == way.startswith("create")
+    if spending:
+        amount = "0.75" if outcome == "completed" else None
+        assert (spending["orders"], spending["seconds_ordered"], spending["amount"]) == (1, 3, amount)
+        assert spending["videos"] == (expected.state == "success")
     if expected.state == "success":
         assert not orders_of(airflow, "endings", endings, task_id), "the journal ends with the success"
     types = {key: kind for key, kind in expected.xcoms.items() if AIRFLOW_V_3_1_PLUS or kind != "NoneType"}
@@ -145,6 +151,7 @@ def test_a_task_ends_alike_whichever_way(
         assert xcoms["video_url"].startswith(f"{emulator.url}/")
         assert video_id in xcoms["video_url"]
         assert airflow.xcom("endings", endings, task_id, "actual_duration") == xcoms["actual_duration"] == 3.0
+        assert xcoms["amount"] == "0.75"
 
 
 LEGS = {"started": 0, "ended": 1, "resumed": 2, "create_ended": 1, "create_unrecorded": 1, "create_resumed": 2}

@@ -53,11 +53,12 @@ def test_listeners_see_the_sensor_succeed(witnessed: Witnessed) -> None:
 
 
 def test_the_xcom_backend_sees_the_sensors_xcoms(witnessed: Witnessed) -> None:
-    """All three, so that what reads them through the backend gets what was pushed."""
+    """All of them, so that what reads them through the backend gets what was pushed."""
     pushed = {note["key"]: note["value"] for note in witnessed.seen("xcom", "wait")}
     assert pushed == {
         "return_value": witnessed.video_id,
         "video_url": witnessed.video_url,
         "actual_duration": 3.0,
+        "amount": "0.75",
     }
     assert witnessed.video_id in witnessed.video_url

@@ -98,7 +98,8 @@ def test_the_form_has_the_bounds_that_are_checked(name: str) -> None:
     kind = "integer" if rule.whole else "number"
     assert field["schema"] == {"type": [kind, "null"], "minimum": rule.lowest, "maximum": rule.highest}
     assert f"{rule.lowest:g} to {int(rule.highest)}" in field["description"]
-    assert f"Empty: {rule.default:g}." in field["description"]
+    default = "no limit" if rule.default is None else f"{rule.default:g}"
+    assert f"Empty: {default}." in field["description"]
 
 
 async def test_the_hook_reads_json(monkeypatch: pytest.MonkeyPatch) -> None:

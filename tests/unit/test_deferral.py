@@ -7,6 +7,7 @@ import math
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
+from decimal import Decimal
 from functools import partial
 from typing import Any
 
@@ -65,17 +66,20 @@ def test_a_completed_video_is_one_line_in_the_log(monkeypatch: pytest.MonkeyPatc
     assert completed_line(COMPLETED) == "StarVideos video video_1 is completed."
     known = replace(COMPLETED, actual_duration=5.0, created=NOW)
     assert completed_line(known) == "StarVideos video video_1 is completed, 5 s long, 90 s after its order."
+    billed = replace(COMPLETED, amount=Decimal("0.760"))
+    assert completed_line(billed) == "StarVideos video video_1 is completed. Billed: 0.760."
     ahead = replace(COMPLETED, created=NOW + 500)  # by the API's clock
     assert completed_line(ahead) == "StarVideos video video_1 is completed, 0 s after its order."
     assert completed_line(replace(known, created=NOW + 500)).endswith(", 0 s after its order.")
 
 
 def test_a_result_is_pushed_and_logged(caplog: pytest.LogCaptureFixture) -> None:
-    """Both XComs, always, so that nobody waits for one that never comes."""
+    """All XComs, always, so that nobody waits for one that never comes. An amount is text, and exact."""
     caplog.set_level(logging.INFO)
     ti = TaskInstance()
-    push_result(Operator(), {"ti": ti}, replace(COMPLETED, actual_duration=5.0))  # type: ignore[typeddict-item]
-    assert ti.xcoms == {"video_url": URL, "actual_duration": 5.0}
+    task = replace(COMPLETED, actual_duration=5.0, amount=Decimal("0.76"))
+    push_result(Operator(), {"ti": ti}, task)  # type: ignore[typeddict-item]
+    assert ti.xcoms == {"video_url": URL, "actual_duration": 5.0, "amount": "0.76"}
     assert [record.levelname for record in caplog.records] == ["INFO"]
     assert "SECRET" not in caplog.text
 
@@ -85,7 +89,7 @@ def test_a_completed_video_without_a_url_is_warned_of(caplog: pytest.LogCaptureF
     caplog.set_level(logging.INFO)
     ti = TaskInstance()
     push_result(Operator(), {"ti": ti}, replace(COMPLETED, video_url=None))  # type: ignore[typeddict-item]
-    assert ti.xcoms == ({"video_url": None, "actual_duration": None} if AIRFLOW_V_3_1_PLUS else {})
+    assert ti.xcoms == (dict.fromkeys(("video_url", "actual_duration", "amount")) if AIRFLOW_V_3_1_PLUS else {})
     assert [record.levelname for record in caplog.records] == ["INFO", "WARNING"]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -24,7 +25,9 @@ from airflow_provider_starvideos.triggers import events
 from tests.versions import deserialize, serialize
 
 URL = "https://files.example/v.mp4?signature=SECRET"
-VIDEO = VideoTask("video_1", TaskStatus.COMPLETED, video_url=URL, actual_duration=5.04, created=1_700_000_000)
+VIDEO = VideoTask(
+    "video_1", TaskStatus.COMPLETED, video_url=URL, actual_duration=5.04, created=1_700_000_000, amount=Decimal("0.76")
+)
 API_ERRORS = [
     kind
     for kind in vars(exceptions).values()
@@ -45,7 +48,7 @@ def read_error(event: Any) -> StarVideosError:
 
 
 def test_a_completed_video_comes_back_whole() -> None:
-    """Id, URL, duration and time of the order are those that the API told."""
+    """Id, URL, duration, time of the order and amount are those of the API's answer."""
     assert events.read(through_the_database(events.of_video(VIDEO))) == VIDEO
 
 

@@ -39,7 +39,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "orders": WITH_HOOK,
     "library": CORE | {"locations", "storage"},
     "lineage": CORE | {"storage"},
-    "triggers": WITH_HOOK | {"batch", "lazy"},
+    "triggers": WITH_HOOK | {"batch", "lazy", "orders"},
     "batch": WITH_HOOK | {"orders", "locations", "storage"},
     "deferral": CORE | {"triggers"},
     "operators": WITH_HOOK

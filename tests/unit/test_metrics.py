@@ -6,6 +6,7 @@ import logging
 import time
 from collections.abc import Iterator
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -43,6 +44,15 @@ def test_a_completed_video_tells_how_long_it_took(sent: list[tuple[Any, ...]]) -
     (first, one, _), (second, took, tags) = sent
     assert (first, one, second, tags) == ("starvideos.completed", 1, "starvideos.seconds", {"connection": "studio"})
     assert timedelta(seconds=89) < took < timedelta(seconds=100)
+
+
+def test_what_a_video_cost_is_counted_where_the_api_said_it(sent: list[tuple[Any, ...]]) -> None:
+    """In whole millionths: some StatsD servers cut decimals off. What isn't known is no 0."""
+    metrics.completed("studio", None)
+    assert [name for name, _, _ in sent] == ["starvideos.completed"]
+    metrics.completed("studio", 1000.0, seen_at=1090.0, amount=Decimal("0.76"))
+    tag = {"connection": "studio"}
+    assert sent[2:] == [("starvideos.seconds", timedelta(seconds=90), tag), ("starvideos.amount_micros", 760_000, tag)]
 
 
 def test_a_failed_video_is_counted_where_it_ends_a_task(sent: list[tuple[Any, ...]]) -> None:

@@ -6,6 +6,7 @@ import json
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -35,7 +36,13 @@ from tests.versions import AirflowRescheduleException
 
 SHORT = 0.01
 """Seconds between two pokes."""
-COMPLETED = VideoTask("video_1", TaskStatus.COMPLETED, video_url="https://files.example/v.mp4", actual_duration=5.0)
+COMPLETED = VideoTask(
+    "video_1",
+    TaskStatus.COMPLETED,
+    video_url="https://files.example/v.mp4",
+    actual_duration=5.0,
+    amount=Decimal("0.76"),
+)
 
 
 class TaskInstance:
@@ -217,7 +224,7 @@ def test_a_completed_event_is_delivered() -> None:
     """As if the video had been there at once."""
     value, xcoms = resume(events.of_video(COMPLETED))
     assert value == "video_1"
-    assert xcoms == {"video_url": "https://files.example/v.mp4", "actual_duration": 5.0}
+    assert xcoms == {"video_url": "https://files.example/v.mp4", "actual_duration": 5.0, "amount": "0.76"}
 
 
 SERVER_ERROR = StarVideosServerError("x", status_code=502)

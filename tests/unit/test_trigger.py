@@ -24,6 +24,7 @@ from airflow_provider_starvideos.exceptions import (
     StarVideosWaitTimeoutError,
 )
 from airflow_provider_starvideos.hooks.starvideos import StarVideosHook
+from airflow_provider_starvideos.orders.spending import Spending
 from airflow_provider_starvideos.sensors.task import StarVideosTaskSensor
 from airflow_provider_starvideos.triggers import engine, events
 from airflow_provider_starvideos.triggers import task as module
@@ -72,21 +73,24 @@ STORED: dict[str, Callable[[Any], Any]] = {
 @pytest.mark.parametrize("store", STORED.values(), ids=STORED)
 def test_a_trigger_comes_back_from_the_database_as_it_was(store: Callable[[Any], Any]) -> None:
     """Class path and arguments are all that a triggerer gets, perhaps after a restart."""
-    before = StarVideosTaskTrigger("video_1", 1_800_000_000.25, "mine", 12.5, end_task=True, timeout=77.5)
+    spending = Spending(orders=1, seconds_ordered=5).to_json()
+    before = StarVideosTaskTrigger(
+        "video_1", 1_800_000_000.25, "mine", 12.5, end_task=True, timeout=77.5, spending=spending
+    )
     path, kwargs = before.serialize()
     assert path == "airflow_provider_starvideos.triggers.task.StarVideosTaskTrigger"
     after = StarVideosTaskTrigger(**store(kwargs))
     assert after.serialize() == before.serialize()
     assert vars(after).keys() == vars(before).keys()
     assert (after.video_id, after.end_time, after.starvideos_conn_id) == ("video_1", 1_800_000_000.25, "mine")
-    assert (after.poll_interval, after.end_task, after.timeout) == (12.5, True, 77.5)
+    assert (after.poll_interval, after.end_task, after.timeout, after.spending) == (12.5, True, 77.5, spending)
 
 
 def test_no_key_is_among_the_arguments(emulator: Emulator) -> None:
     """They are plain JSON in the metadata database: the connection's id is there, its content isn't."""
     path, kwargs = trigger("video_1").serialize()
     times = {"end_time", "poll_interval", "timeout"}
-    names = {"video_id", "xcom", "starvideos_conn_id", "starts_task", "end_task", "settled", "silent_fail"}
+    names = {"video_id", "xcom", "starvideos_conn_id", "starts_task", "end_task", "settled", "silent_fail", "spending"}
     assert set(kwargs) == names | times
     assert emulator.key not in json.dumps([path, kwargs])
     assert all(type(value) in (str, float, int, bool, type(None), list) for value in kwargs.values())

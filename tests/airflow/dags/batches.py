@@ -3,6 +3,7 @@
 from airflow.sdk import DAG, task
 
 from airflow_provider_starvideos.operators.batch import StarVideosBatchOperator
+from airflow_provider_starvideos.operators.create import StarVideosCreateOperator
 from airflow_provider_starvideos.sensors.task import StarVideosTaskSensor
 
 
@@ -32,6 +33,12 @@ with DAG("batch_task", default_args={"retries": 2, "retry_delay": 1, "poll_inter
 
 with DAG("batch_places", default_args={"retries": 2, "retry_delay": 1, "poll_interval": 1}):
     StarVideosBatchOperator(task_id="batch", requests=rows(), max_in_flight=8)
+
+with DAG("batch_limits", default_args={"retries": 2, "retry_delay": 1, "poll_interval": 1}):
+    limited = {"starvideos_conn_id": "starvideos_limited"}
+    StarVideosBatchOperator(task_id="too_many", requests=["{{ run_id }} many"] * 4, max_orders=10, **limited)
+    StarVideosBatchOperator(task_id="allowed", requests=["{{ run_id }} few"] * 3, max_orders=10, **limited)
+    StarVideosCreateOperator(task_id="too_long", prompt="{{ run_id }} long", duration=6, **limited)
 
 with DAG("batch_file", default_args={"retries": 0, "poll_interval": 1}):
     file = StarVideosBatchOperator(
