@@ -195,7 +195,7 @@ class StarVideosLimitError(StarVideosError):
         self.problems = tuple(problems)
         lines = "".join(f"\n  - {problem}" for problem in self.problems)
         super().__init__(
-            f"Refused before an order was sent, because of a limit:{lines}\nBilled: nothing new.\n"
+            f"Refused before a new order was sent, because of a limit:{lines}\nBilled: nothing new.\n"
             "1. Order less, or have the limit raised: max_orders by the Dag's author, the connection's extras by an "
             "administrator.\n"
             "2. Clear the task: it resumes what it has ordered already."

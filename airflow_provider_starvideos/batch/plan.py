@@ -76,8 +76,7 @@ class Outcome:
         """Read an outcome.
 
         :raises ValueError: it isn't one
+        :raises TypeError: it isn't one
         """
-        state, *rest = value  # four in all, of a wait that an earlier version began, or five
-        if not 3 <= len(rest) <= 4:
-            raise ValueError(f"not an outcome: {value!r}")
-        return cls(RowState(state), *rest)
+        state, error, duration, seen_at, *amount = value  # without an amount: of a wait that an earlier version began
+        return cls(RowState(state), error, duration, seen_at, *amount)

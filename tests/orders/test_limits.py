@@ -175,8 +175,9 @@ class Instance:
         request = build_request(prompt=plan.prompts[0])
         if plan.decides:
             self.variables.texts[NAME.decision(request.fingerprint(BASE))] = "resubmit"
-        pause = {"resubmit": plan.resubmit, "sleep": lambda seconds: None}
-        SingleOrder(self.api, journal, lambda: None, LOG, **pause).obtain(request)  # type: ignore[arg-type]
+        what = "resubmit" if plan.resubmit else "fail"
+        order = SingleOrder(self.api, journal, lambda: None, LOG, on_unconfirmed=what, sleep=lambda seconds: None)
+        order.obtain(request)
 
 
 @pytest.mark.parametrize("by", ["task", "connection", "connection, single orders"])
