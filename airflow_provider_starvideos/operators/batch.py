@@ -58,8 +58,8 @@ class StarVideosBatchOperator(HidesRenderedUrls, KeepsText):
     :param max_in_flight: videos that are being made at once, 1 to 100000; the other rows are ordered as places get free
     :param max_failures: rows that may end without a video: a number from 0, or a share as a float, 0.0 to 1.0
     :param retry_failed: the task's next try orders rows anew whose video failed
-    :param on_unconfirmed: what to do with a row of which nobody can tell whether it was ordered: ``fail``, list it and
-        let a person look, or ``resubmit``: order it again in the next try, and perhaps pay twice
+    :param on_unconfirmed: what to do with a row of unknown outcome. ``fail``: list it, and let a person decide with a
+        Variable. ``resubmit``: order it again in the next try, and perhaps pay twice
     :param if_exists: ``overwrite``; ``skip``: leave a file that is there; ``error``: the row fails
     :param max_save_concurrency: videos that are saved at once, 1 to 64
     :param save_interval: seconds, more than 0, after which completed videos are saved while others are still made

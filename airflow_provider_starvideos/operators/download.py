@@ -43,7 +43,7 @@ class StarVideosDownloadOperator(BaseOperator):
     Besides the return value it pushes the XComs ``video_id``, ``size_bytes``, ``sha256`` and ``content_type``; events
     of the task's ``outlets`` carry them too, with duration, model and source.
 
-    :param video_id: the API's id, e.g. ``wait.output`` (templated). A mapped task whose id is None is skipped
+    :param video_id: the API's id, for example ``wait.output`` (templated). A mapped task whose id is None is skipped
     :param destination: a path or a storage URI (``s3://bucket/videos/{{ ds }}/``); one that ends in ``/`` is a folder,
         for ``<video_id>.mp4`` (templated). It may be a ``Path`` or an ``ObjectStoragePath``, which is a folder unless
         its name has a suffix, and begin with ``~``

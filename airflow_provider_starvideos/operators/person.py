@@ -39,7 +39,7 @@ class AsksPerson(BaseOperator):
     :param approval_timeout: seconds, more than 0, or a timedelta, in which a person has to approve. After that the
         orders count as rejected. None: the task waits without end
     :param on_reject: what a rejected task does: ``fail``, without retries, or ``skip``
-    :param notifiers: Airflow notifiers that tell people of a question, as Airflow's own operators take them
+    :param notifiers: Airflow notifiers that notify people of a question, as Airflow's own operators take them
     :param assigned_users: who may answer, as Airflow's own operators take it: mappings of ``id`` and ``name``. None:
         everybody who may edit the Dag's runs
     :raises ValueError: at Dag parse: an option is out of range, or this Airflow can't ask

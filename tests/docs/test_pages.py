@@ -182,7 +182,8 @@ COMMANDS = {
     "python": _python,
     "python3": _python,
     "pip": _pip,
-    **dict.fromkeys(("export", "mkdir", "cp", ".", "cd", "git", "pre-commit", "uv", "curl"), _anything),
+    **dict.fromkeys(("export", "mkdir", "cp", ".", "cd", "git", "pre-commit", "uv", "curl", "cat"), _anything),
+    "END": _anything,  # of the text that cat writes
 }
 
 
