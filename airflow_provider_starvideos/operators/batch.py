@@ -54,10 +54,10 @@ class StarVideosBatchOperator(HidesRenderedUrls, KeepsText):
         a ``Path`` or an ``ObjectStoragePath``, and begin with ``~``
     :param max_orders: orders of this task over all of its tries, 1 to 1000000; None: no limit. A task that would order
         more is refused before its first order, without retries. Each mapped task counts its own
-    :param max_submit_concurrency: orders that are sent at once, 1 to 64; as many may be in doubt after a crash
+    :param max_submit_concurrency: orders that are sent at once, 1 to 64; a crash makes at most as many unconfirmed
     :param max_in_flight: videos that are being made at once, 1 to 100000; the other rows are ordered as places get free
     :param max_failures: rows that may end without a video: a number from 0, or a share as a float, 0.0 to 1.0
-    :param retry_failed: the task's next try orders rows anew whose video failed
+    :param retry_failed: the task's next try orders rows again whose video failed
     :param on_unconfirmed: what to do with a row of unknown outcome. ``fail``: list it, and let a person decide with a
         Variable. ``resubmit``: order it again in the next try, and perhaps pay twice
     :param if_exists: ``overwrite``; ``skip``: leave a file that is there; ``error``: the row fails
