@@ -1,8 +1,9 @@
-"""What OpenLineage is told: inputs → video at the API → file. Imports it only when it asks."""
+"""The lineage of tasks for OpenLineage: inputs → video at the API → file. Imported only where OpenLineage is used."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_starvideos.api.redaction import HIDDEN, hide_url
@@ -11,6 +12,7 @@ if TYPE_CHECKING:
     from airflow_provider_starvideos.storage.saving import SavedVideo
 
 API_NAMESPACE = "starvideos"
+MOST_DATASETS = 1000  # inputs, videos and files of a batch, each: all of them are one event
 
 
 def of_order(inputs: Iterable[Any], video_id: str | None) -> Any:
@@ -38,18 +40,37 @@ def of_wait(video_id: str | None) -> Any:
 
 def of_download(saved: SavedVideo | None) -> Any:
     """Return the lineage of a download: from the video at the API to the file, with its size."""
-    from airflow.providers.common.compat.openlineage.facet import (
-        Dataset,
-        OutputDataset,
-        OutputStatisticsOutputDatasetFacet,
-    )
+    from airflow.providers.common.compat.openlineage.facet import Dataset
     from airflow.providers.openlineage.extractors import OperatorLineage
 
     if saved is None:
         return OperatorLineage()
-    facets: dict[str, Any] = {"outputStatistics": OutputStatisticsOutputDatasetFacet(size=saved.size_bytes)}
-    file = OutputDataset(*name_of(saved.uri), outputFacets=facets)
-    return OperatorLineage(inputs=[Dataset(API_NAMESPACE, saved.task.id)], outputs=[file])
+    video = Dataset(API_NAMESPACE, saved.task.id)
+    return OperatorLineage(inputs=[video], outputs=[_file(saved.uri, saved.size_bytes)])
+
+
+def of_batch(inputs: Iterable[str], video_ids: Iterable[str], files: Mapping[str, int | None]) -> Any:
+    """Return the lineage of a batch: from its inputs to the videos at the API and to the saved files.
+
+    :param inputs: URLs of all rows
+    :param video_ids: of the completed videos
+    :param files: URI → size in bytes
+    """
+    from airflow.providers.common.compat.openlineage.facet import Dataset
+    from airflow.providers.openlineage.extractors import OperatorLineage
+
+    videos = [Dataset(API_NAMESPACE, video_id) for video_id in islice(video_ids, MOST_DATASETS)]
+    saved = [_file(uri, size) for uri, size in islice(files.items(), MOST_DATASETS)]
+    given = [Dataset(*name_of(uri)) for uri in islice(dict.fromkeys(inputs), MOST_DATASETS)]
+    return OperatorLineage(inputs=given, outputs=[*videos, *saved])
+
+
+def _file(uri: str, size_bytes: int | None) -> Any:
+    from airflow.providers.common.compat.openlineage.facet import OutputDataset, OutputStatisticsOutputDatasetFacet
+
+    return OutputDataset(
+        *name_of(uri), outputFacets={"outputStatistics": OutputStatisticsOutputDatasetFacet(size=size_bytes)}
+    )
 
 
 def name_of(uri: str) -> tuple[str, str]:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from airflow_provider_starvideos.batch.plan import Plan
     from airflow_provider_starvideos.hooks.fixed import FixedHook
     from airflow_provider_starvideos.hooks.starvideos import StarVideosHook
+    from airflow_provider_starvideos.orders.record import Order, Row
 
 ON_UNCONFIRMED = ("fail", "resubmit")
 IF_EXISTS = ("overwrite", "skip", "error")
@@ -149,6 +150,7 @@ class StarVideosBatchOperator(HidesRenderedUrls, KeepsText):
         self.reference_videos = reference_videos
         self.model = model
         self._stopping = False
+        self._results: Sequence[tuple[Row, Order]] = ()
         self._fixed: FixedHook
 
     def execute(self, context: Context) -> Any:
@@ -185,6 +187,15 @@ class StarVideosBatchOperator(HidesRenderedUrls, KeepsText):
         self._stopping = True
         self.log.warning("StarVideos videos that were ordered can't be stopped: they go on, and are billed.")
 
+    def get_openlineage_facets_on_complete(self, task_instance: Any) -> Any:
+        """Return the lineage for OpenLineage, also of a failed batch: from the rows' inputs to videos and files."""
+        from airflow_provider_starvideos import lineage
+
+        inputs = (url for row, _ in self._results for url in row.request.inputs)
+        videos = (order.video_id for _, order in self._results if order.has_video and order.video_id)
+        files = {order.uri: order.size_bytes for _, order in self._results if order.uri}
+        return lineage.of_batch(inputs, videos, files)
+
     def _go_on(self, context: Context, batch: Batch) -> Any:
         from airflow_provider_starvideos.batch.poller import wait_here
 
@@ -217,6 +228,7 @@ class StarVideosBatchOperator(HidesRenderedUrls, KeepsText):
         self.defer(trigger=trigger, method_name="execute_complete", timeout=timeout)
 
     def _finish(self, context: Context, batch: Batch) -> Any:
+        self._results = batch.results()
         counts = batch.counts()
         context["ti"].xcom_push(key="counts", value=counts)
         states = ", ".join(f"{number} {name}" for name, number in counts.items() if not name.startswith("amount"))

@@ -151,6 +151,11 @@ class Order:
         return (self.approved or 0) > self.times_ordered
 
     @property
+    def has_video(self) -> bool:
+        """There is a completed video."""
+        return STATES[self.state].video
+
+    @property
     def times_ordered(self) -> int:
         """How often it was accepted, or perhaps accepted; also of a record that doesn't count it."""
         if self.reused_from:

@@ -9,7 +9,6 @@ from typing import Any
 
 from airflow_provider_starvideos.api.models import amount_text
 from airflow_provider_starvideos.orders.record import Order
-from airflow_provider_starvideos.orders.states import STATES
 
 SPENDING_KEY = "spending"
 
@@ -52,7 +51,7 @@ class Spending:
 
     @classmethod
     def _of_one(cls, order: Order) -> Spending:
-        times, has_video = order.times_ordered, STATES[order.state].video and not order.reused_from
+        times, has_video = order.times_ordered, order.has_video and not order.reused_from
         unconfirmed = min(times, (order.resubmitted or 0) + order.is_unresolved)
         amounts = [Decimal(one) for one in (order.earlier_amount, order.amount) if one is not None]
         known = (order.earlier_amounts or 0) + (order.amount is not None)

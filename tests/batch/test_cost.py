@@ -13,6 +13,7 @@ import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException, Stats
 
 from airflow_provider_starvideos.exceptions import StarVideosBatchError
+from airflow_provider_starvideos.lineage import MOST_DATASETS, of_batch
 from airflow_provider_starvideos.operators.batch import StarVideosBatchOperator
 from tests.batch.desk import Desk, prompts
 
@@ -195,3 +196,26 @@ def test_a_batch_is_counted_as_single_orders_are(priced: Desk, tmp_path: Path, m
     expected = ["ordered"] * 2 + ["unconfirmed", "completed", "seconds", "amount_micros", "failed", "saved_bytes"]
     assert sorted(names) == sorted(expected)
     assert dict(sent)["amount_micros"] == 750_000
+
+
+def test_openlineage_of_a_batch(desk: Desk, tmp_path: Path) -> None:
+    """From the inputs, without their signatures, to the videos at the API and the files, with their sizes."""
+    image = "https://cdn.example.com/a.png?signature=SECRET"
+    rows = [*prompts(1, reference_images=[image]), *prompts(2, reference_images=[image])[1:]]
+    desk.run(rows, destination=f"{tmp_path}/", max_submit_concurrency=1)
+    assert desk.operator is not None
+    lineage = desk.operator.get_openlineage_facets_on_complete(None)
+    assert [(one.namespace, one.name) for one in lineage.inputs] == [("https://cdn.example.com", "/a.png")]
+    ids = [order.id for order in desk.emulator.orders]
+    names = [(one.namespace, one.name) for one in lineage.outputs]
+    assert names == [("starvideos", one) for one in ids] + [("file", f"{tmp_path}/{one}.mp4") for one in ids]
+    size = (tmp_path / f"{ids[0]}.mp4").stat().st_size
+    assert lineage.outputs[2].outputFacets["outputStatistics"].size == size
+
+
+def test_openlineage_of_a_batch_that_came_to_nothing(desk: Desk) -> None:
+    """No results, no lineage; of a huge batch a bounded part."""
+    assert desk.make(requests=prompts(1)).get_openlineage_facets_on_complete(None).outputs == []
+    files = {f"file:///data/{number}.mp4": 1 for number in range(5000)}
+    lineage = of_batch(files, files, files)
+    assert (len(lineage.inputs), len(lineage.outputs)) == (MOST_DATASETS, 2 * MOST_DATASETS)
