@@ -22,6 +22,7 @@ class Estimate:
 
     :param rows: of the task, 1 for a single order
     :param already_ordered: rows that earlier tries ordered, or may have ordered; they aren't ordered again
+    :param reused: rows whose videos are in the library; they aren't ordered
     :param new_orders: orders that are about to be sent
     :param again: how many of them were ordered before, over all tries: their videos failed, or they are resubmitted
     :param seconds: of the new orders whose length is known, in all
@@ -33,6 +34,7 @@ class Estimate:
 
     rows: int
     already_ordered: int
+    reused: int
     new_orders: int
     again: int
     seconds: int
@@ -49,13 +51,14 @@ class Estimate:
         """
         listed = list(results)
         new = [(row.request, order) for row, order in listed if order is None or order.state is OrderState.OPEN]
-        waiting = sum(order is not None and order.state is not OrderState.OPEN for _, order in listed)
+        reused = sum(order is not None and order.state is OrderState.REUSED for _, order in listed)
         lengths = [request.seconds for request, _ in new]
         prompts = dict.fromkeys(shortened(hide_urls(request.prompt), MAX_PROMPT_BYTES) for request, _ in new)
         inputs = dict.fromkeys(hide_url(url) for request, _ in new for url in request.inputs)
         return cls(
             rows=len(listed),
-            already_ordered=waiting,
+            already_ordered=len(listed) - len(new) - reused,
+            reused=reused,
             new_orders=len(new),
             again=sum(order is not None and order.times_ordered > 0 for _, order in new),
             seconds=sum(filter(None, lengths)),
@@ -67,14 +70,16 @@ class Estimate:
 
     def text(self) -> str:
         """Return the numbers in one line, for the log."""
+        rows = f"Rows: {self.rows}, ordered already: {self.already_ordered}"
+        rows += f", in the library: {self.reused}." if self.reused else "."
         if not self.new_orders:
-            return f"Nothing new is ordered: {self.already_ordered} of {self.rows} rows are ordered already."
+            return f"Nothing new is ordered. {rows}"
         modes = ", ".join(f"{number} {mode}" for mode, number in self.modes.items())
         again = f" ({self.again} of them again: billed again)" if self.again else ""
         unknown = f", and {self.unknown_seconds} as long as their clips" if self.unknown_seconds else ""
         return (
             f"About to order {self.new_orders} videos{again}, {self.seconds} s{unknown}: {modes}. "
-            f"Rows: {self.rows}, ordered already: {self.already_ordered}. Each order is billed."
+            f"{rows} Each order is billed."
         )
 
     def to_json(self) -> dict[str, Any]:

@@ -21,7 +21,8 @@ class Spending:
     :param unconfirmed: sent, outcome unknown: perhaps accepted, so perhaps billed; not among ``orders``
     :param seconds_ordered: of ``orders`` and ``unconfirmed`` whose length is known
     :param seconds_unknown: how many of those have a length that isn't known: videos as long as their clips
-    :param videos: completed
+    :param videos: completed, of those orders
+    :param reused: videos out of the library: they cost nothing again, and aren't among ``videos``
     :param seconds_delivered: of the completed videos whose length the API said
     :param delivered_unknown: how many completed videos have a length that the API didn't say
     :param amount: what was billed in all, as far as the API said it; None: it said nothing of any order
@@ -33,6 +34,7 @@ class Spending:
     seconds_ordered: int = 0
     seconds_unknown: int = 0
     videos: int = 0
+    reused: int = 0
     seconds_delivered: float = 0.0
     delivered_unknown: int = 0
     amount: Decimal | None = None
@@ -61,6 +63,7 @@ class Spending:
             seconds_ordered=times * (order.seconds or 0),
             seconds_unknown=times if order.seconds is None else 0,
             videos=int(has_video),
+            reused=int(bool(order.reused_from)),
             seconds_delivered=(order.duration or 0.0) if has_video else 0.0,
             delivered_unknown=int(has_video and order.duration is None),
             amount=sum(amounts, Decimal()) if amounts else None,
@@ -94,6 +97,7 @@ class Spending:
         facts = [f"{self.orders} orders", f"{self.seconds_ordered} s ordered"]
         facts += [f"{self.unconfirmed} perhaps accepted"] if self.unconfirmed else []
         facts += [f"{self.seconds_unknown} as long as their clips"] if self.seconds_unknown else []
+        facts += [f"{self.reused} videos out of the library"] if self.reused else []
         facts += [f"{self.videos} videos", f"{self.seconds_delivered:g} s delivered"]
         unknown = f"{self.amount_unknown} orders without a known amount"
         if self.amount is None:

@@ -157,6 +157,7 @@ def test_what_was_billed_is_in_every_result(priced: Desk, tmp_path: Path) -> Non
         "seconds_ordered": 21,
         "seconds_unknown": 0,
         "videos": 2,
+        "reused": 0,
         "seconds_delivered": 14.0,
         "delivered_unknown": 0,
         "amount": "3.50",

@@ -96,6 +96,7 @@ def test_what_is_spent_is_summed_up_and_what_is_unknown_is_counted() -> None:
         Order("c.1", OrderState.FAILED, video_id="3", seconds=None, orders=1),
         Order("d.1", OrderState.UNCONFIRMED, seconds=4, orders=1),
         Order("e.1", OrderState.OPEN, seconds=15),
+        Order("f.1", OrderState.REUSED, video_id="5", seconds=15, duration=15.0, reused_from="/library/5.mp4"),
     ]
     orders[1].earlier_amounts = 1
     spending = Spending.of(orders)
@@ -105,6 +106,7 @@ def test_what_is_spent_is_summed_up_and_what_is_unknown_is_counted() -> None:
         seconds_ordered=3 + 2 * 5 + 4,
         seconds_unknown=1,
         videos=2,
+        reused=1,
         seconds_delivered=3.2,
         delivered_unknown=1,
         amount=Decimal("0.3"),
@@ -139,18 +141,20 @@ def test_the_amounts_of_failed_videos_stay_when_they_are_ordered_again() -> None
 
 def test_an_estimate_says_what_is_ordered_next() -> None:
     """Rows that are on record aren't in it; signatures aren't either."""
-    rows = [row(1), row(2, duration=9), row(3, reference_videos=[CLIP]), row(4), row(5)]
+    rows = [row(1), row(2, duration=9), row(3, reference_videos=[CLIP]), row(4), row(5), row(6)]
     orders: list[Order | None] = [
         None,
         Order(rows[1].key, OrderState.OPEN, video_id="failed", orders=1),
         Order(rows[2].key),
         Order(rows[3].key, OrderState.SAVED, video_id="saved"),
         Order(rows[4].key, OrderState.UNCONFIRMED),
+        Order(rows[5].key, OrderState.REUSED, video_id="old", reused_from="/library/old.mp4"),
     ]
     estimate = Estimate.of(zip(rows, orders, strict=True))
     assert estimate.to_json() == {
-        "rows": 5,
+        "rows": 6,
         "already_ordered": 2,
+        "reused": 1,
         "new_orders": 3,
         "again": 1,
         "seconds": 12,
@@ -161,7 +165,7 @@ def test_an_estimate_says_what_is_ordered_next() -> None:
     }
     assert estimate.text() == (
         "About to order 3 videos (1 of them again: billed again), 12 s, and 1 as long as their clips: "
-        "2 text to video, 1 video reference. Rows: 5, ordered already: 2. Each order is billed."
+        "2 text to video, 1 video reference. Rows: 6, ordered already: 2, in the library: 1. Each order is billed."
     )
     assert "Nothing new" in Estimate.of([(rows[3], orders[3])]).text()
 
@@ -185,6 +189,7 @@ def test_a_full_page_of_the_longest_orders_stays_below_64_kb(monkeypatch: pytest
         order.amount = order.earlier_amount = "1234.5678"
         order.orders = order.earlier_amounts = order.resubmitted = 12
         order.leftover = True
+        order.approve("a" * (record.MAX_NAME_BYTES - 2))
         journal.touch([order])
     journal.commit()
     ((_, page),) = variables.writes
