@@ -26,6 +26,7 @@ METRICS: Mapping[str, str] = {
     "starvideos.polls": "polls of a video while a task waits for it in the triggerer; tag: connection",
     "starvideos.rate_limit_pauses": "pauses of all polls that the API asked for (429); tag: connection",
     "starvideos.amount_micros": "millionths of what the API said was billed for completed videos; tag: connection",
+    "starvideos.reused": "rows whose video was in the library, so that nothing was ordered; tag: connection",
     "starvideos.saved_bytes": "bytes of saved videos; tag: connection",
 }
 

@@ -34,6 +34,7 @@ from airflow_provider_starvideos.orders.states import STATES, OrderState
 from airflow_provider_starvideos.orders.submitter import Halt, Submitter
 
 if TYPE_CHECKING:
+    from airflow_provider_starvideos.batch.reuse import Reuse
     from airflow_provider_starvideos.batch.saver import Saving
     from airflow_provider_starvideos.hooks.starvideos import StarVideosHook
 
@@ -67,6 +68,7 @@ class Batch:
     :param log: a logger
     :param saving: saves videos; None: they aren't saved
     :param stopping: tells that the task is being ended
+    :param reuse: a library of finished videos; None: there is none
     """
 
     def __init__(
@@ -80,6 +82,7 @@ class Batch:
         *,
         saving: Saving | None,
         stopping: Callable[[], bool],
+        reuse: Reuse | None = None,
     ) -> None:
         self.rows = rows
         self.journal = journal
@@ -89,6 +92,7 @@ class Batch:
         self._log = log
         self._saving = saving
         self._stopping = stopping
+        self._reuse = reuse
         self._halt: Halt | None = None
         self._blocked_since: float | None = None
         self._lost_in_a_row = 0
@@ -127,6 +131,7 @@ class Batch:
         if any(order is None or order.state in UNDECIDED for order in self._orders_of_rows()) and self._is_retry:
             carry_out_decision(self._hook, self.journal, self.decision_variable, self.rows, self._log)
         self._go_on_undecided()
+        self._look_up()
         self._ends = {order.video_id or "": time.time() + self._options.timeout for order in self._ordered()}
         self._hold_limits()
         if self._refusal and self.plan() is None and not self._unsaved():
@@ -191,6 +196,8 @@ class Batch:
         elif order.state is OrderState.SAVED and self._saving and not self._saving.is_under_its_name(row, order):
             self._log.warning("Row %d has another name now: its video is saved again.", row.number)
             order.become(OrderState.COMPLETED)
+        elif order.state is OrderState.REUSED and not self._is_in_place(row, order):
+            order.become(OrderState.OPEN)
         elif again and order.state is not OrderState.UNKNOWN:  # a person may have decided about that
             order.become(again)
         return STATES[order.state].text
@@ -217,9 +224,15 @@ class Batch:
                 f"as {missing[0]} (was a Variable deleted?). Billed: yes, once. Nothing more is sent."
             )
         self.journal.rows = len(self.rows)
+        for row, order in self._known():
+            if order.state is OrderState.REUSED and not self._is_in_place(row, order):
+                order.become(OrderState.OPEN)
+        self._look_up()
         self._ends = dict(ends)
         self._blocked_since = carry.get("blocked_since")
         self._lost_in_a_row = carry.get("lost_in_a_row", 0)
+        if self._reuse:
+            self._reuse.restore(carry.get("library") or {})
         self._halt = Halt(**carry["halt"]) if carry.get("halt") else None
         self.end_pause()
         self.take(outcomes)
@@ -253,7 +266,11 @@ class Batch:
         self._hold_limits()  # after a wait, too: an administrator may have set another one meanwhile
         open_rows = self._open()
         slots = self._options.max_in_flight - len(self._ordered())
-        if not open_rows or slots <= 0 or self._halt or self._refusal:
+        if slots <= 0 or self._halt or self._refusal:
+            return
+        if self._reuse:
+            open_rows = self._reuse.to_order(open_rows, slots)
+        if not open_rows:
             return
         before = len(self._ordered())
         submitter = Submitter(
@@ -279,27 +296,36 @@ class Batch:
 
         :raises StarVideosRecordError: the record can't be written
         """
-        if self._saving and (done := self._unsaved()):
+        done = self._unsaved()
+        while self._saving and done:
+            if self._reuse:
+                self._reuse.same_again([row for row, order in done if order.state is OrderState.COMPLETED])
             self._saving.run(done, self._stopping)
+            done = self._reuse.take_added(self._open()) if self._reuse else []
+            self.journal.commit_surely()
 
     def _unsaved(self) -> list[tuple[Row, Order]]:
-        return [(row, order) for row, order in self._known() if self._saving and order.state is OrderState.COMPLETED]
+        return [(row, order) for row, order in self._known() if self._saving and self._is_to_save(order)]
 
     def plan(self) -> Plan | None:
         """Return what to wait for before there is more to do; None: there is nothing left to wait for."""
         ordered, open_rows = self._ordered(), self._open()
-        more = bool(open_rows) and not self._refusal and (self._halt is None or self._halt.resume_at is not None)
-        if not ordered and not more:
+        goes_on = not self._refusal and (self._halt is None or self._halt.resume_at is not None)
+        next_look = self._reuse.next_look() if self._reuse and goes_on else None
+        ready = [row for row in open_rows if not self._reuse or row.key not in self._reuse.held]
+        more = bool(ready) and goes_on
+        if not ordered and not more and next_look is None:
             return None
+        times = [next_look, self._halt.resume_at if more and self._halt else None]
         enough = None
         if more and self._halt is None:
             share = max(1, self._options.max_in_flight // SHARE_OF_SLOTS)
-            enough = min(share, len(open_rows), len(ordered))
+            enough = min(share, len(ready), len(ordered))
         return Plan(
             videos={order.video_id or "": self._ends[order.video_id or ""] for order in ordered},
             poll_interval=self._options.poll_interval,
             enough=enough,
-            resume_at=self._halt.resume_at if more and self._halt else None,
+            resume_at=min((one for one in times if one is not None), default=None),
             save_after=self._options.save_interval if self._saving else None,
             rows=len(self.rows),
             done=len(self.rows) - len(ordered) - len(open_rows),
@@ -312,6 +338,7 @@ class Batch:
             "blocked_since": self._blocked_since,
             "lost_in_a_row": self._lost_in_a_row,
             "halt": asdict(self._halt) if self._halt else None,
+            "library": self._reuse.carry() if self._reuse else None,
         }
 
     def end_pause(self) -> None:
@@ -334,6 +361,16 @@ class Batch:
         """Return how many rows there are in each state, and what was billed for them; see ``costs.counts_of``."""
         return costs.counts_of([order for _, order in self.results()])
 
+    def uris(self) -> list[str | None]:
+        """Return where the rows' files are, in their order; None for a row without one."""
+        return [order.uri for _, order in self.results()]
+
+    def settle_library(self) -> None:
+        """Let other runs order what this one doesn't, and say in the log what was reused."""
+        if self._reuse:
+            self._reuse.release_unused(self.rows)
+            self._log.info("StarVideos library: %s.", self._reuse.text(self.results()))
+
     def check(self, where: str) -> None:
         """Fail the batch if it was refused, or too many rows have no video; see ``report.check``.
 
@@ -350,6 +387,20 @@ class Batch:
             saves=bool(self._saving),
         )
         report.check(self.results(), ending, self.decision_variable, where, self._log)
+
+    # -- the library
+
+    def _look_up(self) -> None:
+        if self._reuse:
+            self._reuse.look_up(self._open())
+            self._log.info("StarVideos library: %s.", self._reuse.text(self.results()))
+
+    def _is_in_place(self, row: Row, order: Order) -> bool:
+        return bool(order.uri) and not (self._saving and not self._saving.is_under_its_name(row, order))
+
+    @staticmethod
+    def _is_to_save(order: Order) -> bool:
+        return order.state is OrderState.COMPLETED or (order.state is OrderState.REUSED and not order.uri)
 
     # -- the journal
 

@@ -45,6 +45,7 @@ def told_of(entry: Entry) -> dict[str, Any]:
         "status": str(entry.state),
         "error": entry.error,
         "uri": entry.uri,
+        "reused_from": entry.reused_from,
         "duration": entry.duration,
         "amount": entry.amount,
         "orders": entry.times_ordered,
@@ -104,7 +105,7 @@ def _write_parquet(path: Path, facts: list[dict[str, Any]]) -> None:
     text, number, moment = pyarrow.string(), pyarrow.float64(), pyarrow.timestamp("ms", tz="UTC")
     columns = {
         "row": pyarrow.int64(),
-        **dict.fromkeys(("name", "request", "id", "status", "error", "uri"), text),
+        **dict.fromkeys(("name", "request", "id", "status", "error", "uri", "reused_from"), text),
         "duration": number,
         "amount": pyarrow.decimal128(38, AMOUNT_DIGITS),
         "orders": pyarrow.int64(),

@@ -36,6 +36,8 @@ class Ending:
 
     def is_done(self, order: Order) -> bool:
         """The row has what was asked for."""
+        if order.state is OrderState.REUSED:
+            return bool(order.uri)  # else its copy failed
         return order.state == OrderState.SAVED or (order.state == OrderState.COMPLETED and not self.saves)
 
     def allows(self, failures: int, rows: int) -> bool:

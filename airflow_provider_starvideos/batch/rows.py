@@ -22,7 +22,7 @@ from airflow_provider_starvideos.orders.record import Row, key_of
 
 LOG = logging.getLogger(__name__)
 TIMING = ("duration", "ratio")
-FIELDS = (*REQUEST_FIELDS, "name")
+FIELDS = (*REQUEST_FIELDS, "name", "variant")
 LISTS = ("reference_images", "reference_videos")
 ALWAYS_THE_SAME = {"model"}  # says nothing of a row
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}", re.ASCII)
@@ -37,13 +37,16 @@ def read_rows(given: Sequence[Any], defaults: Mapping[str, Any], base_url: str) 
     """Check all rows. One that gives nothing of its own is left out, and keeps its number.
 
     :param given: per row whatever holds request fields (and ``name``), or a prompt
-    :param defaults: request fields of rows that don't give them; a ``duration`` or ``ratio`` only where it applies
+    :param defaults: request fields, and ``variant``, of rows that don't give them; ``duration`` and ``ratio`` only
+        where they apply
     :param base_url: the API's base URL
     :return: the rows in their order
     :raises StarVideosValidationError: with every problem of every row
     """
     problems: list[Problem] = []
-    checked: list[tuple[int, VideoRequest, str | None]] = []
+    checked: list[tuple[int, VideoRequest, str | None, str | None]] = []
+    defaults = dict(defaults)
+    default_variant = defaults.pop("variant", None)
     names: dict[str, tuple[int, str]] = {}
     empty: list[int] = []
     if len(given) - sum(one is None for one in given) > MAX_ROWS:
@@ -55,9 +58,10 @@ def read_rows(given: Sequence[Any], defaults: Mapping[str, Any], base_url: str) 
             empty.append(number)
             continue
         name = _name(own.pop("name", None), number, names, wrong)
+        variant = _variant(own.pop("variant", default_variant))
         try:
             if own or name or not wrong:
-                checked.append((number, build_request(**_with_defaults(own, defaults)), name))
+                checked.append((number, build_request(**_with_defaults(own, defaults)), name, variant))
         except StarVideosValidationError as error:
             wrong += error.problems
         problems += [Problem(f"row {number}: {each.field}", each.rule, each.value) for each in wrong]
@@ -86,17 +90,22 @@ def _log_left_out(empty: Sequence[int], count: int) -> None:
         )
 
 
-def _keyed(checked: Sequence[tuple[int, VideoRequest, str | None]], base_url: str) -> list[Row]:
+def _keyed(checked: Sequence[tuple[int, VideoRequest, str | None, str | None]], base_url: str) -> list[Row]:
     """Give each row its key. Two equal rows are two videos, told apart by their names, else by their order."""
-    digests = [request.fingerprint(base_url) for _, request, _ in checked]
+    digests = [_digest(request, base_url, variant) for _, request, _, variant in checked]
     seen: Counter[str] = Counter()
     rows: list[Row] = []
-    for digest, (number, request, name) in sorted(
+    for digest, (number, request, name, variant) in sorted(
         zip(digests, checked, strict=True), key=lambda one: (one[1][2] or "", one[1][0])
     ):
         seen[digest] += 1
-        rows.append(Row(number, request, key_of(digest, seen[digest]), name))
+        rows.append(Row(number, request, key_of(digest, seen[digest]), name, variant))
     return sorted(rows, key=lambda row: row.number)
+
+
+def _digest(request: VideoRequest, base_url: str, variant: str | None) -> str:
+    digest = request.fingerprint(base_url)
+    return digest if variant is None else hashlib.sha256(f"{digest} {variant}".encode()).hexdigest()[:32]
 
 
 def digest_of(rows: Sequence[Row]) -> str:
@@ -132,6 +141,11 @@ def _with_defaults(own: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[
         # The output follows the clip there: a default that was meant for the other rows doesn't apply.
         apply = {name: value for name, value in apply.items() if name not in TIMING}
     return apply | dict(own)
+
+
+def _variant(value: Any) -> str | None:
+    is_whole = isinstance(value, float) and value.is_integer()  # a column of numbers with gaps, in pandas
+    return None if is_missing(value) else str(int(value) if is_whole else value).strip() or None
 
 
 def _name(value: Any, number: int, names: dict[str, tuple[int, str]], wrong: list[Problem]) -> str | None:

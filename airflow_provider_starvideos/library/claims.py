@@ -35,7 +35,7 @@ class Claims:
         self._folder = folder
         self._owner = owner
         self._seconds = seconds
-        self._seen: dict[str, set[int]] = {}
+        self._seen: dict[str, set[int]] | None = None  # None: not looked yet
 
     def look(self) -> None:
         """Look which claims there are: one listing.
@@ -50,7 +50,8 @@ class Claims:
         :return: False: another task instance has claimed it
         :raises StarVideosError: the store can't be asked or written
         """
-        numbers = sorted(self._seen.get(name, ()))
+        seen = self._known()
+        numbers = sorted(seen.get(name, ()))
         for number in numbers:
             held = self._read(name, number)
             if held.get("owner") == self._owner:
@@ -60,7 +61,7 @@ class Claims:
                 return False
         number = max(numbers, default=0) + 1
         created = self._folder.write(_file(name, number), self._document(), replaces=False)
-        self._seen.setdefault(name, set()).add(number)
+        seen.setdefault(name, set()).add(number)
         return created
 
     def confirm(self, names: set[str]) -> set[str]:
@@ -68,11 +69,10 @@ class Claims:
 
         :raises StarVideosError: the store can't be asked
         """
-        found = self._listed()
+        self.look()
         kept = set()
         for name in names:
-            self._seen[name] = found.get(name, set())
-            held = {number: self._read(name, number) for number in self._seen[name]}
+            held = {number: self._read(name, number) for number in self._known().get(name, ())}
             mine = [number for number, one in held.items() if one.get("owner") == self._owner]
             if mine and not any(_lives(one) for number, one in held.items() if number not in mine):
                 kept.add(name)
@@ -83,13 +83,18 @@ class Claims:
     def release(self, name: str) -> None:
         """Delete the claim of a request, if it is this task instance's, and those that it has replaced."""
         with suppress(StarVideosError):  # it ends by itself
-            numbers = sorted(self._seen.get(name, set()))
+            numbers = sorted(self._known().get(name, ()))
             held = {number: self._read(name, number) for number in numbers}
             mine = [number for number in numbers if held[number].get("owner") == self._owner]
             others = [number for number in numbers if number not in mine and not _lives(held[number])]
             for number in (*others, *mine) if mine else ():
                 self._folder.delete(_file(name, number))
-                self._seen[name].discard(number)
+                self._known()[name].discard(number)
+
+    def _known(self) -> dict[str, set[int]]:
+        if self._seen is None:
+            self._seen = self._listed()
+        return self._seen
 
     def _listed(self) -> dict[str, set[int]]:
         found: dict[str, set[int]] = {}

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 ON_UNCONFIRMED = ("fail", "resubmit")
 IF_EXISTS = ("overwrite", "skip", "error")
+LIBRARY_CHECKS = ("head",)
 MAX_AT_ONCE = 64
 MOST_ORDERS = 1_000_000
 
@@ -53,6 +54,15 @@ class StarVideosBatchOperator(HidesRenderedUrls, KeepsText):
     :param destination: folder or storage URI that ends in ``/`` (``s3://bucket/videos/{{ ds }}/``), where the videos
         and the manifest (``manifest.jsonl``, and ``.parquet`` where pyarrow is there) are saved (templated). It may be
         a ``Path`` or an ``ObjectStoragePath``, and begin with ``~``
+    :param library: folder or storage URI that ends in ``/``, of finished videos (templated). A request that was made
+        before isn't ordered again: its row is ``reused``. What is new is ordered, and added. Without ``destination``,
+        files stay there
+    :param library_check: ``head``: an http(s) input is the same only if its host tells the same ``ETag`` and
+        ``Last-Modified``. None: if its URL is the same. Inputs in stores are told by their content
+    :param variant: any text that makes requests different for the library (templated); for rows that don't give it
+    :param reuse: False: all rows are ordered anew, and take the places of their earlier videos in the library
+    :param refresh: which rows are ordered anew (templated): a pattern of their names such as ``shoe-*``, or of their
+        prompts if they have no names; several with commas between them, or a list; ``*`` or True for all
     :param max_orders: orders of this task over all of its tries, 1 to 1000000; None: no limit. A task that would order
         more is refused before its first order, without retries. Each mapped task counts its own
     :param max_submit_concurrency: orders that are sent at once, 1 to 64; a crash makes at most as many unconfirmed
@@ -86,6 +96,9 @@ class StarVideosBatchOperator(HidesRenderedUrls, KeepsText):
         "requests",
         *REQUEST_FIELDS,
         "destination",
+        "library",
+        "variant",
+        "refresh",
         "storage_conn_id",
         "starvideos_conn_id",
     )
@@ -99,6 +112,11 @@ class StarVideosBatchOperator(HidesRenderedUrls, KeepsText):
         requests: Sequence[Mapping[str, Any] | str] | str,
         destination: str | PathLike[str] | ObjectStoragePath | None = None,
         max_orders: int | None = None,
+        library: str | PathLike[str] | ObjectStoragePath | None = None,
+        library_check: Literal["head"] | None = None,
+        variant: str | None = None,
+        reuse: bool = True,
+        refresh: str | Sequence[str] | bool | None = None,
         max_submit_concurrency: int = 16,
         max_in_flight: int = 1000,
         max_failures: int | float = 0,
@@ -127,6 +145,11 @@ class StarVideosBatchOperator(HidesRenderedUrls, KeepsText):
         self.requests = requests
         self.destination = as_text(destination, is_folder=True)
         self.max_orders = None if max_orders is None else whole("max_orders", max_orders, MOST_ORDERS)
+        self.library = as_text(library, is_folder=True)
+        self.library_check = None if library_check is None else choice("library_check", library_check, LIBRARY_CHECKS)
+        self.variant = variant
+        self.reuse = reuse
+        self.refresh = refresh
         self.max_submit_concurrency = whole("max_submit_concurrency", max_submit_concurrency, MAX_AT_ONCE)
         self.max_in_flight = whole("max_in_flight", max_in_flight, 100_000)
         self.max_failures = failures_allowed(max_failures)
@@ -234,7 +257,10 @@ class StarVideosBatchOperator(HidesRenderedUrls, KeepsText):
         states = ", ".join(f"{number} {name}" for name, number in counts.items() if not name.startswith("amount"))
         self.log.info("StarVideos batch: %s.", states)
         self._push_spending(context, batch)
+        batch.settle_library()
         if not self.destination:
+            if self.library:
+                context["ti"].xcom_push(key="uris", value=batch.uris())
             batch.check("Completed videos stay, and a retry doesn't order them again.")
             return batch.ids()
         try:
@@ -248,6 +274,7 @@ class StarVideosBatchOperator(HidesRenderedUrls, KeepsText):
     def _give_up(self, context: Context, batch: Batch, error: StarVideosError) -> NoReturn:
         """End the task where nothing can be told of its videos any more; the manifest tells how far they came."""
         self._push_spending(context, batch)
+        batch.settle_library()
         if self.destination:
             try:
                 self._write_manifest(context, batch)

@@ -27,12 +27,14 @@ class Row:
     :param request: what to order
     :param key: equal in two tries if the same is ordered, wherever the row is then
     :param name: the file's name without ``.mp4``, where the row gives one
+    :param variant: tells the row apart from an equal one, in a library
     """
 
     number: int
     request: VideoRequest
     key: str
     name: str | None = None
+    variant: str | None = None
 
 
 @dataclass

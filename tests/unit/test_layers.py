@@ -40,7 +40,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "library": CORE | {"locations", "storage"},
     "lineage": CORE | {"storage"},
     "triggers": WITH_HOOK | {"batch", "lazy", "orders"},
-    "batch": WITH_HOOK | {"orders", "locations", "storage"},
+    "batch": WITH_HOOK | {"orders", "locations", "storage", "library"},
     "deferral": CORE | {"triggers"},
     "operators": WITH_HOOK
     | {"arguments", "batch", "locations", "lazy", "storage", "failures", "orders", "lineage", "triggers", "deferral"},

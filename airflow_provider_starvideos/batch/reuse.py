@@ -1,0 +1,366 @@
+"""What a batch takes from its library instead of ordering it, who orders what isn't there, and what is added to it.
+
+A row that is in the library never reaches the submitter. A video is added when it is whole, its document last; and only
+while its inputs are still what they were when it was ordered.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import UTC, datetime
+from decimal import Decimal
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_starvideos import metrics
+from airflow_provider_starvideos.api.redaction import hide, hide_url
+from airflow_provider_starvideos.exceptions import StarVideosError, StarVideosVideoFailedError
+from airflow_provider_starvideos.library.claims import Claims
+from airflow_provider_starvideos.library.entry import Entry, now_text, video_of
+from airflow_provider_starvideos.library.library import Copied, Library
+from airflow_provider_starvideos.library.names import name_of, told
+from airflow_provider_starvideos.orders.journal import Journal
+from airflow_provider_starvideos.orders.record import Order, Row
+from airflow_provider_starvideos.orders.spending import Spending
+from airflow_provider_starvideos.orders.states import OrderState
+from airflow_provider_starvideos.storage.contents import contents_of
+
+if TYPE_CHECKING:
+    from airflow_provider_starvideos.hooks.starvideos import StarVideosHook
+    from airflow_provider_starvideos.storage.destinations import Destination
+    from airflow_provider_starvideos.storage.saving import SavedVideo
+
+AT_ONCE = 16  # claims that are written at once
+LONGEST_PAUSE_SECONDS = 600.0  # between two looks whether another run has finished
+HAS_NO_ORDER = (OrderState.OPEN, OrderState.NOT_SENT, OrderState.SAVED, OrderState.REUSED)
+UNUSED = (OrderState.OPEN, OrderState.NOT_SENT, OrderState.REJECTED, OrderState.FAILED)
+OTHERS = "others"  # folder of videos that no request finds: their inputs can't be told, or have changed
+
+
+class Reuse:
+    """A batch's use of a library.
+
+    :param library: where finished videos are
+    :param claims: who orders what isn't there
+    :param journal: loaded
+    :param hook: the API
+    :param log: a logger
+    :param refresh: patterns of names, or of prompts of rows without one: those rows are ordered anew
+    :param head: ask the hosts of http(s) inputs whether these have changed
+    :param poll_interval: seconds until the first look whether another run has finished
+    :param timeout: seconds for which another run's video is waited for
+    :param made_by: the task instance, for the documents
+    :param keeps_there: no other destination: files stay in the library
+    """
+
+    def __init__(
+        self,
+        library: Library,
+        claims: Claims,
+        journal: Journal,
+        hook: StarVideosHook,
+        log: Any,
+        *,
+        refresh: Sequence[str],
+        head: bool,
+        poll_interval: float,
+        timeout: float,
+        made_by: Mapping[str, Any],
+        keeps_there: bool,
+    ) -> None:
+        self._library = library
+        self._claims = claims
+        self._journal = journal
+        self._hook = hook
+        self._log = log
+        self._refresh = refresh
+        self._head = head
+        self._poll_interval = poll_interval
+        self._timeout = timeout
+        self._made_by = made_by
+        self._keeps_there = keeps_there
+        self._names: dict[str, str | None] = {}  # by the row's key
+        self._contents: dict[str, Any] = {}  # by the input's URL
+        self._entries: dict[str, Entry] = {}  # found or added, by name
+        self.held: set[str] = set()  # keys of rows that aren't ordered now: another run, or another row, does it
+        self.waiting_since: float | None = None  # epoch seconds since which another run is waited for
+        self._is_waiting = False  # for another run
+        self.price: Decimal | None = None  # of one video, on average
+
+    # -- what is there
+
+    def check(self) -> None:
+        """Find out whether videos can be put into the library, before they are paid for.
+
+        :raises StarVideosError: they can't
+        """
+        self._library.folder.place("check").check()
+
+    def look_up(self, rows: Sequence[Row]) -> None:
+        """Take what the library has of rows that aren't ordered. Those that it has are ``reused`` in the journal.
+
+        :raises StarVideosError: the library, or the store of an input, can't be asked; nothing was sent
+        """
+        if not rows:
+            return
+        names = self._names_of(rows)
+        self._claims.look()
+        found = self._library.look_up({name for row in rows if (name := names[row.key]) and self._reuses(row)})
+        for row in rows:
+            name = names[row.key]
+            if problem := found.damaged.get(name or ""):
+                what = "Row %d: its entry in the library can't be used: %s. It is ordered. Billed again: yes."
+                self._log.warning(what, row.number, problem)
+            if entry := found.entries.get(name or ""):
+                self._take(row, entry)
+        self._journal.commit_surely()
+        prices = [price for entry in found.entries.values() if (price := entry.price) is not None]
+        self.price = sum(prices, Decimal()) / len(prices) if prices else self.price
+
+    def text(self, results: Iterable[tuple[Row, Order]]) -> str:
+        """Return in one line what is new, what is reused, and what was spent of what is expected."""
+        states = [order.state for _, order in results]
+        reused = states.count(OrderState.REUSED)
+        facts = f"{len(states) - reused} new, {reused} reused"
+        spent = Spending.of(self._journal.orders()).amount or Decimal()
+        if self.price is None:
+            return facts + (f", {spent:.2f} spent" if spent else "")
+        return f"{facts}, {spent:.2f} / {self.price * (len(states) - reused):.2f} spent"
+
+    def _take(self, row: Row, entry: Entry) -> None:
+        order = self._journal.open(row.key)
+        order.describe(row)
+        order.reuse(entry.video_id, self._library.uri_of(entry), entry.seconds)
+        order.entry = entry.name
+        if self._keeps_there:
+            order.uri, order.size_bytes, order.sha256 = order.reused_from, entry.size_bytes, entry.sha256
+        self._entries[entry.name] = entry
+        self._journal.touch([order])
+        metrics.count("reused", self._hook.starvideos_conn_id)
+
+    def _reuses(self, row: Row) -> bool:
+        return not any(fnmatchcase(row.name or row.request.prompt, pattern) for pattern in self._refresh)
+
+    # -- what isn't there
+
+    def to_order(self, rows: Sequence[Row], slots: int) -> list[Row]:
+        """Return the rows that this process orders now, each claimed: another run orders it no more.
+
+        :param rows: those that aren't ordered
+        :param slots: how many may be ordered, at most
+        :raises StarVideosError: the library can't be asked or written; nothing was sent
+        """
+        self.held.clear()
+        busy = self._busy()
+        left, chosen, is_waiting = deque(rows), list[Row](), False
+        while left and len(chosen) < slots:
+            candidates: list[Row] = []
+            while left and len(chosen) + len(candidates) < slots:
+                row = left.popleft()
+                name = self._names[row.key]
+                if name is None or not self._reuses(row):
+                    chosen.append(row)
+                elif name in busy:
+                    self._hold(row, f"it is the same request as row {busy[name]}, which has an order")
+                else:
+                    busy[name] = row.number
+                    candidates.append(row)
+            mine, others = self._claimed(candidates)
+            chosen += mine
+            for row in others:
+                if self._is_too_late():
+                    self._log.warning("Row %d: another run hasn't finished it in time. It is ordered.", row.number)
+                    chosen.append(row)
+                else:
+                    is_waiting = True
+                    self._hold(row, "another run is ordering the same request")
+        self._note_waiting(is_waiting=is_waiting)
+        for row in chosen:
+            self._journal.open(row.key).entry = self._names[row.key]  # written with the intent to send it
+        return sorted(chosen, key=lambda row: row.number)
+
+    def next_look(self) -> float | None:
+        """Return the epoch seconds at which to look again whether another run has finished; None: none is awaited."""
+        if self.waiting_since is None or not self._is_waiting:
+            return None
+        now = time.time()
+        return now + min(LONGEST_PAUSE_SECONDS, max(self._poll_interval, now - self.waiting_since))
+
+    def carry(self) -> dict[str, Any]:
+        """Return what the worker run after a wait must know, as JSON."""
+        return {"waiting_since": self.waiting_since, "price": None if self.price is None else str(self.price)}
+
+    def restore(self, carried: Mapping[str, Any]) -> None:
+        """Take what ``carry`` returned before a wait."""
+        self.waiting_since = carried.get("waiting_since")
+        self.price = Decimal(carried["price"]) if carried.get("price") else self.price
+
+    def release_unused(self, rows: Iterable[Row]) -> None:
+        """Let other runs order what this one has claimed, and hasn't ordered or can't get."""
+        for row in rows:
+            order = self._journal.get(row.key)
+            if order and order.entry and order.state in UNUSED:
+                self._claims.release(order.entry)
+
+    def _claimed(self, rows: Sequence[Row]) -> tuple[list[Row], list[Row]]:
+        """Claim rows; return those to order, and those that others order. One that is there by now is neither."""
+        names = {row.key: self._names[row.key] or "" for row in rows}
+        with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="starvideos-claim") as pool:
+            created = pool.map(self._claims.take, names.values())
+            taken = {name for name, is_mine in zip(names.values(), created, strict=True) if is_mine}
+            kept = self._claims.confirm(taken) if taken else set()
+            # Only now: whoever had claimed it has written the entry before giving the claim up.
+            entries = dict(zip(kept, pool.map(self._library.find, kept), strict=True))
+        mine, others = [], []
+        for row in rows:
+            name = names[row.key]
+            if entry := entries.get(name):
+                self._claims.release(name)
+                self._take(row, entry)
+            else:
+                (mine if name in kept else others).append(row)
+        self._journal.commit_surely()
+        return mine, others
+
+    def _busy(self) -> dict[str, int]:
+        """Return the requests of this batch that have an order, each with its row."""
+        orders = [one for one in self._journal.orders() if one.entry and one.state not in HAS_NO_ORDER]
+        return {order.entry or "": order.row or 0 for order in orders}
+
+    def _hold(self, row: Row, why: str) -> None:
+        self.held.add(row.key)
+        self._journal.open(row.key).become(OrderState.OPEN, why)
+
+    def _is_too_late(self) -> bool:
+        return self.waiting_since is not None and time.time() > self.waiting_since + self._timeout
+
+    def _note_waiting(self, *, is_waiting: bool) -> None:
+        self._is_waiting = is_waiting
+        if is_waiting and self.waiting_since is None:
+            self.waiting_since = time.time()
+            self._log.info("Another run orders the same requests: its videos are waited for.")
+        elif not is_waiting:
+            self.waiting_since = None
+
+    # -- what is added, and copied
+
+    def same_again(self, rows: Sequence[Row]) -> None:
+        """Look whether the inputs of rows whose videos are about to be added are still the same.
+
+        On the task's own thread, before ``transfer``.
+        """
+        try:
+            self._names_of(rows)
+        except StarVideosError as error:
+            self._log.warning("These videos aren't added to the library: it can't be told what they show: %s", error)
+            self._names |= dict.fromkeys((row.key for row in rows), None)
+
+    def transfer(
+        self,
+        row: Row,
+        order: Order,
+        to: Destination | None,
+        if_exists: str,
+        save: Callable[[Destination, str], SavedVideo],
+    ) -> SavedVideo | Copied:
+        """Bring a row's video to its destination: out of the library, or into it first.
+
+        :param row: whose inputs were looked at by ``same_again``
+        :param order: ``completed``, or ``reused``
+        :param to: the destination; None: the library is
+        :param if_exists: ``overwrite``, ``skip`` or ``error``
+        :param save: saves a completed video to a destination, with an ``if_exists``
+        :raises DamagedEntryError: the library's video is gone, or isn't the one that its document tells of
+        :raises StarVideosError: it can't be saved
+        """
+        if order.state is OrderState.REUSED and to:
+            return self._library.copy(self._entries[order.entry or ""], to, if_exists=if_exists)
+        name, video_id = order.entry, order.video_id or ""
+        if not name or self._names.get(row.key) != name:
+            what = "Row %d: its video isn't added to the library: its inputs have changed since it was ordered."
+            self._log.warning(what if name else "Row %d: its video isn't added to the library.", row.number)
+            return save(to or self._library.folder.place(f"{OTHERS}/{video_id}.mp4"), if_exists)
+        try:
+            saved = self._add(row, order, name, save)
+        except StarVideosVideoFailedError:
+            raise
+        except StarVideosError as error:
+            if to is None:
+                raise
+            self._log.warning("Row %d: its video can't be added to the library: %s", row.number, error)
+            return save(to, if_exists)
+        return saved if to is None else self._copied(saved, name, to, if_exists)
+
+    def take_added(self, rows: Iterable[Row]) -> list[tuple[Row, Order]]:
+        """Return those of the held rows whose video was added meanwhile; they are ``reused`` now."""
+        ready = [row for row in rows if row.key in self.held and (self._names[row.key] or "") in self._entries]
+        for row in ready:
+            self._take(row, self._entries[self._names[row.key] or ""])
+        return [(row, self._journal.open(row.key)) for row in ready]
+
+    def _add(self, row: Row, order: Order, name: str, save: Callable[[Destination, str], SavedVideo]) -> SavedVideo:
+        video_id = order.video_id or ""
+        saved = save(self._library.folder.place(video_of(name, video_id)), "overwrite")
+        amount = saved.task.amount if order.amount is None else order.amount
+        entry = Entry(
+            name=name,
+            video_id=video_id,
+            size_bytes=saved.size_bytes,
+            sha256=saved.sha256,
+            saved_at=now_text(),
+            seconds=saved.task.actual_duration or order.duration,
+            amount=None if amount is None else str(amount),
+            ordered_at=datetime.fromtimestamp(order.sent_at, UTC).isoformat(timespec="milliseconds")
+            if order.sent_at
+            else None,
+            api=hide_url(self._hook.get_conn().base_url),
+            request=hide(told(row.request)),
+            variant=row.variant,
+            inputs={hide_url(url): hide(self._contents.get(url)) for url in row.request.inputs},
+            made_by=self._made_by,
+        )
+        self._library.add(entry)
+        self._entries[name] = entry
+        self._claims.release(name)  # only now: whoever claims it from now on finds the entry
+        return saved
+
+    def _copied(self, saved: SavedVideo, name: str, to: Destination, if_exists: str) -> SavedVideo:
+        copied = self._library.copy(self._entries[name], to, if_exists=if_exists)
+        return replace(saved, uri=copied.uri, size_bytes=copied.size_bytes, sha256=copied.sha256)
+
+    def _names_of(self, rows: Sequence[Row]) -> Mapping[str, str | None]:
+        """Return the names of rows by their keys; None for one with an input of which nothing is known."""
+        endpoint = self._hook.get_conn()
+        inputs = [url for row in rows for url in row.request.inputs]
+        found = contents_of(inputs, endpoint, head=self._head)
+        self._contents |= found
+        unknown = []
+        for row in rows:
+            is_known = all(found[url] is not None for url in row.request.inputs)
+            name = name_of(row.request, endpoint.base_url, found, row.variant) if is_known else None
+            self._names[row.key] = name
+            if name is None:
+                unknown.append(row.number)
+        if unknown:
+            what = "%d rows aren't looked up in the library, such as row %d: their inputs can't be asked for."
+            self._log.warning(what, len(unknown), unknown[0])
+        return self._names
+
+
+def patterns_of(value: Any) -> tuple[str, ...]:
+    """Return which rows are ordered anew.
+
+    :param value: a pattern (``shoe-*``), several with commas between them, a list, or a flag: all or none
+    """
+    from airflow_provider_starvideos.api.values import is_missing
+
+    if isinstance(value, list | tuple | set):
+        return tuple(pattern for one in value for pattern in patterns_of(one))
+    text = "" if is_missing(value) else str(value).strip()
+    if text.lower() in ("true", "false"):
+        return ("*",) if text.lower() == "true" else ()
+    return tuple(part for one in text.strip("[]").split(",") if (part := one.strip().strip("'\"")))
