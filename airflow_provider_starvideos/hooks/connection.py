@@ -11,13 +11,13 @@ import math
 import re
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 from airflow_provider_starvideos.api.protocol import Endpoint
 from airflow_provider_starvideos.api.validation import shown
 from airflow_provider_starvideos.exceptions import StarVideosConfigurationError
+from airflow_provider_starvideos.hooks.form import NUMBER_EXTRAS, SWITCH_EXTRAS
 
 CONN_TYPE = "starvideos"
 DEFAULT_CONN_ID = "starvideos_default"
@@ -37,24 +37,6 @@ class AirflowConnection(Protocol):
     password: str | None
 
 
-@dataclass(frozen=True)
-class NumberExtra:
-    """A number among the connection's extras; ``default`` None: there is none where it isn't given."""
-
-    default: float | None
-    lowest: float
-    highest: float
-    whole: bool = False
-
-
-NUMBER_EXTRAS: Mapping[str, NumberExtra] = {
-    "timeout": NumberExtra(60, 1, 600),
-    "connect_timeout": NumberExtra(10, 0.1, 120),
-    "max_retries": NumberExtra(3, 0, 20, whole=True),
-    "presign_seconds": NumberExtra(3600, 60, 7 * 24 * 3600, whole=True),
-    "max_orders_per_task": NumberExtra(None, 0, 1_000_000, whole=True),
-    "max_seconds_per_order": NumberExtra(None, 1, 3600, whole=True),
-}
 TRUTHS: Mapping[str, bool] = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False, "": False}
 
 
@@ -68,24 +50,13 @@ def endpoint_of(connection: AirflowConnection, extras: Mapping[str, Any]) -> End
         problems.append("extra: must be a JSON object")
         extras = {}
     key = _key(connection.password, problems)
-    numbers: dict[str, Any] = {
-        name: _number(name, rule, extras.get(name), problems) for name, rule in NUMBER_EXTRAS.items()
-    }
-    allow_http, allow_private, skip_input_checks = (
-        _truth(name, extras.get(name), problems)
-        for name in ("allow_http", "allow_private_downloads", "skip_input_checks")
-    )
-    base_url = _base_url(connection, allow_http=allow_http, problems=problems)
+    numbers: dict[str, Any] = {name: _number(name, extras.get(name), problems) for name in NUMBER_EXTRAS}
+    switches = {name: _truth(name, extras.get(name), problems) for name in SWITCH_EXTRAS}
+    base_url = _base_url(connection, allow_http=switches.pop("allow_http"), problems=problems)
     if problems:
         listed = "".join(f"\n  - {problem}" for problem in problems)
         raise StarVideosConfigurationError(f"Connection {connection.conn_id!r} can't be used:{listed}")
-    return Endpoint(
-        base_url,
-        key,
-        **numbers,
-        allow_private_downloads=allow_private,
-        skip_input_checks=skip_input_checks,
-    )
+    return Endpoint(base_url, key, **numbers, **switches)
 
 
 def _key(password: Any, problems: list[str]) -> str:
@@ -97,7 +68,8 @@ def _key(password: Any, problems: list[str]) -> str:
     return key
 
 
-def _number(name: str, rule: NumberExtra, value: Any, problems: list[str]) -> float | None:
+def _number(name: str, value: Any, problems: list[str]) -> float | None:
+    rule = NUMBER_EXTRAS[name]
     if value is None or value == "":
         return rule.default
     try:

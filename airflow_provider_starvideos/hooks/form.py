@@ -1,70 +1,74 @@
-"""The connection form, for the provider info (Airflow 3.2+) and for the hook's methods (3.0 and 3.1).
+"""The connection's extras, and its form: for the provider info (Airflow 3.2+) and the hook's methods (3.0 and 3.1).
 
-It imports nothing, because ``get_provider_info`` reads it in every Airflow process.
+It imports nothing heavy, because ``get_provider_info`` reads it in every Airflow process.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
-CONN_FIELDS: dict[str, dict[str, Any]] = {
-    "timeout": {
-        "label": "Timeout (seconds)",
-        "description": "For a whole request to the API, 1 to 600. Empty: 60.",
-        "schema": {"type": ["number", "null"], "minimum": 1, "maximum": 600},
-    },
-    "connect_timeout": {
-        "label": "Connect timeout (seconds)",
-        "description": "To connect to the API, 0.1 to 120. Empty: 10.",
-        "schema": {"type": ["number", "null"], "minimum": 0.1, "maximum": 120},
-    },
-    "max_retries": {
-        "label": "Retries of a request",
-        "description": (
-            "How often a request is sent again, 0 to 20; an order only if it provably wasn't accepted. Empty: 3."
-        ),
-        "schema": {"type": ["integer", "null"], "minimum": 0, "maximum": 20},
-    },
-    "allow_http": {
-        "label": "Allow http",
-        "description": "Send the key unencrypted to a host that isn't loopback. Only for a trusted network.",
-        "schema": {"type": ["boolean", "null"], "default": False},
-    },
-    "presign_seconds": {
-        "label": "Presigned inputs (seconds)",
-        "description": "How long an input out of a bucket stays readable for the API, 60 to 604800. Empty: 3600.",
-        "schema": {"type": ["integer", "null"], "minimum": 60, "maximum": 604800},
-    },
-    "max_orders_per_task": {
-        "label": "Orders of a task, at most",
-        "description": (
-            "0 to 1000000. A task that would order more videos, over all its tries, is refused before its first order. "
-            "No Dag can exceed it. Empty: no limit."
-        ),
-        "schema": {"type": ["integer", "null"], "minimum": 0, "maximum": 1000000},
-    },
-    "max_seconds_per_order": {
-        "label": "Seconds of a video, at most",
-        "description": (
-            "An order of a longer video is refused, 1 to 3600. A video that follows a clip counts as 10 seconds. "
-            "Empty: no limit."
-        ),
-        "schema": {"type": ["integer", "null"], "minimum": 1, "maximum": 3600},
-    },
-    "allow_private_downloads": {
-        "label": "Allow private downloads",
-        "description": "Fetch results from addresses inside of your network too. The API's own host is always allowed.",
-        "schema": {"type": ["boolean", "null"], "default": False},
-    },
-    "skip_input_checks": {
-        "label": "Skip input checks",
-        "description": (
-            "Order without checking that inputs are at public addresses, and that the API can read those in a bucket. "
-            "An order with an input that the API can't read may be billed."
-        ),
-        "schema": {"type": ["boolean", "null"], "default": False},
-    },
+
+class NumberExtra(NamedTuple):
+    """A number among the extras."""
+
+    default: float | None  # None: no limit
+    lowest: float
+    highest: float
+    whole: bool = False
+
+
+NUMBER_EXTRAS: Mapping[str, NumberExtra] = {
+    "timeout": NumberExtra(60, 1, 600),  # seconds
+    "connect_timeout": NumberExtra(10, 0.1, 120),  # seconds
+    "max_retries": NumberExtra(3, 0, 20, whole=True),
+    "presign_seconds": NumberExtra(3600, 60, 7 * 24 * 3600, whole=True),
+    "max_orders_per_task": NumberExtra(None, 0, 1_000_000, whole=True),
+    "max_seconds_per_order": NumberExtra(None, 1, 3600, whole=True),
 }
+TEXTS: Mapping[str, tuple[str, str]] = {  # label and description; an extra that isn't a number is true or false
+    "timeout": ("Timeout (seconds)", "For a whole request to the API."),
+    "connect_timeout": ("Connect timeout (seconds)", "To connect to the API."),
+    "max_retries": (
+        "Retries of a request",
+        "How often a request is sent again. An order is sent again only if it provably wasn't accepted.",
+    ),
+    "allow_http": ("Allow http", "Send the key unencrypted to a host that isn't loopback. Only for a trusted network."),
+    "presign_seconds": ("Presigned inputs (seconds)", "How long the API can read an input from a bucket."),
+    "max_orders_per_task": (
+        "Orders of a task, at most",
+        "A task that would order more, over all its tries, is refused before its first order. No Dag can exceed this.",
+    ),
+    "max_seconds_per_order": (
+        "Seconds of a video, at most",
+        "An order of a longer video is refused. A video that follows a clip counts as 10 seconds.",
+    ),
+    "allow_private_downloads": (
+        "Allow private downloads",
+        "Fetch results from addresses inside your network too. The API's own host is always allowed.",
+    ),
+    "skip_input_checks": (
+        "Skip input checks",
+        "Order without checking that the API can read the inputs. An order with an unreadable input may be billed.",
+    ),
+}
+SWITCH_EXTRAS = TEXTS.keys() - NUMBER_EXTRAS.keys()
+
+
+def _field(name: str) -> dict[str, Any]:
+    label, description = TEXTS[name]
+    if name in SWITCH_EXTRAS:
+        return {"label": label, "description": description, "schema": {"type": ["boolean", "null"], "default": False}}
+    default, lowest, highest, whole = NUMBER_EXTRAS[name]
+    empty = "no limit" if default is None else f"{default:g}"
+    return {
+        "label": label,
+        "description": f"{description} {lowest:g} to {int(highest)}. Empty: {empty}.",
+        "schema": {"type": ["integer" if whole else "number", "null"], "minimum": lowest, "maximum": highest},
+    }
+
+
+CONN_FIELDS: Mapping[str, dict[str, Any]] = {name: _field(name) for name in TEXTS}
 HIDDEN_FIELDS = ["schema", "login", "port", "extra"]
 RELABELING = {"host": "Base URL", "password": "API key"}
 PLACEHOLDERS = {"host": "empty: the vendor's server", "password": "the StarVideos API key"}

@@ -11,8 +11,8 @@ from airflow.sdk import Connection
 
 from airflow_provider_starvideos.api.protocol import Endpoint
 from airflow_provider_starvideos.exceptions import StarVideosConfigurationError
-from airflow_provider_starvideos.hooks.connection import NUMBER_EXTRAS, VENDOR_BASE_URL, endpoint_of
-from airflow_provider_starvideos.hooks.form import CONN_FIELDS
+from airflow_provider_starvideos.hooks.connection import VENDOR_BASE_URL, endpoint_of
+from airflow_provider_starvideos.hooks.form import CONN_FIELDS, NUMBER_EXTRAS
 from airflow_provider_starvideos.hooks.starvideos import StarVideosHook
 
 KEY = "sk-key-of-the-form-tests"

@@ -14,7 +14,7 @@ import jsonschema
 import pytest
 
 from airflow_provider_starvideos.get_provider_info import get_provider_info
-from airflow_provider_starvideos.hooks.connection import NUMBER_EXTRAS
+from airflow_provider_starvideos.hooks.form import NUMBER_EXTRAS
 from airflow_provider_starvideos.hooks.starvideos import StarVideosHook
 
 INFO = get_provider_info()
