@@ -99,7 +99,6 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(retry, "FIRST_DELAY", 0.0005)
     monkeypatch.setattr(submitter, "GATHER_SECONDS", 0.0005)
     monkeypatch.setattr(submitter, "MAX_LOST_IN_A_ROW", 100)
-    monkeypatch.setattr(journal, "WRITE_SECONDS", 0.0)
     monkeypatch.setattr(journal, "PART_ORDERS", 6)
     Variables().install(monkeypatch)
 

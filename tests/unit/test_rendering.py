@@ -15,12 +15,13 @@ from jinja2.sandbox import SandboxedEnvironment
 
 from airflow_provider_starvideos.compat import xcoms
 from airflow_provider_starvideos.emulator import Emulator
-from airflow_provider_starvideos.exceptions import StarVideosConnectionError, StarVideosError, StarVideosServerError
+from airflow_provider_starvideos.exceptions import StarVideosConnectionError, StarVideosServerError
 from airflow_provider_starvideos.hooks.starvideos import StarVideosHook
 from airflow_provider_starvideos.sensors.task import StarVideosTaskSensor
 from airflow_provider_starvideos.triggers import events, task
 from airflow_provider_starvideos.triggers.results import RESULT_KEYS
 from airflow_provider_starvideos.triggers.task import StarVideosTaskTrigger
+from tests.unit.waits import error_of, event_of
 
 if not AIRFLOW_V_3_3_PLUS:
     pytest.skip("before Airflow 3.3 no template is rendered in the triggerer", allow_module_level=True)
@@ -33,20 +34,6 @@ def starting(video_id: str = "", context: dict[str, Any] | None = None, **option
     found.template_fields = ("video_id", "starvideos_conn_id")
     found.render_template_fields(context if context is not None else {"nothing": None})
     return found
-
-
-async def event_of(trigger: StarVideosTaskTrigger) -> Any:
-    """Run a trigger, and return the payload of its one event."""
-    (payload,) = [event.payload async for event in trigger.run()]
-    return payload
-
-
-async def error_of(trigger: StarVideosTaskTrigger) -> StarVideosError:
-    """Run a trigger that must send an error, and return what the resumed task makes of it."""
-    payload = await event_of(trigger)
-    with pytest.raises(StarVideosError) as caught:
-        events.read(payload)
-    return caught.value
 
 
 @pytest.fixture

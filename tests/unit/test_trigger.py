@@ -18,7 +18,6 @@ from airflow_provider_starvideos.exceptions import (
     StarVideosAuthenticationError,
     StarVideosConfigurationError,
     StarVideosConnectionError,
-    StarVideosError,
     StarVideosNotFoundError,
     StarVideosVideoFailedError,
     StarVideosWaitTimeoutError,
@@ -29,6 +28,7 @@ from airflow_provider_starvideos.sensors.task import StarVideosTaskSensor
 from airflow_provider_starvideos.triggers import engine, events
 from airflow_provider_starvideos.triggers import task as module
 from airflow_provider_starvideos.triggers.task import StarVideosTaskTrigger
+from tests.unit.waits import error_of, event_of
 from tests.versions import deserialize, serialize
 
 needs_3_3 = pytest.mark.skipif(not AIRFLOW_V_3_3_PLUS, reason="before Airflow 3.3 no task starts in the triggerer")
@@ -39,23 +39,6 @@ SHORT = 0.02
 def trigger(video_id: str, *, seconds: float = 30.0, poll_interval: float = SHORT) -> StarVideosTaskTrigger:
     """Return a trigger with a deadline that many seconds away."""
     return StarVideosTaskTrigger(video_id, time.time() + seconds, poll_interval=poll_interval)
-
-
-async def sent(waiting: StarVideosTaskTrigger) -> dict[str, Any]:
-    """Run a trigger to its end, and return the payload of the event; there must be exactly one."""
-    found = [event.payload async for event in waiting.run()]
-    assert len(found) == 1
-    payload: dict[str, Any] = found[0]
-    assert json.loads(json.dumps(payload)) == payload
-    return payload
-
-
-async def error_of(waiting: StarVideosTaskTrigger) -> StarVideosError:
-    """Run a trigger that must send an error, and return what the resumed task makes of it."""
-    payload = await sent(waiting)
-    with pytest.raises(StarVideosError) as caught:
-        events.read(payload)
-    return caught.value
 
 
 async def ordered() -> str:
@@ -99,7 +82,7 @@ def test_no_key_is_among_the_arguments(emulator: Emulator) -> None:
 async def test_a_completed_video_is_one_event(emulator: Emulator) -> None:
     """With what the task needs; the trigger looked while the video wasn't ready, and asked no more once it was."""
     video_id = await ordered()
-    waiting = asyncio.create_task(sent(trigger(video_id)))
+    waiting = asyncio.create_task(event_of(trigger(video_id)))
     await emulator.async_wait_for("answered", kind="query", id=video_id)
     emulator.finish(video_id)
     video = events.read(await waiting)
@@ -133,7 +116,7 @@ async def test_the_deadline_is_one_event(emulator: Emulator) -> None:
 async def test_a_video_that_is_completed_in_the_last_interval_is_delivered(emulator: Emulator) -> None:
     """The last look, at the deadline, asks the API: it isn't content with what this wait saw before."""
     video_id = await ordered()
-    waiting = asyncio.create_task(sent(trigger(video_id, seconds=1.0, poll_interval=600)))
+    waiting = asyncio.create_task(event_of(trigger(video_id, seconds=1.0, poll_interval=600)))
     await emulator.async_wait_for("answered", kind="query", id=video_id)
     emulator.finish(video_id)
     assert events.read(await waiting).id == video_id
@@ -171,7 +154,7 @@ async def test_a_deadline_that_is_long_past_still_finds_a_completed_video(emulat
     """As after a triggerer that was down for hours."""
     video_id = await ordered()
     emulator.finish(video_id)
-    assert events.read(await sent(trigger(video_id, seconds=-10_000))).id == video_id
+    assert events.read(await event_of(trigger(video_id, seconds=-10_000))).id == video_id
 
 
 async def test_an_unknown_video_is_one_event(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -189,7 +172,7 @@ async def test_a_refused_key_is_one_event(emulator: Emulator, monkeypatch: pytes
     wrong = "sk-a-key-that-is-wrong"
     connection = {"conn_type": "starvideos", "host": emulator.base_url, "password": wrong}
     monkeypatch.setenv("AIRFLOW_CONN_STARVIDEOS_DEFAULT", json.dumps(connection))
-    payload = await sent(trigger("video_1"))
+    payload = await event_of(trigger("video_1"))
     assert wrong not in json.dumps(payload)
     with pytest.raises(StarVideosAuthenticationError):
         events.read(payload)
@@ -227,7 +210,7 @@ async def test_a_connection_that_can_not_be_read_for_a_while_is_waited_for(
     video_id = await ordered()
     emulator.finish(video_id)
     unreadable(9, monkeypatch)
-    assert events.read(await sent(trigger(video_id))).id == video_id
+    assert events.read(await event_of(trigger(video_id))).id == video_id
 
 
 @pytest.mark.usefixtures("impatient")
@@ -246,14 +229,14 @@ async def test_polls_that_fail_do_not_end_the_wait(emulator: Emulator) -> None:
     emulator.finish(video_id)
     for kind in ("server_error", "bad_gateway_html", "reset", "half_body", "html", "empty", "unknown_status"):
         emulator.add_fault(on="query", kind=kind, times=1)
-    assert events.read(await sent(trigger(video_id))).id == video_id
+    assert events.read(await event_of(trigger(video_id))).id == video_id
     assert emulator.requests["query"] == 8
 
 
 async def test_a_cancelled_wait_sends_nothing_and_leaves_nothing(emulator: Emulator) -> None:
     """A triggerer that shuts down cancels its triggers: no event, and no open connection."""
     video_id = await ordered()
-    waiting = asyncio.create_task(sent(trigger(video_id, poll_interval=600)))
+    waiting = asyncio.create_task(event_of(trigger(video_id, poll_interval=600)))
     await emulator.async_wait_for("answered", kind="query", id=video_id)
     waiting.cancel()
     with pytest.raises(asyncio.CancelledError):

@@ -1,10 +1,12 @@
-"""What happens to Airflow itself in the crash matrix: its parts are killed, stopped, or can't write."""
+"""What happens to Airflow itself in the crash matrix: its components are killed or frozen, or can't write."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 
-from tests.airflow.crash.row import Row, Script
+import psutil
+
+from tests.airflow.crash.row import Condition, Row, Script
 
 
 class Killed:
@@ -100,46 +102,45 @@ def worker_given_up(row: Row) -> Script:
 
 
 def frozen_before_its_order(row: Row) -> Script:
-    """The process and its supervisor sleep after they have read the journal, until another try has ordered."""
-    row.hold("sign")
-    yield row.held_at("sign")
-    asleep = [row.supervisor, *row.processes()]
-    for process in asleep:
-        process.suspend()
+    """The process and its supervisor are frozen after they have read the journal, until another try has ordered."""
+    frozen = yield from _frozen(row)
     row.let_go("sign")
     yield lambda: row.try_number > 1 and row.state == "success"
-    for process in asleep:
-        process.resume()
-    yield lambda: not any(process.is_running() for process in asleep[1:])  # the executor's worker lives on
+    yield _thawed(frozen)
 
 
 def marked_before_its_order(row: Row) -> Script:
-    """The same; a user marks the task as failed meanwhile."""
-    row.hold("sign")
-    yield row.held_at("sign")
-    asleep = [row.supervisor, *row.processes()]
-    for process in asleep:
-        process.suspend()
+    """The same. A user marks the task as failed meanwhile."""
+    frozen = yield from _frozen(row)
     row.mark_failed()
     row.let_go("sign")
-    for process in reversed(asleep):  # the task's own process first: its supervisor would end it
-        process.resume()
-    yield lambda: not any(process.is_running() for process in asleep[1:])  # the executor's worker lives on
+    yield _thawed(frozen)
 
 
 def cleared_before_its_order(row: Row) -> Script:
-    """The same; a user clears the task, and the next try orders."""
-    row.hold("sign")
-    yield row.held_at("sign")
-    asleep = [row.supervisor, *row.processes()]
-    for process in asleep:
-        process.suspend()
+    """The same. A user clears the task, and the next try orders."""
+    frozen = yield from _frozen(row)
     row.clear()
     row.let_go("sign")
-    for process in reversed(asleep):
-        process.resume()
-    yield lambda: not any(process.is_running() for process in asleep[1:])  # the executor's worker lives on
+    yield _thawed(frozen)
     yield row.try_is(2, "success", "failed")
+
+
+def _frozen(row: Row) -> Generator[Condition, None, list[psutil.Process]]:
+    """Freeze the task's process and its supervisor before the order. Return them, the supervisor first."""
+    row.hold("sign")
+    yield row.held_at("sign")
+    frozen = [row.supervisor, *row.processes()]
+    for process in frozen:
+        process.suspend()
+    return frozen
+
+
+def _thawed(frozen: list[psutil.Process]) -> Condition:
+    """Let frozen processes go on. Return the condition that they have ended."""
+    for process in reversed(frozen):  # the supervisor last: it would end the task's process
+        process.resume()
+    return lambda: not any(process.is_running() for process in frozen[1:])  # the executor's worker goes on
 
 
 def intent_refused(row: Row) -> Script:
