@@ -56,7 +56,7 @@ bench: $(READY) ## Measure: ratios to peers of the same run
 bench-peers: $(PEERS_READY) ## The same beside other providers' triggers and imports, in an environment of their own
 	@$(PEERS)/bin/python -m benchmarks.waiting --waits 100 400 1000 4000 --peers
 	@$(PEERS)/bin/python -m benchmarks.imports
-	@$(PEERS)/bin/python -m benchmarks.airflow_legs
+	@$(PEERS)/bin/python -m benchmarks.airflow_worker_runs
 	@$(PEERS)/bin/python -m benchmarks.airflow_batch
 	@$(PEERS)/bin/python -m benchmarks.airflow_delay
 

@@ -1,4 +1,4 @@
-"""What a thousand videos cost a whole Airflow: in one task, and beside it as mapped orders and mapped waits.
+"""What a thousand videos cost a whole Airflow: in one task, and as mapped orders and mapped waits.
 
     python -m benchmarks.airflow_batch [--videos 1000] [--mapped 100]
 
@@ -16,14 +16,14 @@ from pathlib import Path
 from typing import NamedTuple
 
 from airflow_provider_starvideos.emulator import Emulator
-from benchmarks.airflow_legs import KEY, LEG, SETTLE_SECONDS, cpu_seconds, idle_rate
+from benchmarks.airflow_worker_runs import KEY, SETTLE_SECONDS, WORKER_RUN, cpu_seconds, idle_rate
 from dev.airflow_stack import AirflowStack
 
 DAGS = Path(__file__).parent / "dags_batch"
 INTERVAL = 10.0
 VIDEO_SECONDS = (20.0, 40.0)
 MAX_CPU = 0.05
-"""CPU seconds a video, all told."""
+"""CPU seconds per video, in all."""
 PATIENCE_SECONDS = 1200
 
 
@@ -33,15 +33,15 @@ class Figures(NamedTuple):
     :param videos: made
     :param wall: seconds
     :param cpu: seconds above idle
-    :param legs: on a worker
+    :param worker_runs: processes of tasks on a worker
     :param posts: orders sent
-    :param gets: looks
+    :param gets: polls
     """
 
     videos: int
     wall: float
     cpu: float
-    legs: int
+    worker_runs: int
     posts: int
     gets: int
 
@@ -58,9 +58,9 @@ def measured(airflow: AirflowStack, emulator: Emulator, dag_id: str, idle: float
     time.sleep(SETTLE_SECONDS)
     cpu = cpu_seconds(airflow) - cpu - idle * (time.monotonic() - began)
     folder = airflow.logs_dir / f"dag_id={dag_id}" / f"run_id={run_id}"
-    legs = sum(file.read_text(errors="replace").count(LEG) for file in folder.rglob("attempt=*.log"))
+    worker_runs = sum(file.read_text(errors="replace").count(WORKER_RUN) for file in folder.rglob("attempt=*.log"))
     requests = emulator.requests
-    return Figures(emulator.billed.videos, wall, cpu, legs, requests["create"], requests["query"])
+    return Figures(emulator.billed.videos, wall, cpu, worker_runs, requests["create"], requests["query"])
 
 
 def run(videos: int, mapped: int) -> tuple[Figures, Figures, Figures]:
@@ -84,12 +84,12 @@ def run(videos: int, mapped: int) -> tuple[Figures, Figures, Figures]:
             return many, small, measured(airflow, emulator, "bench_mapped", idle)
 
 
-def told(name: str, one: Figures, times: float = 1) -> str:
+def figures_line(name: str, one: Figures, times: float = 1) -> str:
     """Return a line of figures."""
     each = one.cpu / one.videos
     return (
-        f"{name}: {one.wall * times:.0f} s, {one.cpu * times:.1f} CPU s above idle ({each:.3f} a video), "
-        f"{one.legs * times:.0f} legs on a worker, {one.posts * times:.0f} POSTs, {one.gets * times:.0f} GETs"
+        f"{name}: {one.wall * times:.0f} s, {one.cpu * times:.1f} CPU s above idle ({each:.3f} per video), "
+        f"{one.worker_runs * times:.0f} worker runs, {one.posts * times:.0f} POSTs, {one.gets * times:.0f} GETs"
     )
 
 
@@ -100,20 +100,20 @@ def main() -> int:
     parser.add_argument("--mapped", type=int, default=100)
     args = parser.parse_args()
     many, small, mapped = run(args.videos, args.mapped)
-    print(f"videos take {VIDEO_SECONDS[0]:g} to {VIDEO_SECONDS[1]:g} s, a look every {INTERVAL:g} s")
-    print(told(f"batch of {many.videos}", many))
-    print(told(f"batch of {small.videos}", small))
-    print(told(f"mapped create and sensor, {mapped.videos}", mapped))
+    print(f"videos take {VIDEO_SECONDS[0]:g} to {VIDEO_SECONDS[1]:g} s, a poll every {INTERVAL:g} s")
+    print(figures_line(f"batch of {many.videos}", many))
+    print(figures_line(f"batch of {small.videos}", small))
+    print(figures_line(f"mapped create and sensor, {mapped.videos}", mapped))
     times = many.videos / mapped.videos
-    print(told(f"mapped, extrapolated to {many.videos}", mapped, times))
-    print(f"batch / mapped, CPU a video: {many.cpu / many.videos / (mapped.cpu / mapped.videos):.3f}")
+    print(figures_line(f"mapped, extrapolated to {many.videos}", mapped, times))
+    print(f"batch / mapped, CPU per video: {many.cpu / many.videos / (mapped.cpu / mapped.videos):.3f}")
     missed = [
         text
         for text, holds in {
-            f"CPU seconds a video at most {MAX_CPU}": many.cpu / many.videos <= MAX_CPU,
-            f"as many legs for {many.videos} as for {small.videos}": many.legs == small.legs,
-            "one GET a video and interval at most": many.gets <= many.videos * (many.wall / INTERVAL + 1),
-            "one POST a video": many.posts == many.videos,
+            f"CPU seconds per video at most {MAX_CPU}": many.cpu / many.videos <= MAX_CPU,
+            f"as many worker runs for {many.videos} as for {small.videos}": many.worker_runs == small.worker_runs,
+            "one GET per video and interval at most": many.gets <= many.videos * (many.wall / INTERVAL + 1),
+            "one POST per video": many.posts == many.videos,
         }.items()
         if not holds
     ]

@@ -62,8 +62,8 @@ def main() -> int:
     for interval in INTERVALS:
         found = [order for order in orders if order.prompt.startswith(f"{interval} ")]
         late = [started[f"use_{order.prompt.replace(' ', '_')}"] - (order.completed_at or 0.0) for order in found]
-        looks = [order.queries for order in found]
-        print(f"every {interval} s: {statistics.mean(late):.1f} s late on average, {statistics.mean(looks):.1f} looks")
+        polls = [order.queries for order in found]
+        print(f"every {interval} s: {statistics.mean(late):.1f} s late on average, {statistics.mean(polls):.1f} polls")
     return 0
 
 

@@ -1,6 +1,6 @@
 """What a batch costs its own process: CPU of reading, checking and recording 10 to 10,000 rows, and memory.
 
-``python -m benchmarks.batch``. Each size in a process of its own. No network: what orders and looks cost is measured by
+``python -m benchmarks.batch``. Each size in a separate process. No network: what orders and polls cost is measured by
 ``benchmarks.airflow_batch``. Exits with 1 where the cost of a row grows with their number, or memory is too large.
 """
 
@@ -113,7 +113,7 @@ def main() -> int:
         argv = [sys.executable, "-m", "benchmarks.batch", "--child", str(count)]
         output = subprocess.run(argv, capture_output=True, text=True, check=True).stdout
         found[count] = json.loads(output.splitlines()[-1])
-    print("CPU in µs a row")
+    print("CPU in µs per row")
     for count, figures in found.items():
         parts = ", ".join(f"{name} {value:.0f}" for name, value in figures.items() if name not in ("memory", "bytes"))
         print(f"{count} rows: {parts}; {figures['memory']:.1f} MB; largest value in the store {figures['bytes']:.0f} B")

@@ -1,4 +1,4 @@
-"""How long after a video is completed its wait knows, and how many looks that takes, for intervals that people use.
+"""How long after a video is completed its wait knows, and how many polls that takes, for intervals that people use.
 
     python -m benchmarks.delay [--videos 2000] [--check 30]
 
@@ -6,11 +6,10 @@ A simulation: the provider's own ``api.polling.watch`` on a clock that jumps, ag
 spread as such times are (log-normal, minutes, a long tail). ``--check``: also one point of it in real time, so many
 videos against the emulator, which takes a minute.
 
-Then a question: would looks placed by the times of the videos seen before do better? ``Predicted`` sleeps after the
-first look until a tenth of those seen were completed, then from quantile to quantile, never less than its interval and
-never more than twice of it. It is compared with plain intervals *at the same number of looks a video*, for several
-spreads. The answer is no, so the provider doesn't: it gains where times are alike or drift slowly, and loses where
-they have a long tail or jump.
+Then a question: would polls at predicted times do better? ``Predicted`` sleeps after the first poll until a tenth of
+the videos seen before were completed, then from quantile to quantile, at least its interval and at most twice of it. It
+is compared with plain intervals *at the same number of polls per video*. The answer is no, so the provider doesn't do
+it: it gains where times are alike or drift slowly, and loses where they have a long tail or jump.
 Exits with 1 where a delay is not what the interval promises.
 """
 
@@ -64,34 +63,35 @@ SPREADS: dict[str, Callable[[float], float]] = {
 class Seen:
     """One video's wait.
 
-    :param delay: seconds from its completion to the look that saw it
-    :param looks: how many there were
+    :param delay: seconds from its completion to the poll that saw it
+    :param polls: how many there were
     """
 
     delay: float
-    looks: int
+    polls: int
 
 
 def plain(seconds: float, interval: float) -> Seen:
     """Wait for a video that takes so long, as the provider does."""
-    clock, looks = 0.0, 0
+    clock, polls = 0.0, 0
 
     def perform(step: Poll | Sleep) -> VideoTask | None:
-        nonlocal clock, looks
+        nonlocal clock, polls
         if isinstance(step, Sleep):
             clock += step.seconds
             return None
-        looks += 1
-        return VideoTask("video_1", TaskStatus.COMPLETED if clock >= seconds else TaskStatus.PROCESSING)
+        polls += 1
+        status = TaskStatus.COMPLETED if clock >= seconds else TaskStatus.PROCESSING
+        return VideoTask("video_1", status, video_url="https://files.example/video.mp4")
 
     drive(watch("video_1", poll_interval=interval, end_time=DAY, now=lambda: clock), perform)
-    return Seen(clock - seconds, looks)
+    return Seen(clock - seconds, polls)
 
 
 class Predicted:
-    """Waits whose looks are placed by the times of the videos before.
+    """Waits whose polls follow the times of the videos before.
 
-    :param interval: the shortest time between two looks, seconds
+    :param interval: the shortest time between two polls, seconds
     """
 
     def __init__(self, interval: float) -> None:
@@ -101,13 +101,13 @@ class Predicted:
 
     def wait(self, seconds: float) -> Seen:
         """Wait for a video that takes so long."""
-        clock, looks, before = 0.0, 1, 0.0
+        clock, polls, before = 0.0, 1, 0.0
         while clock < seconds:
             before = clock
             clock += self._sleep(clock) * (1.0 + POLL_JITTER * random.random())
-            looks += 1
+            polls += 1
         self._learn((before + clock) / 2)  # a real wait knows no better
-        return Seen(clock - seconds, looks)
+        return Seen(clock - seconds, polls)
 
     def _sleep(self, age: float) -> float:
         at = bisect.bisect(self._sorted, age)
@@ -125,10 +125,10 @@ class Predicted:
 
 
 def means(found: Iterable[Seen]) -> tuple[float, float, float]:
-    """Return mean delay, 95th percentile of the delay, and looks a video."""
+    """Return mean delay, 95th percentile of the delay, and polls per video."""
     seen = list(found)
     delays = sorted(one.delay for one in seen)
-    return statistics.fmean(delays), delays[int(len(delays) * 0.95)], statistics.fmean(one.looks for one in seen)
+    return statistics.fmean(delays), delays[int(len(delays) * 0.95)], statistics.fmean(one.polls for one in seen)
 
 
 def times(spread: str, videos: int) -> list[float]:
@@ -137,25 +137,25 @@ def times(spread: str, videos: int) -> list[float]:
     return [SPREADS[spread](number / videos) for number in range(videos)]
 
 
-def interval_with(looks: float, durations: list[float]) -> float:
-    """Return the plain interval that takes so many looks a video."""
+def interval_with(polls: float, durations: list[float]) -> float:
+    """Return the plain interval that takes so many polls per video."""
     low, high = 0.5, 600.0
     for _ in range(12):
         middle = math.sqrt(low * high)
-        few = means(plain(seconds, middle) for seconds in durations)[2] < looks
+        few = means(plain(seconds, middle) for seconds in durations)[2] < polls
         low, high = (low, middle) if few else (middle, high)
     return math.sqrt(low * high)
 
 
 def show_plain(videos: int) -> bool:
-    """Print delay and looks of plain intervals; tell whether they are what an interval promises."""
-    print("spread     interval  mean delay  95 % within  looks a video")
+    """Print delay and polls of plain intervals. Return whether they are what an interval promises."""
+    print("spread     interval  mean delay  95 % within  polls per video")
     good = True
     for spread in SPREADS:
         durations = times(spread, videos)
         for interval in INTERVALS:
-            mean, most, looks = means(plain(seconds, interval) for seconds in durations)
-            print(f"{spread:<9}  {interval:6.0f} s  {mean:8.1f} s  {most:9.1f} s  {looks:13.1f}")
+            mean, most, polls = means(plain(seconds, interval) for seconds in durations)
+            print(f"{spread:<9}  {interval:6.0f} s  {mean:8.1f} s  {most:9.1f} s  {polls:13.1f}")
             longest = interval * (1.0 + POLL_JITTER)
             good = good and mean < longest / 2 * (1 + TOLERANCE) and most <= longest
     return good
@@ -163,16 +163,16 @@ def show_plain(videos: int) -> bool:
 
 def show_predicted(videos: int) -> None:
     """Print what predictions would gain."""
-    print("\nspread     interval  predicted: delay, looks    plain: delay at the same looks (interval)    gain")
+    print("\nspread     interval  predicted: delay, polls    plain: delay at the same polls (interval)    gain")
     for spread in SPREADS:
         durations = times(spread, videos)
         for interval in INTERVALS:
             predicted = Predicted(interval)
-            delay, _, looks = means(predicted.wait(seconds) for seconds in durations)
-            same = interval_with(looks, durations[:: max(1, videos // 500)])
+            delay, _, polls = means(predicted.wait(seconds) for seconds in durations)
+            same = interval_with(polls, durations[:: max(1, videos // 500)])
             plain_delay = means(plain(seconds, same) for seconds in durations)[0]
             print(
-                f"{spread:<9}  {interval:6.0f} s  {delay:16.1f} s  {looks:5.1f}"
+                f"{spread:<9}  {interval:6.0f} s  {delay:16.1f} s  {polls:5.1f}"
                 f"  {plain_delay:26.1f} s  ({same:5.1f} s)  {1 - delay / plain_delay:13.0%}"
             )
 
@@ -189,14 +189,14 @@ async def in_real_time(videos: int) -> list[Seen]:
         endpoint = Endpoint(emulator.base_url, emulator.key)
 
         async def wait(transport: AioClient, seconds: float) -> Seen:
-            looks = 0
+            polls = 0
 
             async def perform(step: Poll | Sleep) -> VideoTask | None:
-                nonlocal looks
+                nonlocal polls
                 if isinstance(step, Sleep):
                     await asyncio.sleep(step.seconds)
                     return None
-                looks += 1
+                polls += 1
                 return await transport.run(calls.query(endpoint, step.video_id))
 
             def finish() -> None:
@@ -207,20 +207,20 @@ async def in_real_time(videos: int) -> list[Seen]:
             done: list[float] = []
             asyncio.get_running_loop().call_later(seconds, finish)
             await adrive(watch(video.id, poll_interval=CHECK_INTERVAL, end_time=time.time() + 3600), perform)
-            return Seen(time.monotonic() - done[0], looks)
+            return Seen(time.monotonic() - done[0], polls)
 
         async with AioClient() as transport:
             return await asyncio.gather(*(wait(transport, random.uniform(*CHECK_SECONDS)) for _ in range(videos)))
 
 
 def show_check(videos: int) -> bool:
-    """Print one point in real time beside the simulation; tell whether they agree."""
+    """Print one point in real time next to the simulation. Return whether they agree."""
     real = means(asyncio.run(in_real_time(videos)))
     low, high = CHECK_SECONDS
     simulated = means(plain(low + (high - low) * number / 2000, CHECK_INTERVAL) for number in range(2000))
     print(f"\nin real time, {videos} videos of {low:g} to {high:g} s, interval {CHECK_INTERVAL:g} s:")
-    for name, (mean, most, looks) in {"emulator": real, "simulated": simulated}.items():
-        print(f"{name:<9}  mean delay {mean:.2f} s, 95 % within {most:.2f} s, {looks:.1f} looks a video")
+    for name, (mean, most, polls) in {"emulator": real, "simulated": simulated}.items():
+        print(f"{name:<9}  mean delay {mean:.2f} s, 95 % within {most:.2f} s, {polls:.1f} polls per video")
     deviation = 3 * CHECK_INTERVAL / math.sqrt(12 * videos)
     return abs(real[0] - simulated[0]) < deviation + 0.1 * CHECK_INTERVAL
 

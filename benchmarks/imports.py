@@ -1,4 +1,4 @@
-"""What it costs a Dag file to import operators and sensors, on top of ``airflow.sdk``, beside other providers.
+"""What it costs a Dag file to import operators and sensors, on top of ``airflow.sdk``, compared with other providers.
 
     python -m benchmarks.imports [--rounds 7]
 

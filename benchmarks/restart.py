@@ -2,10 +2,10 @@
 
     python -m benchmarks.restart [--waits 1000] [--interval 10]
 
-One process runs that many ``StarVideosTaskTrigger`` against the emulator; it gets SIGKILL, and another one starts them
-all again, at once: harder than a real triggerer, which takes on a few dozen a second. From the emulator's journal: when
-all videos were polled again, and the most requests in a second and at the same time, in the burst and in the intervals
-after it. Exits with 1 where a wait isn't polled again, too many requests are under way at once, or polls stay bunched.
+One process runs that many ``StarVideosTaskTrigger`` against the emulator. It gets SIGKILL, and another one starts them
+all again, at once: harder than a real triggerer, which starts a few dozen per second. The emulator's journal shows when
+all videos were polled again, and the most requests within a second and at the same time, in the burst and after it.
+Exits with 1 where a wait isn't polled again, too many requests are under way at once, or polls stay bunched.
 """
 
 from __future__ import annotations
@@ -105,7 +105,7 @@ def order(emulator: Emulator, waits: int) -> list[str]:
 
 
 def main() -> int:
-    """Kill, start again, and look into the journal."""
+    """Kill, start again, and read the journal."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--waits", type=int, default=1000)
     parser.add_argument("--interval", type=float, default=10.0)
@@ -136,7 +136,7 @@ def main() -> int:
 
 
 def report(wave: str, seen: Seen, ids: list[str], interval: float) -> bool:
-    """Print a wave; tell whether it is as it has to be."""
+    """Print a wave. Return whether it is as it has to be."""
     after = seen.all_polled_after(ids)
     first = seen.in_a_second(0, interval)
     late_begin = interval * 1.2 * INTERVALS_AFTER

@@ -1,8 +1,8 @@
 """A stand-in for four APIs, for measuring clients: whatever is asked for is still under way.
 
 StarVideos, and what the triggers of the dbt Cloud, OpenAI and Anthropic providers poll. One process, no HTTP library:
-it answers several thousand polls a second, so that the clients are the bottleneck. ``GET /count`` tells how many polls
-and connections there were. Prints its port. Runs until its standard input ends.
+it answers several thousand polls per second, so that the clients are the bottleneck. ``GET /count`` shows the polls and
+connections so far. Prints its port. Runs until its standard input ends.
 """
 
 from __future__ import annotations

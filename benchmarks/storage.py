@@ -1,4 +1,4 @@
-"""How fast a video is saved, beside curl and s3fs with the same bytes in the same run, and how much memory it takes.
+"""How fast a video is saved, and how much memory that takes; compared with curl and s3fs in the same run.
 
     python -m benchmarks.storage [--megabytes 512] [--rounds 5] [--large 2048]
 
@@ -49,7 +49,7 @@ print(saved.size_bytes, peak.split()[1])
 
 
 class Server:
-    """An emulator in a process of its own, with one finished video of any size."""
+    """An emulator in a separate process, with one finished video of any size."""
 
     def __init__(self, folder: Path) -> None:
         ready = folder / "emulator.json"
@@ -116,7 +116,7 @@ def local_speed(server: Server, folder: Path, rounds: int, megabytes: int) -> fl
     def theirs() -> None:
         subprocess.run(["curl", "-sS", "-o", str(folder / "theirs"), url], check=True)
 
-    ratio = compare("to a local file, beside curl -o", ours, theirs, rounds, megabytes)
+    ratio = compare("to a local file, compared with curl -o", ours, theirs, rounds, megabytes)
     for name in ("ours", "theirs"):
         (folder / name).unlink()
     return ratio
@@ -131,7 +131,7 @@ def upload_speed(s3: S3, folder: Path, rounds: int, megabytes: int) -> float:
     ours = Destination("s3://aws_default@videos/ours.mp4", "unused")
     theirs = Destination("s3://aws_default@videos/theirs.mp4", "unused")
     ratio = compare(
-        "to an S3 server, beside s3fs",
+        "to an S3 server, compared with s3fs",
         lambda: ours.put(part, content_type="video/mp4", overwrite=True),
         lambda: theirs._fs.put_file(str(part), theirs._path),
         rounds,
@@ -164,7 +164,7 @@ def more_memory(name: str, server: Server, destination: str, large: int) -> floa
 
 
 def main() -> int:
-    """Measure everything, and tell which targets were missed."""
+    """Measure everything. Return which targets were missed."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--megabytes", type=int, default=512, help="size for the speeds (default: 512)")
     parser.add_argument("--rounds", type=int, default=5, help="of each (default: 5)")

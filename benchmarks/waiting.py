@@ -1,13 +1,13 @@
-"""What a waiting trigger costs: CPU per poll, stalls of the loop, memory and connections, beside a bare aiohttp loop.
+"""What a waiting trigger costs, compared with a bare aiohttp loop: CPU per poll, stalls, memory and connections.
 
     python -m benchmarks.waiting [--waits 400 4000] [--rounds 2] [--peers]
 
 ``--peers``: also the triggers of the dbt Cloud, Anthropic and OpenAI providers, where they are installed
-(``make bench-peers``). Every way polls the same stand-in server (``standin``), in a process of its own; the ways take
+(``make bench-peers``). Every way polls the same stand-in server (``standin``), in a separate process; the ways take
 turns, and the best of each way's rounds counts. The ratios matter, the times are this machine's.
 
-The interval is a second, and longer for many waits, so that there are never more than ``MAX_RATE`` polls a second: with
-more, the server would be measured. A peer that gets less than half of its polls done, or whose waits end, has reached
+The interval is 1 s, and longer for many waits, so that there are at most ``MAX_RATE`` polls per second: with more, the
+server would be measured. A peer that gets less than half of its polls done, or whose waits end, has reached
 its limit and is left out at higher numbers. Exits with 1 where ours misses a target.
 """
 
@@ -28,7 +28,7 @@ MAX_CPU_RATIO = 1.3
 MAX_MEMORY_RATIO = 2.0
 MAX_CONNECTIONS = 20
 LEAST_WAITS_FOR_MEMORY = 1000
-"""Fewer find room among what is free after the imports."""
+"""Fewer fit into the memory that is free after the imports."""
 PEERS = {"dbt Cloud": "dbt.cloud", "Anthropic": "anthropic", "OpenAI": "openai"}
 
 Figures = dict[str, float]
@@ -46,7 +46,7 @@ def stand_in() -> Iterator[str]:
 
 
 def installed(provider: str) -> bool:
-    """Tell whether a provider can be imported."""
+    """Return whether a provider can be imported."""
     try:
         return find_spec(f"airflow.providers.{provider}") is not None
     except ModuleNotFoundError:
@@ -79,7 +79,7 @@ def table(waits: int, best: dict[str, Figures | None]) -> None:
     assert bare is not None
     interval = max(1.0, waits / MAX_RATE)
     print(f"\n{waits} waits, a poll every {interval:g} to {interval * 1.2:g} s")
-    print("way          CPU a poll  ratio  memory a wait  ratio  longest stall  stalls  connections")
+    print("way          CPU / poll  ratio  memory / wait  ratio  longest stall  stalls  connections")
     for way, found in best.items():
         if found is None:
             print(f"{way:<11}  doesn't work with so many")

@@ -138,7 +138,7 @@ async def lateness(found: list[float]) -> None:
 async def measured(way: str, url: str, waits: int, interval: float, seconds: float) -> dict[str, float]:
     """Run a way of waiting for a while.
 
-    :return: ``ms``: CPU a poll, once all have begun; ``kb``: memory a wait; ``stall``: the longest, seconds;
+    :return: ``ms``: CPU per poll, once all have begun; ``kb``: memory per wait; ``stall``: the longest, seconds;
         ``stalls``: how many; ``connections``; ``polls``: in the time that was measured
     """
     wait = WAYS[way](url, interval)

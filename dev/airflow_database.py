@@ -1,4 +1,4 @@
-"""The metadata database of a test Airflow: an SQLite file in its home, or a PostgreSQL database of its own.
+"""The metadata database of a test Airflow: an SQLite file in its home, or a separate PostgreSQL database.
 
 PostgreSQL where the environment variable ``STARVIDEOS_TEST_POSTGRES`` names a server, as a libpq URL of a user who may
 create databases: ``postgresql://user:password@host:5432/postgres``. It needs psycopg2 (``psycopg2-binary``) and asyncpg
@@ -20,10 +20,10 @@ VARIABLE = "STARVIDEOS_TEST_POSTGRES"
 
 
 class Reader(Protocol):
-    """What tests need of a connection: rows that are told by index and by name."""
+    """What tests need of a connection: rows with values by index and by name."""
 
     def execute(self, statement: str, values: Sequence[object] = ()) -> Any:
-        """Run a statement with ``?`` in place of values; return a cursor."""
+        """Run a statement with ``?`` instead of values; return a cursor."""
 
 
 class Sqlite:
@@ -52,11 +52,11 @@ class Sqlite:
             return [row[0] for row in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
 
     def keep(self, file: Path) -> Path | None:
-        """Keep a copy for others, while nobody writes; return where it is. A migration takes some seconds of CPU."""
+        """Keep a copy for others, while nothing writes. Return where it is. A migration takes some seconds of CPU."""
         return Path(shutil.copy(self._file, file))
 
     def copy(self, kept: Path | None) -> bool:
-        """Begin with a copy that another one has kept; tell whether it was there."""
+        """Begin with a copy that another one has kept. Return whether it was there."""
         if kept is None or not kept.exists():
             return False
         shutil.copy(kept, self._file)
@@ -67,7 +67,7 @@ class Sqlite:
 
 
 class Postgres:
-    """A database of its own on a server, from here to `drop`."""
+    """A separate database on a server, from here to `drop`."""
 
     takes_nul = False
 

@@ -1,4 +1,4 @@
-"""Ask a running Airflow about Dags, runs, tasks, XComs and logs, and tell it what to do with them."""
+"""Ask a running Airflow about Dags, runs, tasks, XComs and logs, and control them."""
 
 import abc
 import contextlib
@@ -16,18 +16,18 @@ IMPORT_ERROR_SECONDS = 5
 PAGE = 100
 NOT_FOUND = 404
 RUN_ENDED = frozenset({"success", "failed"})
-# In each line of a task's log, and known to whoever asked for the log.
+# In each line of a task's log, and known to the caller.
 BOILERPLATE = frozenset({"dag_id", "run_id", "task_id", "map_index", "try_number", "ti_id", "filename", "lineno"})
 
 Found = TypeVar("Found")
 
 
-def wait_until(look: Callable[[], Found | None], what: str, timeout: float, *, poll: float = POLL_SECONDS) -> Found:
-    """Look until there is something; `TimeoutError` with ``what`` was waited for when there isn't in time."""
+def wait_until(check: Callable[[], Found | None], what: str, timeout: float, *, poll: float = POLL_SECONDS) -> Found:
+    """Check again and again until there is a result. `TimeoutError` says ``what`` didn't come in time."""
     until = time.monotonic() + timeout
-    while (found := look()) is None:
+    while (found := check()) is None:
         if time.monotonic() > until:
-            raise TimeoutError(f"waited {timeout} s in vain for {what}")
+            raise TimeoutError(f"waited {timeout} s for {what}, without success")
         time.sleep(poll)
     return found
 
@@ -68,7 +68,7 @@ class AirflowRuns(abc.ABC):
         """Wait until the Dag can be triggered; if it isn't there but files fail to import, fail with their errors."""
         patience = time.monotonic() + IMPORT_ERROR_SECONDS
 
-        def look() -> dict[str, Any] | None:
+        def check() -> dict[str, Any] | None:
             with contextlib.suppress(AirflowApiError):
                 dag: dict[str, Any] = self.api.get(path("dags", dag_id))
                 return dag
@@ -77,7 +77,7 @@ class AirflowRuns(abc.ABC):
                 raise RuntimeError("\n".join(error["stack_trace"] for error in errors))
             return None
 
-        return wait_until(look, f"Dag {dag_id}", timeout)
+        return wait_until(check, f"Dag {dag_id}", timeout)
 
     def trigger(self, dag_id: str, conf: Mapping[str, Any] | None = None, run_id: str | None = None) -> str:
         """Start a run, and return its id."""
@@ -95,12 +95,12 @@ class AirflowRuns(abc.ABC):
     def wait_for_run(self, dag_id: str, run_id: str, timeout: float = 120) -> str:
         """Wait for the run's end, and return its state: ``success`` or ``failed``."""
 
-        def look() -> str | None:
+        def check() -> str | None:
             state = str(self.run(dag_id, run_id)["state"])
             return state if state in RUN_ENDED else None
 
         try:
-            return wait_until(look, f"the end of {dag_id} {run_id}", timeout)
+            return wait_until(check, f"the end of {dag_id} {run_id}", timeout)
         except TimeoutError as error:
             error.add_note(self.summary(dag_id, run_id))
             raise
@@ -139,12 +139,12 @@ class AirflowRuns(abc.ABC):
     ) -> dict[str, Any]:
         """Wait until the task is in one of ``states``, and return it."""
 
-        def look() -> dict[str, Any] | None:
+        def check() -> dict[str, Any] | None:
             task = self.task(dag_id, run_id, task_id, map_index)
             return task if task and task["state"] in states else None
 
         try:
-            return wait_until(look, f"{dag_id}.{task_id}[{map_index}] to be {' or '.join(states)}", timeout)
+            return wait_until(check, f"{dag_id}.{task_id}[{map_index}] to be {' or '.join(states)}", timeout)
         except TimeoutError as error:
             error.add_note(self.summary(dag_id, run_id))
             raise

@@ -37,7 +37,7 @@ PORT_TRIES = 3
 
 
 class PortTakenError(Exception):
-    """Somebody took the port between our finding it free and the api-server's opening it."""
+    """Another process took the port between our finding it free and the api-server's opening it."""
 
 
 class AirflowStack(AirflowRuns):
@@ -207,7 +207,7 @@ class AirflowStack(AirflowRuns):
             return bool(db.execute("SELECT version_num FROM alembic_version").fetchall())
 
     def _alive(self, name: str, since: float) -> bool:
-        """Tell whether a component has given a sign of life after ``since``; fail if its process has ended."""
+        """Return whether a component has given a sign of life after ``since``; fail if its process has ended."""
         if not self.processes.running(name):
             tail = self.processes.tail(name)
             if name == "api-server" and "address already in use" in tail.lower():

@@ -1,7 +1,7 @@
 """Known weaknesses in what a constraints file pins, by pip-audit: `python -m dev.audit constraints/airflow-3.3.txt`.
 
 Needs PyPI's vulnerability service, so it is no part of `make check`. Exit status: 0, none is known; 1, some are; 2,
-the file isn't one of pins; 3, nobody could be asked, so nothing is known (`make` itself shows the number as "Error 3").
+the file isn't one of pins; 3, no source could be asked, so nothing is known (`make` shows the number as "Error 3").
 
 pip-audit takes a package that its service doesn't know for one without weaknesses, so behind a mirror that has no such
 service it finds "no known vulnerabilities". Here that counts as not asked.
@@ -34,7 +34,7 @@ class Report:
 
     :param asked: packages that the service knows
     :param unknown: names of those that it doesn't
-    :param weaknesses: a line each
+    :param weaknesses: one line each
     """
 
     asked: int
@@ -65,7 +65,7 @@ def pins_of(file: Path) -> list[Requirement]:
 
 
 def tool() -> list[str]:
-    """Return the command of pip-audit, in an environment of its own: its dependencies aren't ours."""
+    """Return the command of pip-audit, in a separate environment: its dependencies aren't ours."""
     if uv := shutil.which("uv"):
         return [uv, "tool", "run", "--quiet", "--from", TOOL, "pip-audit"]
     python = HOME / "bin" / "python"
@@ -83,7 +83,7 @@ def read(output: str) -> Report:
     packages: list[dict[str, Any]] = json.loads(output)["dependencies"]
     unknown = [str(one["name"]) for one in packages if "skip_reason" in one]
     found = [
-        f"{one['name']} {one['version']}: {each['id']}, mended in {', '.join(each['fix_versions']) or 'no version yet'}"
+        f"{one['name']} {one['version']}: {each['id']}, fixed in {', '.join(each['fix_versions']) or 'no version yet'}"
         for one in packages
         for each in one.get("vulns", ())
     ]
@@ -91,7 +91,7 @@ def read(output: str) -> Report:
 
 
 def audit(file: Path, command: Sequence[str]) -> int:
-    """Audit a constraints file, tell, and return the exit status."""
+    """Audit a constraints file, print what was found, and return the exit status."""
     try:
         pins = pins_of(file)
     except (OSError, ValueError) as error:
@@ -106,7 +106,7 @@ def audit(file: Path, command: Sequence[str]) -> int:
         return _end(
             NOT_ASKED,
             f"the vulnerability service knows none of {len(pins)} packages, so nothing is known: "
-            "is the package index within reach, or a mirror in its place?",
+            "is the package index within reach, or a mirror of it?",
         )
     for line in report.weaknesses:
         print(line)

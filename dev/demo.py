@@ -32,30 +32,30 @@ UNINTERESTING = ("None", "scheduled", "queued")
 
 @contextlib.contextmanager
 def emulator(folder: Path) -> Iterator[dict[str, Any]]:
-    """Run a StarVideos server as a process of its own; give its addresses and key."""
+    """Run a StarVideos server as a separate process. Give its addresses and key."""
     ready = folder / "emulator.json"
     module = "airflow_provider_starvideos.emulator"
     options = ["--port", "0", "--key", KEY, "--seconds", VIDEO_SECONDS, "--ready-file", str(ready)]
     with Processes(folder / "logs") as processes:
         processes.start("emulator", [sys.executable, "-m", module, *options], dict(os.environ), cwd=ROOT)
 
-        def look() -> dict[str, Any] | None:
+        def check() -> dict[str, Any] | None:
             if not processes.running("emulator"):
                 raise RuntimeError(f"the emulator has ended:\n{processes.tail('emulator')}")
             return dict(json.loads(ready.read_text())) if ready.exists() else None
 
-        yield wait_until(look, "the emulator", timeout=30)
+        yield wait_until(check, "the emulator", timeout=30)
 
 
 def run_pipeline(airflow: AirflowStack, database: Path, timeout: float) -> tuple[str, str]:
-    """Run the Dag to its end, with a line for each change of a task; return the run's id and state."""
+    """Run the Dag to its end, with a line per change of a task; return the run's id and state."""
     airflow.wait_for_dag(DAG_ID)
     run_id = airflow.trigger(DAG_ID, {"database": str(database), "destination": f"{database.parent}/videos/"})
     began = time.monotonic()
     shown: dict[tuple[str, int], str] = {}
     print(f"\n{DAG_ID} {run_id}")
 
-    def look() -> str | None:
+    def check() -> str | None:
         state = str(airflow.run(DAG_ID, run_id)["state"])
         for each in airflow.task_instances(DAG_ID, run_id):
             name, now = (each["task_id"], each["map_index"]), str(each["state"])
@@ -65,7 +65,7 @@ def run_pipeline(airflow: AirflowStack, database: Path, timeout: float) -> tuple
         return state if state in RUN_ENDED else None
 
     try:
-        return run_id, wait_until(look, f"the end of {DAG_ID}", timeout, poll=POLL_SECONDS)
+        return run_id, wait_until(check, f"the end of {DAG_ID}", timeout, poll=POLL_SECONDS)
     except TimeoutError as error:
         error.add_note(airflow.summary(DAG_ID, run_id))
         raise
@@ -86,7 +86,7 @@ def show_failures(airflow: AirflowStack, run_id: str) -> None:
 
 
 def show_tasks(airflow: AirflowStack, run_id: str) -> None:
-    """Print a line for each task instance: how it ended, and how long it took."""
+    """Print a line per task instance: how it ended, and how long it took."""
     print(f"\n{'task':14} {'state':10} {'tries':>5} {'seconds':>8}")
     for each in airflow.task_instances(DAG_ID, run_id):
         print(f"{label(each):14} {each['state']!s:10} {each['try_number']:5} {each['duration'] or 0:8.1f}")

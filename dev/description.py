@@ -25,7 +25,7 @@ def for_index(readme: str, source: str | None, version: str) -> str:
     :param source: the repository's public address; None: it has none
     :param version: whose files are linked
     """
-    parts = CODE.split(readme)  # code blocks at odd places
+    parts = CODE.split(readme)  # code blocks at odd positions
     return "".join(part if number % 2 else _text(part, source, version) for number, part in enumerate(parts))
 
 

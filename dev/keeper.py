@@ -4,9 +4,9 @@ Run by `dev.processes`, never imported by it. Whatever happens to the starter, S
 this process's standard input closes, and everything below this process is killed and waited for.
 
 It is a subreaper (Linux): orphans, such as a killed scheduler's workers, become its children, so none escapes
-the sweep. It lives in a session of its own, where a terminal's Ctrl-C doesn't reach it.
+the sweep. It is in a separate session, where a terminal's Ctrl-C doesn't reach it.
 
-Input: one JSON object a line, `{"argv": [...], "env": {...}, "cwd": "...", "log": "..."}`. Answer: `{"pid": 1}`.
+Input: one JSON object per line, `{"argv": [...], "env": {...}, "cwd": "...", "log": "..."}`. Answer: `{"pid": 1}`.
 """
 
 import contextlib

@@ -38,15 +38,15 @@ TIP = (
 Point = tuple[float, float]
 
 
-def places() -> dict[str, Point]:
+def positions() -> dict[str, Point]:
     """Return the middle of each part's box.
 
-    :raises ValueError: a part of the table has no place in ``ROWS``, or the other way round
+    :raises ValueError: a part of the table has no position in ``ROWS``, or the other way round
     """
     parts = {part for part in MAY_IMPORT if part}
-    placed = {part for _, row in ROWS for part in row}
-    if parts != placed:
-        raise ValueError(f"ROWS and the table of layers differ: {', '.join(sorted(parts ^ placed))}")
+    positioned = {part for _, row in ROWS for part in row}
+    if parts != positioned:
+        raise ValueError(f"ROWS and the table of layers differ: {', '.join(sorted(parts ^ positioned))}")
     found: dict[str, Point] = {}
     for number, (_, row) in enumerate(ROWS):
         step = (WIDTH - LEFT) / len(row)
@@ -55,13 +55,13 @@ def places() -> dict[str, Point]:
     return found
 
 
-def arrows(place: Mapping[str, Point]) -> list[tuple[str, str]]:
+def arrows(position: Mapping[str, Point]) -> list[tuple[str, str]]:
     """Return who imports whom, downwards, without what follows from other arrows.
 
-    :param place: of each part
+    :param position: of each part
     """
-    drawn = place.keys() - USED_BY_ALL
-    down = {part: {to for to in MAY_IMPORT[part] & drawn if place[to][1] > place[part][1]} for part in drawn}
+    drawn = position.keys() - USED_BY_ALL
+    down = {part: {to for to in MAY_IMPORT[part] & drawn if position[to][1] > position[part][1]} for part in drawn}
 
     def below(part: str) -> set[str]:
         return down[part].union(*map(below, down[part]))
@@ -76,7 +76,7 @@ def arrows(place: Mapping[str, Point]) -> list[tuple[str, str]]:
 
 def draw() -> str:
     """Return the picture as SVG."""
-    place = places()
+    position = positions()
     height = ROW * len(ROWS)
     lines = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" width="{WIDTH}" height="{height}">',
@@ -89,14 +89,14 @@ def draw() -> str:
             f'<text class="row" x="10" y="{ROW * number + 30 + 16 * index}">{escape(part)}</text>'
             for index, part in enumerate(_wrapped(name))
         )
-    for start, end in arrows(place):
-        (x1, y1), (x2, y2) = place[start], place[end]
+    for start, end in arrows(position):
+        (x1, y1), (x2, y2) = position[start], position[end]
         y1, y2 = y1 + BOX_HEIGHT / 2, y2 - BOX_HEIGHT / 2
         bend = (y2 - y1) / 2
         lines.append(
             f'<path class="arrow" d="M{x1:g} {y1:g}C{x1:g} {y1 + bend:g} {x2:g} {y2 - bend:g} {x2:g} {y2:g}"/>'
         )
-    for part, (x, y) in place.items():
+    for part, (x, y) in position.items():
         lines.append(
             f'<rect class="box" x="{x - BOX_WIDTH / 2:g}" y="{y - BOX_HEIGHT / 2:g}" width="{BOX_WIDTH}" '
             f'height="{BOX_HEIGHT}" rx="5"/><text x="{x:g}" y="{y + 4:g}" text-anchor="middle">{escape(part)}</text>'
@@ -119,7 +119,7 @@ def main() -> int:
     if not PICTURE.exists() or PICTURE.read_text() != picture:
         PICTURE.parent.mkdir(exist_ok=True)
         PICTURE.write_text(picture)
-        print(f"{PICTURE.relative_to(Path.cwd())}: drawn anew")
+        print(f"{PICTURE.relative_to(Path.cwd())}: drawn again")
     return 0
 
 

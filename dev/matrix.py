@@ -2,7 +2,7 @@
 
     python -m dev.matrix [--only 3.0 lowest] [--fast] [--keep] [-- pytest arguments]
 
-Each row has an environment of its own, which is removed afterwards (``--keep``: it stays, as with ``make test
+Each row has a separate environment, which is removed afterwards (``--keep``: it stays, as with ``make test
 AIRFLOW=…``). The tests on real Airflow processes run on the oldest and the newest Airflow; ``--fast`` leaves them out.
 A row whose Python isn't there is an error, not a skip.
 """

@@ -65,7 +65,7 @@ def with_contents(text: str) -> str:
 
 
 def with_reference(text: str) -> str:
-    """Return the page of the API with the docstring of each object in place of the link to its file."""
+    """Return the page of the API with the docstring of each object instead of the link to its file."""
     return OBJECT.sub(lambda found: f"\n```{{eval-rst}}\n{_directive(found)}```\n", text)
 
 

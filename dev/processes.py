@@ -16,7 +16,7 @@ END_SECONDS = 30
 
 
 class Processes:
-    """A set of processes, each with its output in a log file of its own under ``logs``.
+    """A set of processes, each with its output in a separate log file under ``logs``.
 
     They and all that they start end, and are waited for, with `close`, or when this process ends in any way.
     """
@@ -74,7 +74,7 @@ class Processes:
         return self._by_name[name]
 
     def running(self, name: str) -> bool:
-        """Tell whether ``name`` was started and still runs."""
+        """Return whether ``name`` was started and still runs."""
         process = self._by_name.get(name)
         try:
             return process is not None and process.is_running() and process.status() != psutil.STATUS_ZOMBIE

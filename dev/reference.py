@@ -15,7 +15,7 @@ from datetime import timedelta
 from typing import Any
 
 PACKAGE = "airflow_provider_starvideos"
-# What stands between the marks is written anew.
+# What is between the marks is written again.
 TABLE = re.compile(r"^<!-- (?P<kind>parameters|extras|options)(?:: (?P<name>[\w.]+))? -->\n(?:\|.*\n)*", re.MULTILINE)
 PARAM = re.compile(r"^:param (\w+): (.*(?:\n {4,}.*)*)", re.MULTILINE)
 TYPES = {

@@ -32,10 +32,10 @@ HEAD = (
 )
 
 
-def places() -> dict[OrderState, tuple[float, float]]:
+def positions() -> dict[OrderState, tuple[float, float]]:
     """Return the middle of each state's box.
 
-    :raises ValueError: a state has no place
+    :raises ValueError: a state has no position
     """
     found = {
         OrderState(name): (WIDTH / 3 * (column + 0.5), ROW * (row + 0.5))
@@ -44,21 +44,21 @@ def places() -> dict[OrderState, tuple[float, float]]:
         if name
     }
     if missing := set(STATES) - set(found):
-        raise ValueError(f"no place for {', '.join(sorted(missing))}")
+        raise ValueError(f"no position for {', '.join(sorted(missing))}")
     return found
 
 
 def picture() -> str:
     """Return the states and what may follow each, as SVG."""
-    place, height = places(), ROW * len(ROWS)
+    position, height = positions(), ROW * len(ROWS)
     lines = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" width="{WIDTH}" height="{height}">',
         HEAD,
         f'<rect width="{WIDTH}" height="{height}" fill="#fff" stroke="none"/>',
     ]
     for state, meaning in STATES.items():
-        lines.extend(_arrow(place[state], place[other]) for other in meaning.follows)
-    for state, (x, y) in place.items():
+        lines.extend(_arrow(position[state], position[other]) for other in meaning.follows)
+    for state, (x, y) in position.items():
         lines.append(
             f'<rect x="{x - BOX_WIDTH / 2:g}" y="{y - BOX_HEIGHT / 2:g}" width="{BOX_WIDTH}" height="{BOX_HEIGHT}" '
             f'rx="5" fill="{COLOURS[STATES[state].billed]}"/>'
@@ -89,7 +89,7 @@ def table() -> str:
 
 
 def with_table(page: str) -> str:
-    """Return a page with the table in its place."""
+    """Return a page with the table between its marks."""
     before, _, rest = page.partition(BEGIN)
     return f"{before}{BEGIN}{table()}{END}{rest.partition(END)[2]}"
 

@@ -1,10 +1,10 @@
-"""What a wait costs a whole Airflow: legs on a worker, CPU of all its processes, and time; beside Anthropic's sensor.
+"""What a wait costs a whole Airflow: worker runs, CPU of all its processes, and time; compared with Anthropic's sensor.
 
-    python -m benchmarks.airflow_legs [--waits 50] [--python .venv-bench/bin/python]
+    python -m benchmarks.airflow_worker_runs [--waits 50] [--python .venv-bench/bin/python]
 
 Both sensors, as deferrable as they are, wait in turns on the same real Airflow for as many jobs of local servers, which
 end some seconds after the last one has begun to wait. The ratios matter; the seconds are this machine's. Exits with 1
-if ours needs more legs than the peer's. ``--python`` is an environment with Airflow, this package and
+if ours needs more worker runs than the peer's. ``--python`` is an environment with Airflow, this package and
 apache-airflow-providers-anthropic.
 """
 
@@ -37,20 +37,20 @@ SETTLE_SECONDS = 3.0
 PATIENCE_SECONDS = 900
 """For a busy machine; a quiet one with two cores takes two minutes for each."""
 ENDED = ("success", "failed", "skipped", "upstream_failed", "up_for_retry")
-LEG = "::group::Pre Execute"
-"""What Airflow writes to a task's log at the start of each leg."""
+WORKER_RUN = "::group::Pre Execute"
+"""What Airflow writes to a task's log at the start of each worker run."""
 
 
 class Figures(NamedTuple):
     """What the waits of one Dag took.
 
-    :param legs: on a worker, all waits together
+    :param worker_runs: processes of tasks on a worker, all waits together
     :param cpu: seconds of all Airflow processes, those that have ended too
     :param idle: of those, what an idle Airflow takes in that time
-    :param wall: seconds from the run's start to its end, but for the time that all waited together
+    :param wall: seconds from the run's start to its end, without the time that all waited together
     """
 
-    legs: int
+    worker_runs: int
     cpu: float
     idle: float
     wall: float
@@ -72,7 +72,7 @@ class _Answer(BaseHTTPRequestHandler):
     server: Batches
 
     def do_GET(self) -> None:
-        """Tell how a batch is."""
+        """Answer with the status of a batch."""
         ended = self.server.ended
         counts = dict.fromkeys(("canceled", "errored", "expired", "processing", "succeeded"), 0)
         batch = {
@@ -95,7 +95,7 @@ class _Answer(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002  the base class's name
-        """Be quiet."""
+        """Log nothing."""
 
 
 @contextlib.contextmanager
@@ -135,13 +135,13 @@ def idle_rate(airflow: AirflowStack) -> float:
     return (cpu_seconds(airflow) - before) / IDLE_SECONDS
 
 
-def legs_of(airflow: AirflowStack, dag_id: str, run_id: str, names: list[str]) -> int:
-    """Count the legs on a worker that tasks have had."""
-    return sum(airflow.log(dag_id, run_id, name).count(LEG) for name in names)
+def count_worker_runs(airflow: AirflowStack, dag_id: str, run_id: str, names: list[str]) -> int:
+    """Count the worker runs that tasks have had."""
+    return sum(airflow.log(dag_id, run_id, name).count(WORKER_RUN) for name in names)
 
 
 def ends_noted(airflow: AirflowStack, run_id: str) -> int:
-    """Count the legs of waits whose end the scheduler has noted.
+    """Count the worker runs of waits whose end the scheduler has noted.
 
     Of a task that is woken before that, Airflow takes the old process's end for the new one's, and fails it.
     """
@@ -164,7 +164,7 @@ def measured(airflow: AirflowStack, dag_id: str, waits: int, idle: float, end_jo
             raise RuntimeError(f"{dag_id} ended too soon:\n{airflow.summary(dag_id, run_id)}")
         if any(states[name] != "deferred" for name in names):
             return None
-        return ends_noted(airflow, run_id) >= legs_of(airflow, dag_id, run_id, names) or None
+        return ends_noted(airflow, run_id) >= count_worker_runs(airflow, dag_id, run_id, names) or None
 
     wait_until(all_wait, f"all waits of {dag_id}", PATIENCE_SECONDS)
     time.sleep(HOLD_SECONDS)
@@ -173,8 +173,8 @@ def measured(airflow: AirflowStack, dag_id: str, waits: int, idle: float, end_jo
         raise RuntimeError(f"{dag_id} failed:\n{airflow.summary(dag_id, run_id)}")
     wall = time.monotonic() - began - HOLD_SECONDS
     time.sleep(SETTLE_SECONDS)
-    legs = legs_of(airflow, dag_id, run_id, names)
-    return Figures(legs, cpu_seconds(airflow) - cpu, idle * (time.monotonic() - began), wall)
+    worker_runs = count_worker_runs(airflow, dag_id, run_id, names)
+    return Figures(worker_runs, cpu_seconds(airflow) - cpu, idle * (time.monotonic() - began), wall)
 
 
 def run(waits: int, python: Path) -> dict[str, Figures]:
@@ -186,9 +186,9 @@ def run(waits: int, python: Path) -> dict[str, Figures]:
     ):
         videos = order(emulator, waits)
         env = {
-            "LEGS_VIDEOS": json.dumps(videos),
-            "LEGS_BATCHES": json.dumps([f"msgbatch_{number}" for number in range(waits)]),
-            "LEGS_INTERVAL": str(INTERVAL),
+            "WAITS_VIDEOS": json.dumps(videos),
+            "WAITS_BATCHES": json.dumps([f"msgbatch_{number}" for number in range(waits)]),
+            "WAITS_INTERVAL": str(INTERVAL),
             "AIRFLOW_CONN_STARVIDEOS_DEFAULT": json.dumps(
                 {"conn_type": "starvideos", "host": emulator.base_url, "password": KEY}
             ),
@@ -205,12 +205,12 @@ def run(waits: int, python: Path) -> dict[str, Figures]:
             server.ended = True
 
         with AirflowStack(Path(home) / "airflow", ROOT / "benchmarks" / "dags", env, python=python) as airflow:
-            for dag_id in ("legs_ours", "legs_peer"):
+            for dag_id in ("waits_ours", "waits_peer"):
                 airflow.wait_for_dag(dag_id)
             idle = idle_rate(airflow)
             return {
-                "ours": measured(airflow, "legs_ours", waits, idle, end_videos),
-                "peer": measured(airflow, "legs_peer", waits, idle, end_batches),
+                "ours": measured(airflow, "waits_ours", waits, idle, end_videos),
+                "peer": measured(airflow, "waits_peer", waits, idle, end_batches),
             }
 
 
@@ -221,19 +221,20 @@ def main() -> int:
     parser.add_argument("--python", type=Path, default=ROOT / ".venv-bench" / "bin" / "python")
     args = parser.parse_args()
     found = run(args.waits, args.python.absolute())
-    print(f"{args.waits} waits on one Airflow, a look every {INTERVAL:g} s")
+    print(f"{args.waits} waits on one Airflow, a poll every {INTERVAL:g} s")
     for name, figures in found.items():
         print(
-            f"{name}: {figures.legs / args.waits:.2f} legs on a worker a wait, {figures.cpu / args.waits:.2f} CPU "
-            f"seconds a wait ({(figures.cpu - figures.idle) / args.waits:.2f} above an idle Airflow), "
-            f"{figures.wall:.0f} s but for the common wait"
+            f"{name}: {figures.worker_runs / args.waits:.2f} worker runs per wait, {figures.cpu / args.waits:.2f} CPU "
+            f"seconds per wait ({(figures.cpu - figures.idle) / args.waits:.2f} above an idle Airflow), "
+            f"{figures.wall:.0f} s without the common wait"
         )
     ours, peer = found["ours"], found["peer"]
     print(
-        f"ours / peer: legs {ours.legs / peer.legs:.2f} (at most 1), CPU {ours.cpu / peer.cpu:.2f}, "
+        f"ours / peer: worker runs {ours.worker_runs / peer.worker_runs:.2f} (at most 1), "
+        f"CPU {ours.cpu / peer.cpu:.2f}, "
         f"above idle {(ours.cpu - ours.idle) / (peer.cpu - peer.idle):.2f}, time {ours.wall / peer.wall:.2f}"
     )
-    return int(ours.legs > peer.legs)
+    return int(ours.worker_runs > peer.worker_runs)
 
 
 if __name__ == "__main__":
