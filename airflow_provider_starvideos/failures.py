@@ -18,7 +18,10 @@ from airflow_provider_starvideos.exceptions import (
     StarVideosBatchError,
     StarVideosDownloadError,
     StarVideosError,
+    StarVideosLimitError,
+    StarVideosNotApprovedError,
     StarVideosNotFoundError,
+    StarVideosQuestionError,
     StarVideosQuotaError,
     StarVideosRateLimitError,
     StarVideosRecordError,
@@ -56,6 +59,9 @@ RUNBOOK: Mapping[type[StarVideosError], str] = {  # section of runbook.md; other
     StarVideosStorageError: "input-cant-be-read",
     StarVideosDownloadError: "video-not-saved",
     StarVideosRecordError: "journal-cant-be-read-or-written",
+    StarVideosLimitError: "limit-reached",
+    StarVideosNotApprovedError: "order-not-approved",
+    StarVideosQuestionError: "order-not-approved",
 }
 
 
