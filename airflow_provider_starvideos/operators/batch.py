@@ -57,11 +57,11 @@ class StarVideosBatchOperator(HidesRenderedUrls, KeepsText):
     :param library: folder or storage URI that ends in ``/``, of finished videos (templated). A request that was made
         before isn't ordered again: its row is ``reused``. What is new is ordered, and added. Without ``destination``,
         files stay there
-    :param library_check: ``head``: an http(s) input is the same only if its host tells the same ``ETag`` and
-        ``Last-Modified``. None: if its URL is the same. Inputs in stores are told by their content
+    :param library_check: ``head``: an http(s) input is the same only if its host gives the same ``ETag`` and
+        ``Last-Modified``. None: if its URL is the same. Inputs in stores are compared by their content
     :param variant: any text that makes requests different for the library (templated); for rows that don't give it
-    :param reuse: False: all rows are ordered anew, and take the places of their earlier videos in the library
-    :param refresh: which rows are ordered anew (templated): a pattern of their names such as ``shoe-*``, or of their
+    :param reuse: False: all rows are ordered again, and replace their earlier videos in the library
+    :param refresh: which rows are ordered again (templated): a pattern of their names such as ``shoe-*``, or of their
         prompts if they have no names; several with commas between them, or a list; ``*`` or True for all
     :param max_orders: orders of this task over all of its tries, 1 to 1000000; None: no limit. A task that would order
         more is refused before its first order, without retries. Each mapped task counts its own

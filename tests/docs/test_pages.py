@@ -266,8 +266,8 @@ TOLD_BY_CLASS = {
     "StarVideosWaitTimeoutError",
 }
 """Errors with one meaning each: the row of the class says it all."""
-NOT_SEEN = {"a part before part … is missing"}
-"""Becomes another error before anybody sees it."""
+NOT_SEEN = {"a part before part … is missing", "without a destination there must be a library"}
+"""Becomes another error before a user sees it, or can't be caused by a Dag."""
 
 
 def _message(node: ast.expr) -> str:
