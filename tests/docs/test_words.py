@@ -43,3 +43,12 @@ def test_a_page_speaks_plainly(page: Path) -> None:
         for match in NEVER.finditer(line)
     ]
     assert found == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_each_table_has_a_header(page: Path) -> None:
+    """Each of its columns."""
+    lines = page.read_text().splitlines()
+    rulers = [number for number, line in enumerate(lines) if re.fullmatch(r"\s*\|(?:\s*:?-+:?\s*\|)+\s*", line)]
+    heads = [lines[number - 1] for number in rulers]
+    assert [head for head in heads if any(not cell.strip() for cell in head.strip().strip("|").split("|"))] == []
