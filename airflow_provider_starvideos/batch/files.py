@@ -1,4 +1,4 @@
-"""Files of requests: from bytes to rows. A file's name says what it is, and its bytes must agree."""
+"""Files of requests: from bytes to rows. The name's ending decides how a file is read; its bytes must agree."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def unusable(rule: str, value: Any) -> StarVideosValidationError:
 
 
 def too_many(given: Any) -> StarVideosValidationError:
-    """Return the error of requests that have no end, or that nobody has counted."""
+    """Return the error of requests with too many rows, or without an end."""
     return unusable(f"must have at most {MAX_RECORDS} rows, the empty ones too", given)
 
 
@@ -46,9 +46,9 @@ def read_file(uri: str, storage_conn_id: str | None, forms: str) -> Sequence[Any
     :param uri: its path or URI, whose ending says what it is
     :param storage_conn_id: Airflow connection of its storage
     :param forms: what requests may be, for the error
-    :return: the rows; None where one holds nothing at all
+    :return: the rows; None where one holds nothing
     :raises StarVideosValidationError: it isn't what its ending says
-    :raises StarVideosStorageError: its storage can't be asked
+    :raises StarVideosStorageError: its storage can't be read
     """
     name = uri.lower().removesuffix(".gz")
     parse = next((parse for ending, parse in PARSERS.items() if name.endswith(ending)), None)

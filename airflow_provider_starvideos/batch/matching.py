@@ -1,7 +1,7 @@
-"""Which of the entries on record is whose, where equal rows were ordered: the row's, or a leftover.
+"""Which row each order in the journal belongs to, where equal rows were ordered.
 
 Equal rows are as many videos. Where fewer of them are asked for than earlier tries ordered, those that came furthest
-are used: somebody may have taken a row out because one of the videos failed.
+are used: a person may have removed a row because one of the videos failed. The others are leftovers.
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ from airflow_provider_starvideos.orders.states import FURTHEST_FIRST
 IDS_IN_MESSAGE = 10
 
 
-def match(rows: Sequence[Row], entries: Iterable[Order], *, anew: bool) -> list[Row]:
-    """Give each row the key of its entry. What is left over is marked so: within a try it stays so.
+def match(rows: Sequence[Row], orders: Iterable[Order], *, anew: bool) -> list[Row]:
+    """Give each row the key of its order. A leftover is marked as one, and stays one within a try.
 
     :param rows: in their order, with the keys that ``read_rows`` gave them
-    :param entries: all that are on record; their ``leftover`` is set
+    :param orders: all in the journal; their ``leftover`` is set
     :param anew: a try begins
     :return: the rows in their order
     """
     known: dict[str, list[Order]] = defaultdict(list)
-    for entry in entries:
-        known[fingerprint_of(entry.key)].append(entry)
+    for order in orders:
+        known[fingerprint_of(order.key)].append(order)
     wanted: dict[str, list[Row]] = defaultdict(list)
     for row in sorted(rows, key=lambda row: _number(row.key)):
         wanted[fingerprint_of(row.key)].append(row)
@@ -40,42 +40,41 @@ def match(rows: Sequence[Row], entries: Iterable[Order], *, anew: bool) -> list[
     return sorted(matched, key=lambda row: row.number)
 
 
-def warn_of_others(rows: Sequence[Row], entries: Iterable[Order], log: Any) -> None:
-    """Say what earlier tries ordered, or may have ordered, that isn't asked for any more.
+def warn_of_others(rows: Sequence[Row], orders: Iterable[Order], log: Any) -> None:
+    """Log what earlier tries ordered, or may have ordered, and this one doesn't ask for.
 
-    :param rows: with their entries' keys
-    :param entries: all that are on record
+    :param rows: with their orders' keys
+    :param orders: all in the journal
     :param log: a logger
     """
     keys = {row.key for row in rows}
-    others = [entry for entry in entries if entry.key not in keys]
-    if names := [entry.video_id for entry in others if entry.video_id]:
+    others = [order for order in orders if order.key not in keys]
+    if names := [order.video_id for order in others if order.video_id]:
         log.warning(
-            "Earlier tries of this task ordered %d videos that its requests don't hold any more; they aren't used: "
-            "%s%s.",
+            "Earlier tries ordered %d videos that the requests no longer hold. Billed: yes. They aren't used: %s%s.",
             len(names),
             ", ".join(names[:IDS_IN_MESSAGE]),
             ", …" if len(names) > IDS_IN_MESSAGE else "",
         )
-    if doubtful := [entry for entry in others if entry.is_unresolved]:
+    if unresolved := [order for order in others if order.is_unresolved]:
         log.warning(
-            "Earlier tries of this task sent %d orders for rows that its requests don't hold any more; they may have "
-            "been accepted and billed: look into the StarVideos account.",
-            len(doubtful),
+            "Earlier tries sent %d orders for rows that the requests no longer hold, with unknown outcomes. "
+            "Billed: perhaps. Look for them in the StarVideos account.",
+            len(unresolved),
         )
 
 
 def _keys(digest: str, wanted: int, known: Sequence[Order], *, anew: bool) -> list[str]:
-    """Return the keys of so many equal rows: those of the entries that came furthest, then new ones."""
-    usable = [entry for entry in known if anew or not entry.leftover]
-    best = sorted(usable, key=lambda entry: (FURTHEST_FIRST.index(entry.state), _number(entry.key)))[:wanted]
+    """Return the keys of so many equal rows: those of the orders that came furthest, then new ones."""
+    usable = [order for order in known if anew or not order.leftover]
+    best = sorted(usable, key=lambda order: (FURTHEST_FIRST.index(order.state), _number(order.key)))[:wanted]
     if anew:
-        used = {entry.key for entry in best}
-        for entry in known:
-            entry.leftover = True if entry.key not in used else None
-    taken = {_number(entry.key) for entry in known}
+        used = {order.key for order in best}
+        for order in known:
+            order.leftover = True if order.key not in used else None
+    taken = {_number(order.key) for order in known}
     new = (number for number in count(1) if number not in taken)
-    numbers = [_number(entry.key) for entry in best]
+    numbers = [_number(order.key) for order in best]
     numbers += [next(new) for _ in range(wanted - len(best))]
     return [key_of(digest, number) for number in sorted(numbers)]
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from airflow_provider_starvideos.orders.states import OrderState as RowState
+from airflow_provider_starvideos.orders.states import OrderState
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class Plan:
 
 @dataclass(frozen=True)
 class Outcome:
-    """How one video ended. Holds no URL: it is asked for anew when the video is saved.
+    """How one video ended. It holds no URL: the video is polled again when it is saved.
 
     :param state: ``completed``, ``failed``, ``timed_out`` or ``unknown``
     :param error: why, if it isn't completed
@@ -61,7 +61,7 @@ class Outcome:
     :param amount: what was billed for it, a decimal as text; None: the API didn't say it
     """
 
-    state: RowState
+    state: OrderState
     error: str | None = None
     duration: float | None = None
     seen_at: float | None = None
@@ -79,4 +79,4 @@ class Outcome:
         :raises TypeError: it isn't one
         """
         state, error, duration, seen_at, *amount = value  # without an amount: of a wait that an earlier version began
-        return cls(RowState(state), error, duration, seen_at, *amount)
+        return cls(OrderState(state), error, duration, seen_at, *amount)

@@ -28,16 +28,16 @@ from airflow_provider_starvideos.exceptions import (
     StarVideosWaitTimeoutError,
 )
 from airflow_provider_starvideos.hooks.renewal import Renewal
-from airflow_provider_starvideos.orders.states import OrderState as RowState
+from airflow_provider_starvideos.orders.states import OrderState
 
 POLLS_AT_ONCE = 20
 PROGRESS_SECONDS = 60.0
 LATE_SPREAD_SECONDS = 30.0  # polls whose deadline has passed are spread over so long; less than LAST_POLL_SECONDS
 
-ENDS: Mapping[type[StarVideosError], RowState] = {
-    StarVideosVideoFailedError: RowState.FAILED,
-    StarVideosWaitTimeoutError: RowState.TIMED_OUT,
-    StarVideosNotFoundError: RowState.UNKNOWN,
+ENDS: Mapping[type[StarVideosError], OrderState] = {
+    StarVideosVideoFailedError: OrderState.FAILED,
+    StarVideosWaitTimeoutError: OrderState.TIMED_OUT,
+    StarVideosNotFoundError: OrderState.UNKNOWN,
 }
 """Errors that end the wait for one video. Any other concerns all of them, or is a failed poll."""
 
@@ -46,7 +46,7 @@ class BatchWait:
     """One wait for the videos of a plan.
 
     :param plan: what to wait for
-    :param poll: asks how a video is
+    :param poll: one poll of a video
     :param log: a logger
     """
 
@@ -58,7 +58,7 @@ class BatchWait:
         self._failed_polls: Counter[str] = Counter()
         self._last_answer = 0.0
         self._odd: set[str] = set()  # couldn't be polled while others could
-        self._odd_words: set[str] = set()  # statuses that nobody knows
+        self._odd_statuses: set[str] = set()  # statuses that aren't documented
         self._statuses: dict[str, str] = {}
         self._first_completed: float | None = None
         self._polls: set[asyncio.Task[None]] = set()
@@ -80,12 +80,12 @@ class BatchWait:
     async def run(self) -> dict[str, Outcome]:
         """Wait as the plan says.
 
-        :return: how videos ended, by id, as in ``outcomes``; those that aren't in it go on
-        :raises StarVideosError: it can't be told, for a reason that concerns all of them
+        :return: how videos ended, by id, as in ``outcomes``; those that aren't in it are still made
+        :raises StarVideosError: no video can be polled, for a reason that concerns all of them
         """
         try:
             async with asyncio.TaskGroup() as group:
-                progress = group.create_task(self._tell_progress())
+                progress = group.create_task(self._log_progress())
                 while not self._over():
                     if self._is_late():
                         self._end_the_late()
@@ -126,7 +126,7 @@ class BatchWait:
         self._due.clear()
         for video_id in self._waits.keys() - self.outcomes.keys():
             error = StarVideosWaitTimeoutError.of(video_id, self._statuses.get(video_id, ""))
-            self._end(video_id, Outcome(RowState.TIMED_OUT, error.reason, None, time.time()))
+            self._end(video_id, Outcome(OrderState.TIMED_OUT, error.reason, None, time.time()))
 
     async def _idle(self) -> bool:
         """Sleep until there is something to do; return whether to check the clock again first."""
@@ -169,7 +169,7 @@ class BatchWait:
         if outcome.video_url is None:
             self._log.warning("The API gives no URL for the completed StarVideos video %s.", video_id)
         self._first_completed = self._first_completed or time.time()
-        self._end(video_id, Outcome(RowState.COMPLETED, None, outcome.actual_duration, time.time(), _amount(outcome)))
+        self._end(video_id, Outcome(OrderState.COMPLETED, None, outcome.actual_duration, time.time(), _amount(outcome)))
 
     def _failed(self, video_id: str, wait: Wait, error: StarVideosError) -> Sleep:
         """Return when to poll again after a poll that failed.
@@ -193,9 +193,9 @@ class BatchWait:
         return Sleep(self._plan.poll_interval)
 
     def _warn_of(self, task: VideoTask) -> None:
-        """Warn of a status that nobody knows, once in a wait, however many videos have it."""
-        if not task.has_known_status and task.status not in self._odd_words:
-            self._odd_words.add(task.status)
+        """Warn of a status that isn't documented, once per wait, however many videos have it."""
+        if not task.has_known_status and task.status not in self._odd_statuses:
+            self._odd_statuses.add(task.status)
             what = "StarVideos video %s is %s, a status that isn't documented: waiting on, until the deadline."
             self._log.warning(what, task.id, task.status)
 
@@ -210,13 +210,13 @@ class BatchWait:
         self._statuses.pop(video_id, None)
         self._changed.set()
 
-    async def _tell_progress(self) -> None:
+    async def _log_progress(self) -> None:
         while True:
             await asyncio.sleep(PROGRESS_SECONDS)
             self._log.info("%s", self.progress())
 
     def progress(self) -> str:
-        """Return where the batch stands, in one line."""
+        """Return how far the batch is, in one line."""
         ended = Counter(str(one.state) for one in self.outcomes.values())
         known = Counter(self._statuses.values())
         known["waiting"] = len(self._waits) - len(self.outcomes) - known.total()

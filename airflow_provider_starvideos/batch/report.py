@@ -1,4 +1,4 @@
-"""How a batch ends: which rows count as failures, what is said of them, and whether a retry can mend any."""
+"""How a batch ends: which rows count as failures, what the error says of them, and whether a retry helps."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Ending:
 
     :param halt: why ordering ended early, if it did
     :param max_failures: rows without a video that are allowed: a number, or a share as a float
-    :param retry_failed: the next try orders rows anew whose video failed
+    :param retry_failed: the next try orders rows again whose video failed
     :param resubmit: the next try orders rows again that are unconfirmed
     :param saves: a video counts only when it is saved
     """
@@ -61,7 +61,7 @@ def check(results: Sequence[tuple[Row, Order]], ending: Ending, variable: str, w
     :param results: every row with its order
     :param ending: what decides
     :param variable: the Airflow Variable of a person's decision
-    :param where: what is said of the rows that have a video
+    :param where: the message's last line: where the videos are
     :param log: a logger
     :raises StarVideosBatchError: too many; a retry can help
     :raises StarVideosBatchFinalError: too many; a retry can't help
@@ -76,7 +76,7 @@ def check(results: Sequence[tuple[Row, Order]], ending: Ending, variable: str, w
         if is_asked:
             discard_earlier_decision(variable, log)
         raise ending.kind(bad)(f"{text}\n{limit}{how_to_decide(variable, is_batch=True) if is_asked else ''}")
-    # The journal ends with the task's success, so nobody must be told to clear it for some rows.
+    # The success deletes the journal: a clear would order all rows again, so it isn't advised for some of them.
     allowed = "At most %s may be without (max_failures), so the task succeeds. Cleared, it orders all rows again."
     log.warning(f"%s\n{allowed}", text, ending.max_failures)  # noqa: G004  one message
 

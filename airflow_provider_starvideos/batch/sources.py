@@ -1,6 +1,6 @@
 """Where a batch's requests come from: a list, a table, the text of one, or a file.
 
-A row keeps its place: what holds nothing at all is None in the list, so that errors name the right row.
+A row keeps its position: one that holds nothing is None in the list, so that errors name the right row.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ REFUSED: Sequence[tuple[Callable[[Any], bool], str]] = (
     (lambda given: type(given).__name__.endswith("GroupBy"), "this is a grouped table"),
     (lambda given: _is_one_row(given), "this is one row: put it into a list"),
 )
-"""What could be gone through, and whose parts aren't rows: columns, characters, lines, cells."""
+"""Iterables whose parts aren't rows, but columns, characters, lines or cells."""
 
 
 def read_requests(given: Any, storage_conn_id: str | None) -> Sequence[Any]:
@@ -35,9 +35,9 @@ def read_requests(given: Any, storage_conn_id: str | None) -> Sequence[Any]:
     :param given: a list or another iterable; a table of pandas, polars or pyarrow; the text of a JSON or Python list;
         or a path or URI of a file
     :param storage_conn_id: Airflow connection of the file's storage
-    :return: the rows; None where one holds nothing at all
+    :return: the rows; None where one holds nothing
     :raises StarVideosValidationError: it is none of these, or the file can't be read as what its name says
-    :raises StarVideosStorageError: the file's storage can't be asked
+    :raises StarVideosStorageError: the file's storage can't be read
     """
     if isinstance(given, os.PathLike) or callable(getattr(given, "read_bytes", None)):
         given = str(given)
@@ -63,7 +63,7 @@ def _rows_of(given: Any) -> Sequence[Any]:
     if columns_of(given) is not None:
         return _table_rows(given)
     if isinstance(given, Set):
-        # Its order differs from process to process, and a retry is to find the same rows.
+        # Its order differs from process to process, and a retry must find the same rows.
         given = sorted(given, key=repr)
     try:
         # An upstream's lazy sequence of XComs (a mapped task) is iterable, and not a list.
@@ -90,7 +90,7 @@ def plain_row(row: Any) -> Any:
 
 
 def _is_one_row(given: Any) -> bool:
-    """Tell whether the parts of this are the cells of one row: a Series or a named tuple whose labels are fields."""
+    """Return whether the parts of this are the cells of one row: a Series or a named tuple whose labels are fields."""
     if isinstance(given, list) or type(given) is tuple:
         return False
     fields = mapping_of(given)

@@ -47,7 +47,7 @@ class Journal:
     ) -> None:
         self.name = name
         self.try_number = try_number
-        self.rows: int | None = None  # of a batch, for those who look at it while it runs
+        self.rows: int | None = None  # of a batch, for the UI while it runs
         self.writes = 0
         self._store = store
         self._log = log
@@ -107,7 +107,7 @@ class Journal:
             self._changed.add(self._own.setdefault(order.key, len(self._own)) // PART_ORDERS)
 
     def spreads(self, orders: Iterable[Order]) -> bool:
-        """Tell whether a commit of these orders, with all that is noted already, is more than one write."""
+        """Return whether a commit of these orders, with all changes noted before, is more than one write."""
         new = count(len(self._own))
         positions = [self._own[order.key] if order.key in self._own else next(new) for order in orders]
         return len(self._changed | {position // PART_ORDERS for position in positions}) > 1
@@ -194,7 +194,7 @@ class Journal:
         return orders
 
     def _merge(self, older: Order) -> None:
-        """Take an order of an older page, unless a newer one tells of it.
+        """Take an order of an older page, unless a newer page has it.
 
         A process that was given up may have got the answer later, and written the id on its own page.
         """

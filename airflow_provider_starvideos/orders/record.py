@@ -41,7 +41,7 @@ class Row:
 class Order:
     """The record of one order. It is changed in place, and written by the journal.
 
-    :param key: the request's fingerprint, a dot, and a number: equal requests are told apart by it
+    :param key: the request's fingerprint, a dot, and a number: it tells equal requests apart
     :param state: where it is
     :param sent_at: epoch seconds just before it was sent
     :param video_id: the API's id
@@ -51,7 +51,7 @@ class Order:
     :param leftover: fewer equal rows are asked for than were ordered, and this one isn't used (``batch.matching``)
     :param uri: and ``size_bytes``, ``sha256``: the saved file
     :param row: its number in the latest try's requests; None: it isn't among them
-    :param summary: the request in a few words, for people
+    :param summary: the request's key facts, for people
     :param named: a video that an answer named which couldn't be understood
     :param name: the row's file name, shortened
     :param prompt: shortened, for people
@@ -167,7 +167,7 @@ class Order:
 
     @property
     def is_unresolved(self) -> bool:
-        """Nobody knows whether it was accepted."""
+        """Its outcome is unknown: it may have been accepted."""
         return self.state in UNRESOLVED
 
     def to_json(self) -> dict[str, Any]:

@@ -41,7 +41,7 @@ class Billed(StrEnum):
 class Meaning:
     """What a state means.
 
-    :param text: in words, for messages
+    :param text: for messages
     :param billed: whether the order was paid for
     :param retry: what the task's next try does with it, for the documentation
     :param person: what a person may do about it, for the documentation
@@ -162,4 +162,4 @@ STATES: Mapping[OrderState, Meaning] = {
 
 FURTHEST_FIRST = tuple(STATES)
 UNRESOLVED = (OrderState.SENDING, OrderState.UNCONFIRMED)
-"""Nobody knows whether the order was accepted."""
+"""The outcome is unknown: the order may have been accepted."""

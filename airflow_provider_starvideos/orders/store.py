@@ -24,13 +24,13 @@ class Store(Protocol):
     """Keeps JSON objects by name. Every method may raise whatever Airflow raises."""
 
     def names(self, base: str) -> list[str] | None:
-        """Return the names that begin with a text; None: this can't be told here."""
+        """Return the names that begin with a text; None: this store can't list them."""
 
     def read(self, name: str) -> Any | None:
         """Return an object, or None if there is none."""
 
     def write(self, name: str, value: dict[str, Any]) -> None:
-        """Keep an object in place of the one before."""
+        """Keep an object. It replaces the earlier one."""
 
     def delete(self, name: str) -> None:
         """Keep nothing; not an error if there is nothing."""
@@ -46,7 +46,7 @@ class VariableStore:
         self._what = what
 
     def names(self, base: str) -> list[str] | None:
-        """Return the names that begin with a text; None: this Airflow can't tell (before 3.3)."""
+        """Return the names that begin with a text; None: this Airflow can't list them (before 3.3)."""
         return supervisor.list_variables(base)
 
     def read(self, name: str) -> Any | None:
@@ -55,7 +55,7 @@ class VariableStore:
         return None if text is None else json.loads(text)
 
     def write(self, name: str, value: dict[str, Any]) -> None:
-        """Keep an object in place of the one before."""
+        """Keep an object. It replaces the earlier one."""
         supervisor.write_variable(name, json.dumps(value, separators=(",", ":")), self._what)
 
     def delete(self, name: str) -> None:
@@ -68,7 +68,7 @@ class JournalName:
     """The names of the Variables of a task instance's journal, the same over all of its tries.
 
     :param base: what all of them begin with; the first version kept the record of an order under it
-    :param subject: the task instance, in words
+    :param subject: the task instance, for people
     """
 
     base: str

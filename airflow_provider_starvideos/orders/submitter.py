@@ -87,7 +87,7 @@ class Submitter:
     :param names_rows: log lines name the row
     :param lost_in_a_row: orders without a readable answer, before this
     :param blocked_since: epoch seconds since when the API accepts no order, before this
-    :param stopping: tells that no more may be sent
+    :param stopping: returns True once no more may be sent
     :param sleep: how to wait
     """
 
@@ -308,7 +308,7 @@ class Submitter:
         self._waiting.extendleft(reversed(again))
 
     def _took(self, sending: _Sending) -> bool:
-        """Take one outcome; tell whether its order is to be sent again."""
+        """Take one outcome. Return whether its order is sent again."""
         order, outcome = sending.order, sending.outcome
         self._journal.touch([order])
         if isinstance(outcome, VideoTask):
@@ -334,7 +334,7 @@ class Submitter:
         self.lost_in_a_row += 1
         if self.lost_in_a_row >= MAX_LOST_IN_A_ROW:
             why = f"{self.lost_in_a_row} orders in a row had no readable answer, the last: {error.what}"
-            self._stop(Halt(why, permanent=True))  # each try would lose as many more: a person looks first
+            self._stop(Halt(why, permanent=True))  # each try would lose as many more: a person has to look first
 
     def _refused(self, sending: _Sending, error: StarVideosError) -> bool:
         key = sending.row.key
@@ -359,13 +359,13 @@ class Submitter:
         if self._halt is None:
             self._halt = halt
 
-    # -- the journal, and only then everybody else
+    # -- the journal first, then log and metrics
 
     def _write(self) -> None:
         self._journal.commit_surely()
 
     def _report(self) -> None:
-        """Tell log and metrics of outcomes that are in the journal."""
+        """Log and count outcomes that are in the journal."""
         reported, self._unreported = self._unreported, []
         for sending in reported:
             row, outcome, mode = sending.row, sending.outcome, sending.row.request.mode
