@@ -1,8 +1,7 @@
-"""Which files may be read: everything that decides it stands here.
+"""Which files the api-server may read.
 
-XComs aren't Airflow's word alone: users may edit them, if their role says so. So a file is read from a store only if
-its URI is what the task's rendered ``destination`` leads to, and from a disk only in folders that the administrator has
-allowed, never through a symbolic link.
+Users may edit XComs, if their role says so. So a file is read from a store only if its URI is at the task's rendered
+``destination``, and from a disk only in folders that the administrator has allowed, never through a symbolic link.
 """
 
 from __future__ import annotations
@@ -35,7 +34,7 @@ def media_folders() -> list[Path]:
 
 
 def local_path(uri: str) -> Path | None:
-    """Return the path of a file on a disk, as it stands there; None for one in a store."""
+    """Return the path of a file on a disk, unresolved; None for one in a store."""
     scheme, separator, rest = uri.partition("://")
     if separator and scheme.lower() not in ("file", "local"):
         return None
@@ -68,7 +67,7 @@ def open_allowed(path: Path) -> Iterator[BinaryIO]:
 
 
 def _walk(folder: Path, parts: tuple[str, ...]) -> int:
-    """Open a regular file step by step, so that a link put in place of a folder meanwhile isn't followed either."""
+    """Open a regular file folder by folder, so that no symbolic link is followed, also not one made at this moment."""
     with ExitStack() as opened:
 
         def keep(descriptor: int) -> int:
@@ -88,7 +87,7 @@ def _split(path: Path) -> tuple[Path, tuple[str, ...]] | None:
     if not path.is_absolute() or ".." in path.parts or "\0" in str(path):
         return None
     for folder in media_folders():
-        # The setting may name the folder by a link to it; below it, nothing is resolved.
+        # The setting may name the folder by a symbolic link; below the folder, nothing is resolved.
         for start in (folder, Path(os.path.realpath(folder))):
             with suppress(ValueError):
                 parts = path.relative_to(start).parts
@@ -97,21 +96,21 @@ def _split(path: Path) -> tuple[Path, tuple[str, ...]] | None:
 
 
 def belongs(uri: str, destination: Any, video_id: str | None) -> bool:
-    """Tell whether a file is where its task was told to put it.
+    """Tell whether a file is at its task's destination.
 
-    :param uri: what the task has told
+    :param uri: as the task has pushed it
     :param destination: the task's, rendered: a file, or a folder with a slash at its end
     :param video_id: names the file in a folder; None: any file of the folder
     """
     try:
-        told, wanted = _normal(uri), _normal(located(destination))
+        pushed, wanted = _normal(uri), _normal(located(destination))
     except StarVideosValidationError:
         return False
     if not wanted.endswith("/"):
-        return told == wanted
+        return pushed == wanted
     if video_id is not None:
-        return told == f"{wanted}{video_id}.mp4"
-    return told.startswith(wanted) and ".." not in told.removeprefix(wanted).split("/")
+        return pushed == f"{wanted}{video_id}.mp4"
+    return pushed.startswith(wanted) and ".." not in pushed.removeprefix(wanted).split("/")
 
 
 def _normal(uri: str) -> str:

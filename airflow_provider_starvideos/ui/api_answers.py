@@ -1,4 +1,4 @@
-"""The API's answers about videos that users look at, with a cache: the API is asked seldom, briefly, few at a time."""
+"""The API's answers about videos that users look at, with a cache: few requests, and short ones."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Answer:
 
     @property
     def keep_seconds(self) -> float:
-        """How long it is good enough; the vendor recommends 30 seconds between two looks."""
+        """How long it is good enough; the vendor recommends 30 seconds between two polls."""
         if self.video is None or not self.is_final:
             return 30.0
         return 300.0 if self.video.is_completed else 3600.0
@@ -58,7 +58,7 @@ def ask(conn_id: str, video_id: str, *, ended: bool = False) -> Answer:
         return known
     try:
         with _limiter.slot():
-            if known := _good_enough(key, ended=ended):  # another thread has asked meanwhile
+            if known := _good_enough(key, ended=ended):  # another thread has just asked
                 return known
             answer = _asked(conn_id, video_id)
     except BusyError:
@@ -103,6 +103,6 @@ def _asked(conn_id: str, video_id: str) -> Answer:
             video = transport.run(calls.poll(brief, video_id))  # one attempt: a user waits
     except StarVideosError as error:
         return Answer(time.monotonic(), None, str(error))
-    except Exception as error:  # noqa: BLE001  a secrets backend's own, say; its text may hold anything
+    except Exception as error:  # noqa: BLE001  for example of a secrets backend; its text may hold anything
         return Answer(time.monotonic(), None, f"The connection {conn_id!r} can't be used: {type(error).__name__}.")
     return Answer(time.monotonic(), video, None)

@@ -29,7 +29,7 @@ def has_ended(task: Task) -> bool:
 def rows_of(task: Task) -> list[dict[str, Any]]:
     """Return the rows, numbered from 1, with the fields of the manifest as far as they are known.
 
-    :param task: a batch, with its rendered fields, and its record if it has told nothing yet
+    :param task: a batch, with its rendered fields, and its journal until it has ended
     :raises StarVideosError: there is a manifest, and it can't be read
     """
     result, manifest = task.value("return_value"), task.value("manifest")  # one that failed has the manifest only
@@ -61,9 +61,9 @@ def _with_requests(task: Task, rows: list[dict[str, Any]]) -> list[dict[str, Any
 
 
 def _read(task: Task, uri: str) -> list[dict[str, Any]]:
-    # Before what is kept is looked at: another task may have been allowed to read it.
+    # Before the cache is read: another task may have been allowed to read the file.
     if not belongs(uri, task.rendered.get("destination"), None):
-        raise StarVideosError(f"{NOT_SHOWN}: it isn't in the folder that the task was told to write to")
+        raise StarVideosError(f"{NOT_SHOWN}: it isn't in the task's destination")
     name = (uri, str(task.ended_at))
     with _lock:
         if name in _manifests:

@@ -8,7 +8,7 @@ POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; font-src 'none'; object-src 'none'; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'self'; img-src 'self' {web}; media-src 'self' {web}"
 )
-"""Nobody knows before which hosts temporary URLs, buckets and reference images have, so any https will do for media."""
+"""The hosts of temporary URLs, buckets and reference images are unknown, so media may come from any https host."""
 HEADERS = {
     "Cache-Control": "no-store",
     "X-Content-Type-Options": "nosniff",

@@ -46,7 +46,7 @@ class Wanted:
 
 
 def conn_id_of(session: Session, dag_id: str, video: Video) -> str:
-    """Return the connection of a video's tasks; of its tasks the rendered fields are looked up before."""
+    """Return the connection of a video's tasks; the rendered fields of its tasks are there."""
     for task in video.tasks:
         if isinstance(conn_id := task.rendered.get("starvideos_conn_id"), str) and conn_id:
             return conn_id
@@ -56,7 +56,7 @@ def conn_id_of(session: Session, dag_id: str, video: Video) -> str:
 
 
 def playable_file(video: Video) -> bool:
-    """Tell whether the saved file may be played at all, without looking whether it is still there."""
+    """Tell whether the saved file may be played, if it is still there."""
     if video.saved is None:
         return False
     uri, _ = video.saved
@@ -65,9 +65,9 @@ def playable_file(video: Video) -> bool:
 
 
 def is_signable(video: Video, kind: str, uri: str) -> bool:
-    """Tell whether a URL is signed for an input: a picture in a store, of which Airflow itself knows that it was given.
+    """Tell whether a URL is signed for an input: a picture in a store, and one of the task's rendered fields.
 
-    A batch's manifest says what was given, too; but whoever may write into its folder could name any file there.
+    A batch's manifest names inputs, too, but users who may write into its folder could name any file there.
 
     :param kind: and ``uri``: as ``serializers.inputs_of`` has it
     """
@@ -115,7 +115,7 @@ def _saved(wanted: Wanted) -> Response:
         raise UnavailableError("The run has saved no file of it.")
     uri, task = wanted.video.saved
     if not _is_where_it_belongs(wanted.video):
-        raise UnavailableError("The saved file isn't where its task was told to put it, so it isn't read.")
+        raise UnavailableError("The saved file isn't at its task's destination, so it isn't read.")
     path = local_path(uri)
     try:
         if path is not None:

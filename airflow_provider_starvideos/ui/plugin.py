@@ -45,7 +45,7 @@ def _view(name: str, destination: str, url_route: str, href: str) -> dict[str, s
     }
 
 
-# Airflow 3.0 shows no views of plugins, and its browsers send no cookie that would tell who asks.
+# Airflow 3.0 shows no views of plugins, and its browsers send no cookie that names the user.
 APPS = [{"app": LazyApp(), "url_prefix": f"/{PREFIX}", "name": "StarVideos"}] if AIRFLOW_V_3_1_PLUS else []
 OF_A_TASK = "run_id={RUN_ID}&task_id={TASK_ID}&map_index={MAP_INDEX}"
 VIEWS = [

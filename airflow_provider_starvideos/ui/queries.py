@@ -68,6 +68,7 @@ class Task:
     :param xcoms: their values by key, those of ``DETAIL_KEYS`` after ``add_details``; that of the URL is never read
     :param pushed: when they were pushed, after ``add_details``
     :param rendered: its rendered template fields, after ``add_details``; empty where Airflow no longer has them
+    :param video_id: its video's, once found
     :param journal: the Variables of its journal, by name, as text; only where the XComs don't say enough
     :param declared: its arguments as the Dag's file has them, where they are needed
     :param times: when it began, and the like, after ``add_times``
@@ -85,6 +86,7 @@ class Task:
     rendered: Mapping[str, Any] = field(default_factory=dict)
     journal: dict[str, str] = field(default_factory=dict)
     declared: Mapping[str, Any] = field(default_factory=dict)
+    video_id: str | None = None
     times: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -120,7 +122,7 @@ def run_state(session: Session, dag_id: str, run_id: str) -> str | None:
 
 
 def tasks_of(session: Session, dag_id: str, run_id: str) -> list[Task]:
-    """Return the run's tasks that have to do with videos, with the XComs that tell where these stand."""
+    """Return the run's tasks that have to do with videos, with the XComs that decide their states."""
     ended = case((INSTANCES.operator.contains("Batch"), INSTANCES.end_date))  # of thousands, times cost most to read
     columns = (INSTANCES.task_id, INSTANCES.map_index, INSTANCES.operator, INSTANCES.state, ended, INSTANCES.try_number)
     rows = session.execute(select(*columns).where(INSTANCES.dag_id == dag_id, INSTANCES.run_id == run_id, ours()))
@@ -156,7 +158,7 @@ def _xcoms_of(dag_id: str, run_id: str, task_ids: Iterable[str]) -> Any:
 
 
 def _value(keys: Iterable[str]) -> Any:
-    """Return an XCom's value as text, and nothing for another key: what isn't asked for doesn't leave the database."""
+    """Return an XCom's value as text, and nothing for another key: other values don't leave the database."""
     return case((XCOMS.key.in_(keys), cast(XCOMS.value, Text)))
 
 

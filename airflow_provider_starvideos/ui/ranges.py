@@ -1,4 +1,4 @@
-"""Sending a local file, or the part of it that was asked for (RFC 9110, one range)."""
+"""HTTP ranges: a local file, or the requested part of it (RFC 9110, one range)."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def file_response(path: Path, headers: Mapping[str, str]) -> Response:
             return Response(status_code=304, headers=sent)
         asked = headers.get("range", "") if headers.get("if-range", tag) == tag else ""
         match = RANGE.fullmatch(asked.strip())
-        partial = match is not None and match.groups() != ("", "")  # all, where nothing understandable is asked for
+        partial = match is not None and match.groups() != ("", "")  # the whole file, if the range can't be understood
         part = _part(match[1], match[2], about.st_size) if match and partial else (0, about.st_size - 1)
         if part is None:
             return Response(status_code=416, headers=sent | {"Content-Range": f"bytes */{about.st_size}"})

@@ -15,22 +15,26 @@ from airflow_provider_starvideos.ui.videos import load
 
 PAGE = 12
 STEP = 100
-LONGEST_LOOK = 1000
-"""Of runs, newest first, in one request: where videos are rare, the next page goes on from there."""
+MAX_SEARCHED = 1000  # runs, newest first, in one request: where videos are rare, the next page goes on from there
 
 
-def recent_runs(session: Session, user: Any, before: int | None) -> dict[str, Any]:
+def recent_runs(
+    session: Session, user: Any, before: int | None, *, dag_id: str | None = None, state: str | None = None
+) -> dict[str, Any]:
     """Return a page of runs with their videos' numbers.
 
     :param before: where the page before has ended; None: from the newest on
+    :param dag_id: of this Dag only
+    :param state: of runs in this state only
     """
     dags = readable_dags(user)
+    dags = dags & {dag_id} if dag_id else dags
     found: list[Any] = []
-    looked = 0
+    searched = 0
     end: int | None = before
-    while len(found) < PAGE and looked < LONGEST_LOOK and dags:
-        runs = _runs(session, dags, end)
-        looked += len(runs)
+    while len(found) < PAGE and searched < MAX_SEARCHED and dags:
+        runs = _runs(session, dags, end, state)
+        searched += len(runs)
         with_videos = _with_videos(session, runs)
         allowed = fully_readable(user, {run.dag_id for run in with_videos})
         for run in runs:
@@ -42,12 +46,13 @@ def recent_runs(session: Session, user: Any, before: int | None) -> dict[str, An
         if len(runs) < STEP:
             end = end if len(found) == PAGE else None
             break
-    return {"runs": [_told(session, run) for run in found], "before": end if dags else None}
+    return {"runs": [_run(session, run) for run in found], "before": end if dags else None}
 
 
-def _runs(session: Session, dags: set[str], before: int | None) -> list[Any]:
+def _runs(session: Session, dags: set[str], before: int | None, state: str | None) -> list[Any]:
     query = select(DagRun.id, DagRun.dag_id, DagRun.run_id, DagRun.state, DagRun.run_after)
     query = query.where(DagRun.dag_id.in_(dags)).order_by(DagRun.id.desc()).limit(STEP)
+    query = query.where(DagRun.state == state) if state else query
     return list(session.execute(query.where(DagRun.id < before) if before is not None else query))
 
 
@@ -62,7 +67,7 @@ def _with_videos(session: Session, runs: list[Any]) -> set[Any]:
     return {run for run in runs if (run.dag_id, run.run_id) in found}
 
 
-def _told(session: Session, run: Any) -> dict[str, Any]:
+def _run(session: Session, run: Any) -> dict[str, Any]:
     loaded = load(session, run.dag_id, run.run_id)
     counted = counts(loaded.videos) if loaded else {}
     return {

@@ -1,13 +1,13 @@
 """Records of orders, read (and never written) in the journal of a task that hasn't succeeded: Airflow Variables.
 
-Whoever may read the task's XComs may read this: it says what they say, and the manifest.
+Users who may read the task's XComs may read this: XComs and the manifest say the same.
 """
 
 from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from airflow_provider_starvideos.batch.manifest import told_of
@@ -45,6 +45,12 @@ class ReadOnlyStore:
         raise NotImplementedError
 
 
+def orders_in(texts: Mapping[str, str]) -> Sequence[Order]:
+    """Return the orders of a journal; none if it can't be read."""
+    journal, _ = _load(texts)
+    return journal.orders() if journal else ()
+
+
 def orders_of(texts: Mapping[str, str]) -> list[dict[str, Any]]:
     """Return the orders of a task that orders one video, the newest first.
 
@@ -63,23 +69,27 @@ def rows_of_journal(texts: Mapping[str, str]) -> list[dict[str, Any]]:
     orders, rows = _read(texts)
     if not isinstance(rows, int) or not 0 < rows <= MAX_ROWS:
         return []
-    # A row that isn't asked for any more has lost its number.
+    # A row that is no longer among the requests has no number.
     known = {order["row"]: order for order in orders if "row" in order}
     return [{"status": "open"} | known.get(number, {}) | {"row": number} for number in range(1, rows + 1)]
 
 
 def _read(texts: Mapping[str, str]) -> tuple[list[dict[str, Any]], Any]:
     """Return the orders of a journal, and how many rows its batch has. Users may edit it: then there is nothing."""
+    journal, orders = _load(texts)
+    return orders, journal.rows if journal else None
+
+
+def _load(texts: Mapping[str, str]) -> tuple[Journal | None, list[dict[str, Any]]]:
     if not texts:
-        return [], None
+        return None, []
     name, latest_try = latest_page(texts)
     journal = Journal(ReadOnlyStore(texts), name, latest_try, logging.getLogger(__name__))
     try:
         journal.load()
-        orders = [_row(order, name) for order in journal.orders()]
+        return journal, [_row(order, name) for order in journal.orders()]
     except (StarVideosError, TypeError, ValueError, ArithmeticError):
-        return [], None
-    return orders, journal.rows
+        return None, []
 
 
 def _row(order: Order, name: JournalName) -> dict[str, Any]:

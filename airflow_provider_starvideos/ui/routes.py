@@ -20,25 +20,23 @@ from airflow_provider_starvideos.ui.records import orders_of
 from airflow_provider_starvideos.ui.states import ASKED_FOR, PAGE_STATES, sort_rank
 from airflow_provider_starvideos.ui.videos import SUCCESS, Run, Video, add_records, find, load
 
-MOST_PER_PAGE = 48
+MAX_PER_PAGE = 48
 TYPES = {"css": "text/css", "js": "text/javascript", "svg": "image/svg+xml", "html": "text/html"}
+# All files are small, and read once: no path comes from a request.
 STATIC = files(__package__).joinpath("static")
 ASSETS = {each.name: each.read_bytes() for each in STATIC.iterdir() if each.name.rpartition(".")[2] in TYPES}
-"""All of them are small, and nothing else is ever read for a request: no path comes from outside."""
 PAGE = ASSETS.pop("page.html").decode()
 
-NAME = r"^[^\x00]*$"
-"""Some databases refuse a NUL with an error."""
+NAME = r"^[^\x00]*$"  # some databases refuse a NUL with an error
 RunId = Annotated[str, Query(max_length=250, pattern=NAME)]
 TaskId = Annotated[str, Query(max_length=250, pattern=NAME)]
-MapIndex = Annotated[str, Query(max_length=20)]
-"""Text: Airflow leaves ``{MAP_INDEX}`` as it is in the tab of a task that isn't mapped."""
+MapIndex = Annotated[str, Query(max_length=20)]  # of a task that isn't mapped Airflow leaves "{MAP_INDEX}" as it is
 Row = Annotated[int, Query(ge=0, le=10_000_000)]
 LARGEST_ID = 2**31 - 1
 
 
 def build_app() -> Any:
-    """Return the app, with neither documentation nor schema: those would be open to everybody."""
+    """Return the app, with neither documentation nor schema: those would be open to all."""
     app = FastAPI(title="StarVideos", docs_url=None, redoc_url=None, openapi_url=None)
     app.get("/", dependencies=LOGGED_IN)(recent_page)
     app.get("/static/{name}", dependencies=LOGGED_IN)(static)
@@ -59,7 +57,7 @@ def recent_page() -> Response:
 
 
 def dag_page() -> Response:
-    """The gallery of a run, and the tab of a task: what they show, they ask for."""
+    """The gallery of a run, and the tab of a task; their data comes from the other routes."""
     return _page("../../")
 
 
@@ -76,10 +74,14 @@ def static(name: str) -> Response:
 
 
 def recent(
-    session: SessionDep, user: User, before: Annotated[int | None, Query(ge=0, le=LARGEST_ID)] = None
+    session: SessionDep,
+    user: User,
+    before: Annotated[int | None, Query(ge=0, le=LARGEST_ID)] = None,
+    dag_id: RunId | None = None,
+    state: Annotated[str | None, Query(pattern="^[a-z_]{1,50}$")] = None,
 ) -> dict[str, Any]:
-    """The latest runs of the Dags that the user may read."""
-    return recent_runs(session, user, before)
+    """The latest runs of the Dags that the user may read, of one Dag or in one state if the user has chosen one."""
+    return recent_runs(session, user, before, dag_id=dag_id, state=state)
 
 
 def videos(
@@ -90,7 +92,7 @@ def videos(
     map_index: MapIndex = "",
     status: Annotated[str | None, Query(pattern=f"^({'|'.join(PAGE_STATES)})$")] = None,
     offset: Annotated[int, Query(ge=0)] = 0,
-    limit: Annotated[int, Query(ge=1, le=MOST_PER_PAGE)] = 24,
+    limit: Annotated[int, Query(ge=1, le=MAX_PER_PAGE)] = 24,
 ) -> dict[str, Any]:
     """A page of a run's videos, or of one task's."""
     run = _run(session, dag_id, run_id)

@@ -19,6 +19,7 @@ from airflow_provider_starvideos.api.values import as_list
 from airflow_provider_starvideos.orders.decisions import RESUBMIT, UNDECIDED
 from airflow_provider_starvideos.orders.states import Billed, OrderState
 from airflow_provider_starvideos.orders.store import DECISION_PREFIX
+from airflow_provider_starvideos.ui.billing import billed
 from airflow_provider_starvideos.ui.media import is_signable, playable_file
 from airflow_provider_starvideos.ui.queries import Kind, Task
 from airflow_provider_starvideos.ui.states import ASKED_FOR, PAGE_STATES, SAVE_FAILED, TaskState, is_final
@@ -84,6 +85,8 @@ def details(video: Video) -> dict[str, Any]:
         "parameters": {name: _text(given.get(name)) for name in PARAMETERS if given.get(name) not in (None, "")},
         "inputs": [_input(video, *one) for one in inputs],
         "words": _words(state),
+        "billed": None if video.row else billed(video.tasks),
+        "reused_from": _text(video.record.get("reused_from")),
         "next": _next_steps(video),
         "api_status": at_api.status if at_api else None,
         "api_problem": answer.error if answer else None,
@@ -114,6 +117,7 @@ def overview(run: Run) -> dict[str, Any]:
         "total": len(run.videos),
         "batches": [batch for batch in batches if batch["counts"]],
         "problems": [_text(problem) for problem in run.problems],
+        "billed": billed(run.tasks),
     }
 
 
@@ -147,7 +151,7 @@ def _batch(task: Task, videos: Iterable[Video]) -> dict[str, Any]:
     pushed = task.value("counts")
     if not found and isinstance(pushed, dict):
         found = {state: pushed[state] for state in PAGE_STATES if isinstance(pushed.get(state), int)}
-    return {"task_id": task.task_id, "map_index": task.map_index, "counts": found, "error": _text(_failure(task))}
+    return _place(task) | {"counts": found, "error": _text(_failure(task)), "billed": billed([task])}
 
 
 def _given(video: Video) -> Mapping[str, Any]:

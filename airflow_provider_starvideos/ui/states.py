@@ -32,7 +32,7 @@ class TaskState(StrEnum):
 
 
 class Tone(StrEnum):
-    """How a state is coloured and sorted: what somebody has to look at comes first."""
+    """How a state is coloured and sorted: what a person should see comes first."""
 
     BAD = "bad"
     BUSY = "busy"
@@ -104,13 +104,13 @@ PAGE_STATES: Mapping[str, PageState] = {
             "the task has ended, and no order of it is on record",
             Billed.PERHAPS,
             "orders it",
-            "look into the task's log, and into the StarVideos account",
+            "read the task's log, and check the StarVideos account",
         ),
     ),
     _T.NO_VIDEO: PageState(
         "Without a video",
         Tone.BAD,
-        Meaning("the batch ended without a video for this row", Billed.PERHAPS, "nothing", "look into the batch's log"),
+        Meaning("the batch ended without a video for this row", Billed.PERHAPS, "nothing", "read the batch's log"),
     ),
     _T.NOT_RUN: PageState("Not run", Tone.QUIET, Meaning("the task didn't run", Billed.NO, "orders it")),
 }
@@ -148,7 +148,7 @@ def is_final(video: Video) -> bool:
 
 
 def sort_rank(state: str) -> int:
-    """Return where a state is sorted: what somebody has to look at comes first, all others are equal."""
+    """Return where a state is sorted: what a person should see comes first, all others are equal."""
     return int(PAGE_STATES[state].tone is not Tone.BAD)
 
 
@@ -167,8 +167,8 @@ def _of_row(state: str, video: Video) -> str:
 def _is_completed(video: Video, recorded: str) -> bool:
     pushed = any(URL_KEY in task.xcoms for task in video.tasks if task.kind is not Kind.SAVE)
     waited = any(task.kind is Kind.WAIT and task.state == "success" and video.video_id for task in video.tasks)
-    told = video.answer is not None and video.answer.video is not None and video.answer.video.is_completed
-    return pushed or waited or told or (recorded in PAGE_STATES and PAGE_STATES[recorded].meaning.video)
+    answered = video.answer is not None and video.answer.video is not None and video.answer.video.is_completed
+    return pushed or waited or answered or (recorded in PAGE_STATES and PAGE_STATES[recorded].meaning.video)
 
 
 def _of_ordered(video: Video) -> str:

@@ -183,10 +183,11 @@ def _needs_journal(task: Task) -> bool:
 
 def _own_id(task: Task) -> str | None:
     """Return the id of the task's video. From its XComs; while it waits, from its rendered fields."""
-    for key in ("video_id",) if task.kind is Kind.SAVE else ("video_id", "return_value"):
-        if video_id := _checked(task.value(key)):
-            return video_id
-    return _checked(task.rendered.get("video_id")) or _checked(task.declared.get("video_id"))
+    if task.video_id is None:
+        pushed = task.xcoms.get("video_id") or (task.xcoms.get("return_value") if task.kind is not Kind.SAVE else None)
+        given = pushed or task.rendered.get("video_id") or task.declared.get("video_id")
+        task.video_id = _checked_text(given) if isinstance(given, str) else None
+    return task.video_id
 
 
 def _add_declared(declared: Mapping[str, Mapping[str, Any]], tasks: Iterable[Task]) -> dict[str, list[str]]:
@@ -251,7 +252,7 @@ def _checked(video_id: Any) -> str | None:
     return _checked_text(video_id) if isinstance(video_id, str) else None
 
 
-@lru_cache(maxsize=4096)  # a video's id is met in each of its tasks, and again at each look at the run
+@lru_cache(maxsize=4096)  # each of a video's tasks has its id, at each refresh
 def _checked_text(video_id: str) -> str | None:
     try:
         return check_video_id(video_id)

@@ -123,7 +123,7 @@ async def test_a_file_elsewhere_than_its_task_was_told_isnt_read(folder: Path) -
     """In the allowed folder, but another task's: an edited XCom opens no other Dag's video."""
     (folder / "video_2.mp4").write_bytes(CONTENT)
     for uri, destination in (("video_2.mp4", "/"), ("video_1.mp4", "/other/")):
-        with pytest.raises(UnavailableError, match="isn't where its task was told"):
+        with pytest.raises(UnavailableError, match="isn't at its task's destination"):
             await sent(a_video(f"file://{folder}/{uri}", destination=f"{folder}{destination}"))
 
 
@@ -145,7 +145,7 @@ async def test_a_file_in_a_bucket_is_presigned_with_the_tasks_connection(monkeyp
         assert answer.headers["cache-control"] == "no-store"
         assert await asyncio.to_thread(fetched, answer.headers["location"]) == CONTENT
         for uri, rendered in (("s3://videos/y/video_1.mp4", told), ("s3://videos/x/video_1.mp4", {})):
-            with pytest.raises(UnavailableError, match="isn't where its task was told"):
+            with pytest.raises(UnavailableError, match="isn't at its task's destination"):
                 await sent(a_video(uri, **rendered))
 
 

@@ -259,6 +259,7 @@ def test_a_task_whose_dag_file_names_the_video_is_about_that() -> None:
     task = a_task("wait", Kind.WAIT, "deferred")
     before = videos._add_declared({"wait": {"video_id": "video_9", "downstream_task_ids": ["save"]}}, [task])
     assert (videos._own_id(task), before) == ("video_9", {"save": ["wait"]})
+    task = a_task("wait", Kind.WAIT, "deferred")
     videos._add_declared({"wait": {"video_id": "{{ params.id }}"}}, [task])
     assert videos._own_id(task) is None
 
@@ -376,7 +377,7 @@ def test_what_is_kept_of_a_manifest_is_for_those_alone_who_may_read_it(manifest:
     """A task that names another one's manifest (XComs can be edited) isn't shown it because that one was."""
     uri = f"file://{manifest}"
     assert len(videos._rows(batch(uri, destination=f"{manifest.parent}/"))) == 4
-    with pytest.raises(StarVideosError, match="isn't in the folder"):
+    with pytest.raises(StarVideosError, match="isn't in the task's destination"):
         videos._rows(batch(uri, destination=f"{manifest.parent}/other/"))
 
 

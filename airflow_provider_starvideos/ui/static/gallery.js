@@ -66,7 +66,7 @@ function title(task, runId, answer) {
   const of = task.task_id ? [airflowLink(taskName(task), "dags", dagId, "runs", runId, "tasks", task.task_id), " of run "] : [];
   return [
     el("h1", {}, "Videos of ", ...of, airflowLink(runId, "dags", dagId, "runs", runId), " of Dag ", airflowLink(dagId, "dags", dagId)),
-    el("p", { className: "quiet" }, `Run: ${answer.state}. `, copyButton(location.href, "the address of this page")),
+    el("p", { className: "quiet" }, `Run: ${answer.state}. Billed, over all tries: ${answer.billed ?? "nothing on record"}. `, copyButton(location.href, "the address of this page")),
   ];
 }
 
@@ -114,7 +114,8 @@ function batchLine(batch, answer) {
     return el("span", {}, badge(words), ` ${count} `, el("span", { className: "quiet" }, words.billed));
   });
   const error = batch.error && el("pre", { className: "error", dir: "auto" }, batch.error);
-  return el("div", { className: "batch" }, el("b", {}, taskName(batch)), ...counted, error || null);
+  const billed = batch.billed && el("span", {}, `Billed, over all tries: ${batch.billed}`);
+  return el("div", { className: "batch" }, el("b", {}, taskName(batch)), ...counted, billed || null, error || null);
 }
 
 function pages(answer, state, go) {

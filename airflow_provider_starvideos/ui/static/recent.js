@@ -1,46 +1,61 @@
-// The latest runs that have to do with videos.
+// The latest runs that have to do with videos, as a table with filters that the address keeps.
 
-import { api, badge, el, entitle, moment, note, pageUrl, say, show, trouble } from "./common.js";
+import { api, asQuery, badge, el, entitle, moment, note, pageUrl, query, say, show, trouble } from "./common.js";
+
+const STATES = ["running", "queued", "success", "failed"];
 
 export async function showRecent() {
-  const list = el("ul", { className: "runs", role: "list" });
+  const filter = { dag_id: query.get("dag_id") || null, state: query.get("state") || null };
+  const body = el("tbody");
+  const dags = el("datalist", { id: "dags" });
   const more = el("button", { type: "button", hidden: true }, "Older runs");
+  const refresh = el("button", { type: "button" }, "Refresh");
+  const empty = note("No run with a StarVideos video is known here.");
+  const dag = el("input", { type: "search", placeholder: "any", value: filter.dag_id ?? "" });
+  dag.setAttribute("list", "dags");
+  const options = [["", "any"], ...STATES.map((state) => [state, state])].map(([value, text]) => el("option", { value, selected: value === (filter.state ?? "") }, text));
+  const state = el("select", {}, ...options);
   let before = null;
   entitle("Recent runs");
 
-  async function load() {
-    more.disabled = true;
-    const answer = await api("recent", { before });
-    list.append(...answer.runs.map(run));
-    before = answer.before;
+  async function load(fresh) {
+    more.disabled = refresh.disabled = true;
+    try {
+      const answer = await api("recent", { ...filter, before: fresh ? null : before });
+      if (fresh) body.replaceChildren();
+      body.append(...answer.runs.map(row));
+      const names = new Set([...dags.children].map((option) => option.value).concat(answer.runs.map((run) => run.dag_id)));
+      dags.replaceChildren(...[...names].sort().map((value) => el("option", { value })));
+      before = answer.before;
+      trouble("");
+    } catch (error) {
+      trouble(error.message);
+    }
     more.hidden = before === null;
-    more.disabled = false;
-    say(`${list.children.length} runs`);
+    more.disabled = refresh.disabled = false;
+    empty.hidden = body.children.length > 0;
+    say(`${body.children.length} runs`);
   }
 
-  const failed = (error) => {
-    trouble(error.message);
-    more.disabled = false;
+  const change = () => {
+    Object.assign(filter, { dag_id: dag.value.trim() || null, state: state.value || null });
+    history.replaceState(null, "", `?${asQuery(filter)}`);
+    return load(true);
   };
-  more.addEventListener("click", () => load().then(() => trouble(""), failed));
-  await load();
-  const empty = list.children.length ? null : note("No run with a StarVideos video is known among the Dags that you may read.");
-  show(el("h1", {}, "Recent runs with videos"), ...[empty, list, more].filter(Boolean));
+  dag.addEventListener("change", change);
+  state.addEventListener("change", change);
+  refresh.addEventListener("click", () => load(true));
+  more.addEventListener("click", () => load(false));
+  await load(true);
+  const filters = el("div", { className: "filters" }, el("label", {}, "Dag ", dag), el("label", {}, "Run ", state), refresh, dags);
+  const names = ["Dag", "Run", "Run's state", "Videos", "When"];
+  const head = el("thead", {}, el("tr", {}, ...names.map((name) => el("th", { scope: "col" }, name))));
+  show(el("h1", {}, "Recent runs with videos"), filters, el("div", { className: "wide" }, el("table", {}, head, body)), empty, more);
 }
 
-function run(found) {
-  const counted = Object.entries(found.counts).map(([status, count]) => el("span", {}, badge(found.states[status]), ` ${count}`));
-  return el(
-    "li",
-    {},
-    el(
-      "a",
-      { className: "run", href: pageUrl("gallery", { run_id: found.run_id }, found.dag_id) },
-      el("b", {}, found.dag_id),
-      el("span", { className: "quiet" }, found.run_id),
-      el("span", { className: "quiet" }, moment(found.when) ?? ""),
-      el("span", { className: "counts" }, ...counted),
-      el("span", { className: "quiet" }, `run: ${found.state}`),
-    ),
-  );
+function row(run) {
+  const counted = Object.entries(run.counts).map(([status, count]) => el("span", {}, badge(run.states[status]), ` ${count}`));
+  const link = el("a", { href: pageUrl("gallery", { run_id: run.run_id }, run.dag_id), ariaLabel: `Videos of ${run.dag_id}, run ${run.run_id}` }, run.run_id);
+  const cells = [run.dag_id, link, run.state, el("span", { className: "counts" }, ...counted), moment(run.when) ?? ""];
+  return el("tr", {}, ...cells.map((cell) => el("td", {}, cell)));
 }

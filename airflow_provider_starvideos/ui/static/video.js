@@ -79,6 +79,8 @@ function facts(video, place, name) {
   const waited = video.sent_at && video.ended_at ? (new Date(video.ended_at) - new Date(video.sent_at)) / 1000 : null;
   const rows = [
     ["State", [badge(words), ` ${words.billed}`]],
+    ["Billed", video.billed && `${video.billed} (task, over all tries)`],
+    ["Reused from", video.reused_from && code(video.reused_from, "the address of the library's video")],
     ["Reason", video.error && el("pre", { className: "error", dir: "auto" }, video.error)],
     ["What next", steps(video)],
     ["Prompt", video.prompt && el("p", { className: "whole", dir: "auto" }, video.prompt)],
