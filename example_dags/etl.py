@@ -21,6 +21,7 @@ from airflow_provider_starvideos.sensors.task import StarVideosTaskSensor
 INPUTS = os.environ.get("STARVIDEOS_EXAMPLE_INPUTS", "http://127.0.0.1:8642/samples")
 PRODUCTS = str(Path(__file__).parent / "data" / "products.jsonl")
 DATABASE = str(Path(tempfile.gettempdir()) / "starvideos_example.db")
+POLL_SECONDS = float(os.environ.get("STARVIDEOS_EXAMPLE_POLL_SECONDS", "30"))
 DESTINATION = os.environ.get("STARVIDEOS_EXAMPLE_DESTINATION", f"{tempfile.gettempdir()}/starvideos_example/")
 
 VIDEOS = Asset("starvideos_product_videos")
@@ -86,7 +87,7 @@ def etl():
     rows = products("{{ params.products }}")
     requests = request_of.expand(product=rows)
     create = StarVideosCreateOperator.partial(task_id="create").expand_kwargs(requests)
-    wait = StarVideosTaskSensor.partial(task_id="wait").expand(video_id=create.output)
+    wait = StarVideosTaskSensor.partial(task_id="wait", poke_interval=POLL_SECONDS).expand(video_id=create.output)
     save = StarVideosDownloadOperator.partial(
         task_id="save", destination="{{ params.destination }}{{ run_id | replace(':', '') }}/"
     ).expand(video_id=wait.output)
