@@ -34,7 +34,9 @@ def billed(tasks: Iterable[Task]) -> str | None:
 
 
 def _facts(total: Mapping[str, int], amount: Decimal | None) -> list[str]:
-    facts = [f"{total['orders']} orders" if total["orders"] != 1 else "1 order"]
+    orders, unconfirmed = total["orders"], total["unconfirmed"]
+    facts = [f"{orders} order{'s' * (orders != 1)}"] if orders else []
+    facts += [f"{unconfirmed} {'more ' * bool(orders)}that may have been billed"] if unconfirmed else []
     if total["seconds_ordered"]:
         facts.append(f"{total['seconds_ordered']} s")
     if total["seconds_unknown"]:
@@ -43,8 +45,6 @@ def _facts(total: Mapping[str, int], amount: Decimal | None) -> list[str]:
         facts.append(f"amount {amount_text(amount)}")
     if total["amount_unknown"] > 0:
         facts.append(f"{total['amount_unknown']} of unknown amount")
-    if total["unconfirmed"]:
-        facts.append(f"{total['unconfirmed']} more may have been billed")
     return facts
 
 

@@ -24,6 +24,7 @@ from airflow_provider_starvideos.compat.ui_tables import (
     Variable,
     XComModel,
     asking,
+    declared_tasks,
     times_of,
 )
 from airflow_provider_starvideos.compat.ui_tables import RenderedTaskInstanceFields as Rendered
@@ -239,6 +240,8 @@ def _parts(names: list[str], size: int) -> Iterable[list[str]]:
 
 
 def add_times(session: Session, dag_id: str, run_id: str, tasks: Iterable[Task]) -> None:
-    """Look up when tasks began and ended, and until when they wait: for the page of one video."""
+    """Look up when tasks began and ended, until when they wait, and their arguments: for the page of one video."""
+    declared = declared_tasks(session, dag_id)
     for task in tasks:
+        task.declared = declared.get(task.task_id, {})
         task.times = times_of(session, dag_id, run_id, task.task_id, task.map_index)

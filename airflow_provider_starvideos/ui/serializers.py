@@ -171,7 +171,7 @@ def _error(video: Video) -> Any:
     """Return why a video isn't further: as its record, the operator, or the API says."""
     if video.record.get("error"):
         return video.record["error"]
-    if reason := next((reason for task in video.tasks if (reason := _failure(task))), None):
+    if not video.row and (reason := next((reason for task in video.tasks if (reason := _failure(task))), None)):
         return reason
     if video.answer and video.answer.video and video.answer.video.is_failed:
         return video.answer.video.error or "The video failed; the API gave no reason."
@@ -252,7 +252,7 @@ def _place(task: Task) -> dict[str, Any]:
 
 def _retry_at(task: Task) -> datetime | None:
     """Return when Airflow runs a task again; None: it isn't known, as with an exponential delay."""
-    ended, declared = task.times.get("ended_at"), task.declared
+    ended, declared = task.times.get("ended_at"), {**task.declared.get("partial_kwargs", {}), **task.declared}
     if not isinstance(ended, datetime) or declared.get("retry_exponential_backoff") or declared.get("retry_policy"):
         return None
     delay = declared.get("retry_delay", conf.getfloat("core", "default_task_retry_delay", fallback=300.0))

@@ -24,7 +24,7 @@ def spent(**facts: Any) -> Task:
          "3 orders, 15 s, amount 1.86"),
         ([spent(orders=2, seconds_ordered=5, seconds_unknown=1, amount_unknown=2)],
          "2 orders, 5 s, 1 of unknown length, 2 of unknown amount"),
-        ([spent(orders=0, unconfirmed=1, seconds_ordered=5)], "0 orders, 5 s, 1 more may have been billed"),
+        ([spent(orders=0, unconfirmed=1, seconds_ordered=5)], "1 that may have been billed, 5 s"),
         ([created()], "1 order, 1 of unknown length, 1 of unknown amount"),  # of an earlier version of this provider
         ([created(video_id=None)], None),
         ([wait("success")], None),
@@ -41,4 +41,4 @@ def test_until_a_task_has_pushed_it_the_journal_says_it() -> None:
     """Of all tries, also those whose order failed or may have been accepted."""
     task = a_task("create", Kind.ORDER, "failed")
     task.journal = recorded("failed", "unconfirmed")
-    assert billed([task]) == "1 order, 2 of unknown length, 1 of unknown amount, 1 more may have been billed"
+    assert billed([task]) == "1 order, 1 more that may have been billed, 2 of unknown length, 1 of unknown amount"

@@ -28,7 +28,7 @@ function card(video, { ended, back, states }, load) {
   const error = el("p", { className: "error", dir: "auto", hidden: !video.error }, video.error ?? "");
   const frame = el("div", { className: "frame" }, badge(words), words.video ? null : error); // where a picture would be
   const [width, height] = (["1:1", "16:9"].includes(video.ratio) ? video.ratio : "9:16").split(":");
-  frame.style.aspectRatio = `${width} / ${height}`;
+  if (words.video) frame.style.aspectRatio = `${width} / ${height}`;
   const link = el(
     "a",
     { className: "card", href: pageUrl("video", { ...placeOf(video), ...back }) },

@@ -81,12 +81,12 @@ export function airflowLink(text, ...steps) {
   return el("a", { href: base + steps.map(encodeURIComponent).join("/") }, text);
 }
 
-export function copyButton(text, what) {
-  const button = el("button", { type: "button", className: "copy", ariaLabel: `Copy ${what}`, onclick: () => copy(text).then(done, () => select(text)) }, "Copy");
+export function copyButton(text, what, shown = "Copy") {
+  const button = el("button", { type: "button", className: "copy", ariaLabel: `Copy ${what}`, onclick: () => copy(text).then(done, () => select(text)) }, shown);
   const done = () => {
     button.textContent = "Copied";
     say(`Copied ${what}`);
-    setTimeout(() => (button.textContent = "Copy"), 2000);
+    setTimeout(() => (button.textContent = shown), 2000);
   };
   return button;
 }

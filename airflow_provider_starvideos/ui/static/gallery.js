@@ -66,7 +66,7 @@ function title(task, runId, answer) {
   const of = task.task_id ? [airflowLink(taskName(task), "dags", dagId, "runs", runId, "tasks", task.task_id), " of run "] : [];
   return [
     el("h1", {}, "Videos of ", ...of, airflowLink(runId, "dags", dagId, "runs", runId), " of Dag ", airflowLink(dagId, "dags", dagId)),
-    el("p", { className: "quiet" }, `Run: ${answer.state}. Billed, over all tries: ${answer.billed ?? "nothing on record"}. `, copyButton(location.href, "the address of this page")),
+    el("p", { className: "quiet" }, `Run: ${answer.state}. Billed, over all tries: ${answer.billed ?? "nothing on record"}. `, copyButton(location.href, "the address of this page", "Copy address")),
   ];
 }
 
@@ -109,13 +109,16 @@ function bar(answer) {
 }
 
 function batchLine(batch, answer) {
-  const counted = Object.entries(batch.counts).map(([status, count]) => {
+  const rows = Object.values(batch.counts).reduce((sum, count) => sum + count, 0);
+  // Where a run is one batch, the filters have these numbers already.
+  const counted = (rows === answer.total ? [] : Object.entries(batch.counts)).map(([status, count]) => {
     const words = answer.states[status];
     return el("span", {}, badge(words), ` ${count} `, el("span", { className: "quiet" }, words.billed));
   });
+  const number = el("span", { className: "quiet" }, `${rows} rows`);
   const error = batch.error && el("pre", { className: "error", dir: "auto" }, batch.error);
   const billed = batch.billed && el("span", {}, `Billed, over all tries: ${batch.billed}`);
-  return el("div", { className: "batch" }, el("b", {}, taskName(batch)), ...counted, billed || null, error || null);
+  return el("div", { className: "batch" }, el("b", {}, taskName(batch)), number, ...counted, billed || null, error || null);
 }
 
 function pages(answer, state, go) {
@@ -141,10 +144,10 @@ function pages(answer, state, go) {
 function table(videos, { states, back }) {
   const names = ["Row", "Name", "State", "Billed", "Seconds", "File or reason"];
   const row = (video) => {
-    const link = el("a", { href: pageUrl("video", { ...placeOf(video), ...back }) }, video.name ?? video.prompt ?? nameOf(video));
+    const link = el("a", { className: "name", href: pageUrl("video", { ...placeOf(video), ...back }) }, video.name ?? video.prompt ?? nameOf(video));
     const words = states[video.status];
     const cells = [String(video.row || taskName(video)), link, badge(words), words.billed, video.duration ?? "", video.saved ?? video.error ?? ""];
-    return el("tr", {}, ...cells.map((cell) => el("td", { dir: "auto" }, cell)));
+    return el("tr", {}, ...cells.map((cell, column) => el("td", { dir: "auto", className: [1, 5].includes(column) ? "long" : null }, cell)));
   };
   const head = el("tr", {}, ...names.map((name) => el("th", { scope: "col" }, name)));
   return el("table", {}, el("thead", {}, head), el("tbody", {}, ...videos.map(row)));

@@ -63,7 +63,7 @@ async function whyNot(source) {
 
 function waiting(video, asking) {
   const { text, billed } = video.words;
-  const sentence = `${text[0].toUpperCase()}${text.slice(1)}; ${billed}.`;
+  const sentence = `${text[0].toUpperCase()}${text.slice(1)}${text.includes("billed") ? "" : `; ${billed}`}.`;
   return el("div", { className: "waiting" }, badge(video.words), el("p", {}, sentence), apiAnswer(video, asking));
 }
 
@@ -126,7 +126,7 @@ function parameters(video) {
 }
 
 function download(video) {
-  const page = copyButton(location.href, "the address of this page");
+  const page = copyButton(location.href, "the address of this page", "Copy address");
   if (!video.words.video) return el("p", {}, page);
   const href = pageUrl("play", placeOf(video));
   return el("p", {}, el("a", { href, download: `${video.id ?? "video"}.mp4` }, "Download"), " ", page);
