@@ -2,10 +2,11 @@
 
 Relies on ``airflow.sdk.execution_time.hitl`` (3.1 and later), and for the wait on ``TaskAwaitingInput`` (3.3 and later,
 no triggerer) or on the standard provider's ``HITLTrigger`` (3.1 and 3.2). If any of it is gone, as in 3.0, ``can_ask``
-says no. Airflow has one question for each try of a task: asked again in the same try it loses its answer and waits for
-another one, but its text stays as it was. Airflow gives an answer to whatever question the task has by then, also one
-from a page that was opened before a clear. So a question carries a digest in a hidden field, and its answer brings that
-back.
+says no.
+
+Airflow keeps one question for each task instance, over all of its tries (3.1 to 3.3): asked again it loses its answer
+and waits for another one, but its text and its options stay as they were first. So a question carries a code, and its
+answer brings that back in a field. Where the page shows an earlier question, the log has the current one.
 """
 
 from __future__ import annotations
@@ -17,12 +18,15 @@ from datetime import UTC, datetime, timedelta
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from airflow_provider_starvideos.compat import supervisor
+
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
 HITL = "airflow.sdk.execution_time.hitl"
 TRIGGER = "airflow.providers.standard.triggers.hitl"
-DIGEST_FIELD = "question"
+CODE_FIELD = "question"
+WHAT_IS_THE_CODE = "Leave it as it is, unless the task's log names another one"
 FIRST_WITH_PARTS = (3, 1, 3)  # of Airflow: earlier ones take a field as its plain value
 
 
@@ -32,15 +36,27 @@ class Question:
 
     :param subject: one line
     :param options: what may be answered, one of them
-    :param digest: of what the question is about: two questions about the same have the same
+    :param code: two questions about the same have the same; no other question has it
     :param body: Markdown, shown below the subject
     :param fields: texts that may be filled in besides: name → what it is for
     """
 
     subject: str
     options: Sequence[str]
-    digest: str
+    code: str
     body: str = ""
+    fields: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Offer:
+    """What a task's first question has to offer, so that all later ones can be answered on its page.
+
+    :param options: of all questions that the task may ask
+    :param fields: likewise: name → what it is for
+    """
+
+    options: Sequence[str]
     fields: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -75,6 +91,10 @@ class NoAnswerError(Exception):
     """What Airflow brings is no answer to this question."""
 
 
+class CannotBeAnsweredError(Exception):
+    """The page doesn't offer what this question needs."""
+
+
 class NobodyAnsweredError(NoAnswerError):
     """The time for an answer has passed."""
 
@@ -90,6 +110,7 @@ def ask(
     question: Question,
     *,
     method_name: str,
+    offer: Offer | None = None,
     timeout: timedelta | None = None,
     kwargs: Mapping[str, Any] | None = None,
     recipients: Recipients | None = None,
@@ -98,31 +119,44 @@ def ask(
 
     :param operator: the running task
     :param context: its context
-    :param question: what to ask; asked again in the same try, it must be the same
+    :param question: what to ask
     :param method_name: the method, which gets the answer as ``event``, for ``read_answer``
+    :param offer: what all questions of this task need; None: it has this one only
     :param timeout: how long to wait; None: without end
     :param kwargs: what the method gets besides, plain JSON
     :param recipients: who may answer, and who is told
     :raises NotImplementedError: this Airflow can't ask; see ``can_ask``
+    :raises CannotBeAnsweredError: the page has the options of an earlier question, and lacks one of this
     """
-    hitl = _module(HITL)
-    if hitl is None or not can_ask():
+    if not can_ask():
         raise NotImplementedError("This Airflow can't ask a person: Airflow 3.1 and later can.")
-    recipients = recipients or Recipients()
-    params = _params(question)
-    of_question = {"options": list(question.options), "defaults": None, "multiple": False, "params": params}
+    recipients, offer = recipients or Recipients(), offer or Offer(question.options, question.fields)
+    params = _params(question.code, offer.fields)
+    of_question = {"options": list(offer.options), "defaults": None, "multiple": False, "params": params}
     ti_id = context["ti"].id
-    hitl.upsert_hitl_detail(
+    shown = supervisor.put_question(
         ti_id=ti_id,
         subject=question.subject,
         body=question.body or None,
-        assigned_users=[dict(user) for user in recipients.assigned_users] or None,
+        assigned_users=[dict(user) for user in recipients.assigned_users],
         **of_question,
     )
+    if lacking := set(question.options) - set(shown.options):
+        raise CannotBeAnsweredError(
+            f"Airflow keeps the options of this task's first question ({', '.join(shown.options)}), also over clears, "
+            f"and this one needs {', '.join(sorted(lacking))}"
+        )
     operator.subject, operator.body, operator.options = question.subject, question.body, list(question.options)
     for notify in recipients.notifiers:
         notify(context)
-    operator.log.info("Waiting for a person's answer: %s (%s).", question.subject, ", ".join(question.options))
+    operator.log.info("Waiting for a person's answer (%s): %s\n%s", question.code, question.subject, question.body)
+    if (shown.subject, shown.body or "") != (question.subject, question.body):
+        operator.log.warning(
+            "Airflow's page still shows an earlier question of this task. The current one is above. To answer it, put "
+            "its code into the page's field %r: %s",
+            CODE_FIELD,
+            question.code,
+        )
     awaiting_input = _awaiting_input()
     if awaiting_input is not None:
         raise awaiting_input(method_name=method_name, kwargs=dict(kwargs or {}), timeout=timeout)
@@ -149,10 +183,9 @@ def read_answer(event: Any, question: Question) -> Answer:
     if len(chosen) != 1 or chosen[0] not in question.options:
         raise NoAnswerError(f"The answer {chosen!r} isn't one of {', '.join(question.options)}.")
     given = {name: _text(value) for name, value in (event.get("params_input") or {}).items() if value is not None}
-    if given.get(DIGEST_FIELD) != question.digest:
+    if given.get(CODE_FIELD) != question.code:
         raise NoAnswerError(
-            f"It answers another question: its field {DIGEST_FIELD!r} is {given.get(DIGEST_FIELD)!r}, this question's "
-            f"is {question.digest!r}. Reload the page before you answer; by the REST API, send the field back as it is."
+            f"It is about {given.get(CODE_FIELD) or 'no question'}, and the question is {question.code}."
         )
     fields = {name: value for name, value in given.items() if name in question.fields and value}
     user = event.get("responded_by_user") or {}
@@ -163,15 +196,23 @@ def _text(value: Any) -> str:
     return (value if isinstance(value, str) else json.dumps(value)).strip()
 
 
-def _params(question: Question) -> dict[str, Any]:
+def code_of(event: Any) -> str | None:
+    """Return the code of the question that an answer is about; None: it has none.
+
+    :param event: as Airflow gives it
+    """
+    given = event.get("params_input") if isinstance(event, Mapping) else None
+    code = given.get(CODE_FIELD) if isinstance(given, Mapping) else None
+    return None if code is None else _text(code)
+
+
+def _params(code: str, fields: Mapping[str, str]) -> dict[str, Any]:
     from airflow.sdk import Param
     from airflow.version import version
     from packaging.version import Version
 
-    # A field whose only value is a constant is hidden by Airflow's page, and sent back.
-    digest = Param(question.digest, type="string", const=question.digest, description="What the answer is about")
-    fields = {name: Param("", type=["null", "string"], description=what) for name, what in question.fields.items()}
-    params = fields | {DIGEST_FIELD: digest}
+    params = {name: Param("", type=["null", "string"], description=what) for name, what in fields.items()}
+    params[CODE_FIELD] = Param(code, type="string", description=WHAT_IS_THE_CODE)
     if Version(version).release < FIRST_WITH_PARTS:  # shows the parts of what later ones are sent
         return {name: param.value for name, param in params.items()}
     return {name: param.serialize() for name, param in params.items()}

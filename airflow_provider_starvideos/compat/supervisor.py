@@ -85,6 +85,19 @@ async def adelete_variable(key: str) -> None:
     _done(await _asend(_message("DeleteVariable", key=key)))
 
 
+def put_question(**question: Any) -> Any:
+    """Ask a person, on Airflow's page of required actions, and return the question that the page shows.
+
+    Relies on ``CreateHITLDetailPayload`` (3.1 and later).
+
+    :param question: as of ``upsert_hitl_detail``
+    :return: with ``subject``, ``body`` and ``options``: of the task instance's first question
+    :raises NotImplementedError: this Airflow can't
+    :raises Exception: Airflow can't be asked now
+    """
+    return _done(_send(_message("CreateHITLDetailPayload", **question)))
+
+
 def connection_exists(conn_id: str) -> bool:
     """Return whether there is a connection that ``get_connection`` didn't find on a worker.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -11,6 +12,7 @@ from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_1_PLUS, A
 from airflow.sdk import BaseOperator
 
 from airflow_provider_starvideos.compat.human_input import (
+    CannotBeAnsweredError,
     NoAnswerError,
     NobodyAnsweredError,
     Question,
@@ -25,6 +27,12 @@ needs_3_1 = pytest.mark.skipif(not AIRFLOW_V_3_1_PLUS, reason="Airflow 3.0 can't
 FIELDS = {"video_id": "The video's id"}
 QUESTION = Question("Was it accepted?", ["Use this video", "Order again"], "unknown-1", "**Look**", FIELDS)
 ASKED = {"question": "unknown-1"}
+
+
+class Logged(BaseOperator):
+    """An operator with a log that a test can read."""
+
+    log = logging.getLogger("tests.compat")
 
 
 def asked(
@@ -71,7 +79,7 @@ def test_the_question_is_there(become_task: Become, instances: Instances) -> Non
     assert not found.multiple
     assert found.params["video_id"]["description"] == "The video's id"
     assert not found.response_received
-    assert found.params["question"]["schema"]["const"] == "unknown-1", "Airflow's page hides it, and sends it back"
+    assert found.params["question"]["value"] == "unknown-1", "Airflow's page sends it back"
     assert not found.assigned_users
 
 
@@ -86,17 +94,29 @@ def test_who_may_answer_and_who_is_told(become_task: Become, instances: Instance
 
 
 @needs_3_1
-def test_asked_again_it_waits_for_another_answer(become_task: Become, instances: Instances) -> None:
-    """The answer before is gone, the text stays."""
-    context: Any = become_task(instances.add())
-    for _ in range(2):
+def test_asked_again_it_waits_for_another_answer(
+    become_task: Become, instances: Instances, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The answer before is gone. Its text stays as it was first, also over tries: the log has the new one."""
+    ti = instances.add()
+    other = Question("And this one?", ["Order again"], "unknown-2")
+    operator = Logged(task_id="order")
+    for question in (QUESTION, QUESTION, other):
+        context: Any = become_task(ti)
         with pytest.raises(BaseException):  # noqa: B017, PT011
-            ask(BaseOperator(task_id="order"), context, QUESTION, method_name="go_on")
+            ask(operator, context, question, method_name="go_on")
         found = detail(instances)
         assert (found.response_received, found.subject) == (False, QUESTION.subject)
         found.chosen_options, found.params_input = ["Use this video"], ASKED
         found.responded_by, found.responded_at = {"id": "1", "name": "anna"}, datetime.now(UTC)
         instances.session.commit()
+        instances.begin_next_try(ti)
+        ti = instances.get()
+    shown = [record.message for record in caplog.records if "still shows an earlier question" in record.message]
+    assert len(shown) == 1
+    assert "unknown-2" in shown[0]
+    with pytest.raises(CannotBeAnsweredError, match="needs Yes"):
+        ask(operator, become_task(ti), Question("More?", ["Yes"], "unknown-3"), method_name="go_on")
 
 
 @pytest.mark.skipif(not AIRFLOW_V_3_3_PLUS, reason="before Airflow 3.3 a trigger waits")
