@@ -22,7 +22,7 @@
     ├── StarVideosLimitError             more would be ordered than a limit allows         permanent
     ├── StarVideosUnconfirmedError       an order that may or may not have been accepted   permanent
     ├── StarVideosNotApprovedError       a person rejected an order, or didn't answer in time   permanent
-    ├── StarVideosQuestionError          a question to a person can't be asked in this try
+    ├── StarVideosQuestionError          a person has to be asked, and Airflow can't
     ├── StarVideosVideoFailedError       the video itself failed; a new order may succeed
     ├── StarVideosWaitTimeoutError       the deadline passed; the video goes on
     ├── StarVideosNotReadyError          the video isn't completed yet
@@ -243,7 +243,7 @@ class StarVideosNotApprovedError(StarVideosError):
 
 
 class StarVideosQuestionError(StarVideosError):
-    """A question to a person can't be asked, or not in this try. Nothing was sent. The next try asks it."""
+    """A person has to be asked, and Airflow can't. Nothing was sent. The next try asks."""
 
 
 AFTER_A_DEADLINE = (

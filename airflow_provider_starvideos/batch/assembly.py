@@ -60,6 +60,8 @@ def assemble(operator: Any, context: Context, hook: FixedHook, stopping: Callabl
         poll_interval=operator.poll_interval,
         timeout=operator.timeout,
         save_interval=operator.save_interval,
+        asks=operator.on_unconfirmed == "ask",
+        approval=operator.needed_approval(),
     )
     reuse = _reuse(operator, context, hook, journal)
     return Batch(

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_starvideos.api.retry import LONGEST_DELAY
 from airflow_provider_starvideos.batch import costs, report
+from airflow_provider_starvideos.batch.asking import Asking
 from airflow_provider_starvideos.batch.matching import match, warn_of_others
 from airflow_provider_starvideos.batch.plan import Outcome, Plan
 from airflow_provider_starvideos.batch.report import Ending
@@ -23,15 +24,17 @@ from airflow_provider_starvideos.exceptions import (
     StarVideosRecordError,
     StarVideosRequestsChangedError,
 )
+from airflow_provider_starvideos.orders.approval import NONE_NEEDED, Approval
 from airflow_provider_starvideos.orders.decisions import UNDECIDED, carry_out_decision
 from airflow_provider_starvideos.orders.estimate import Estimate
 from airflow_provider_starvideos.orders.journal import Journal
 from airflow_provider_starvideos.orders.lease import Lease
+from airflow_provider_starvideos.orders.person import Person
 from airflow_provider_starvideos.orders.record import Order, Row
 from airflow_provider_starvideos.orders.single import ENDED
 from airflow_provider_starvideos.orders.spending import Spending
 from airflow_provider_starvideos.orders.states import STATES, OrderState
-from airflow_provider_starvideos.orders.submitter import Halt, Submitter
+from airflow_provider_starvideos.orders.submitter import MAX_LOST_IN_A_ROW, Halt, Submitter
 
 if TYPE_CHECKING:
     from airflow_provider_starvideos.batch.reuse import Reuse
@@ -55,6 +58,8 @@ class Options:
     timeout: float
     save_interval: float
     max_orders: int | None = None
+    asks: bool = False
+    approval: Approval = NONE_NEEDED
 
 
 class Batch:
@@ -93,6 +98,7 @@ class Batch:
         self._saving = saving
         self._stopping = stopping
         self._reuse = reuse
+        self._asking = Asking(options.approval, hook, journal, log, asks=options.asks)
         self._halt: Halt | None = None
         self._blocked_since: float | None = None
         self._lost_in_a_row = 0
@@ -128,11 +134,11 @@ class Batch:
             if order.key in changed or before_match[order.key] != (order.row, order.leftover)
         )
         self.journal.commit_surely()
-        if any(order is None or order.state in UNDECIDED for order in self._orders_of_rows()) and self._is_retry:
-            carry_out_decision(self._hook, self.journal, self.decision_variable, self.rows, self._log)
+        if self._is_retry:
+            self._carry_out_decision()
         self._go_on_undecided()
         self._look_up()
-        self._ends = {order.video_id or "": time.time() + self._options.timeout for order in self._ordered()}
+        self._set_ends()
         self._hold_limits()
         if self._refusal and self.plan() is None and not self._unsaved():
             raise self._refusal
@@ -155,6 +161,14 @@ class Batch:
         if refusal and not self._refusal:
             self._log.error("%s", refusal)
         self._refusal = refusal
+
+    def _carry_out_decision(self) -> None:
+        if any(order is None or order.state in UNDECIDED for order in self._orders_of_rows()):
+            carry_out_decision(self._hook, self.journal, self.decision_variable, self.rows, self._log)
+
+    def _set_ends(self) -> None:
+        for order in self._ordered():
+            self._ends.setdefault(order.video_id or "", time.time() + self._options.timeout)
 
     @property
     def decision_variable(self) -> str:
@@ -237,6 +251,24 @@ class Batch:
         self.end_pause()
         self.take(outcomes)
 
+    def has_rows_of(self, carry: Mapping[str, Any] | None) -> bool:
+        """Tell whether the requests are still those of an earlier process of this try.
+
+        :param carry: what ``carry`` returned there; None: it isn't known
+        """
+        rows = match(self.rows, self.journal.orders(), anew=False)
+        return carry is not None and carry.get("digest") == digest_of(rows)
+
+    def resume_answered(self, carry: Mapping[str, Any]) -> None:
+        """Go on where this very try has asked a person. A Variable that was set meanwhile is carried out first.
+
+        :param carry: what ``carry`` returned before the question
+        :raises StarVideosRequestsChangedError: the requests aren't those that this try began with
+        """
+        self.resume({}, {}, carry)
+        self._carry_out_decision()
+        self._set_ends()
+
     def take(self, outcomes: Mapping[str, Outcome]) -> None:
         """Put on record how videos ended."""
         changed = []
@@ -264,7 +296,7 @@ class Batch:
         :raises StarVideosRecordError: the record can't be written
         """
         self._hold_limits()  # after a wait, too: an administrator may have set another one meanwhile
-        open_rows = self._open()
+        open_rows = self._asking.allowed(self._open())
         slots = self._options.max_in_flight - len(self._ordered())
         if slots <= 0 or self._halt or self._refusal:
             return
@@ -291,6 +323,20 @@ class Batch:
                 self._ends[order.video_id] = (order.sent_at or time.time()) + self._options.timeout
         self._note_block(accepted=len(self._ordered()) > before)
 
+    def ask(self, person: Person) -> bool:
+        """Ask a person what only a person can decide, once nothing else is left to do; see ``Asking.ask``.
+
+        :return: whether there is more to do now
+        """
+        # What can't be ordered anyway needs no approval.
+        new = () if self._halt or self._refusal else self._open()
+        if not self._asking.ask(person, self.rows, new, self.decision_variable):
+            return False
+        if self._lost_in_a_row >= MAX_LOST_IN_A_ROW:  # a person has looked now
+            self._lost_in_a_row, self._halt = 0, None
+        self._set_ends()
+        return True
+
     def save(self) -> None:
         """Save the completed videos.
 
@@ -312,7 +358,7 @@ class Batch:
         ordered, open_rows = self._ordered(), self._open()
         goes_on = not self._refusal and (self._halt is None or self._halt.resume_at is not None)
         next_look = self._reuse.next_look() if self._reuse and goes_on else None
-        ready = [row for row in open_rows if not self._reuse or row.key not in self._reuse.held]
+        ready = [row for row in self._asking.allowed(open_rows) if not self._reuse or row.key not in self._reuse.held]
         more = bool(ready) and goes_on
         if not ordered and not more and next_look is None:
             return None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.providers.common.compat.sdk import DecoratedOperator, task_decorator_factory
@@ -53,11 +53,26 @@ class StarVideosBatchDecoratedOperator(FromFunction, StarVideosBatchOperator):
         :param event: as ``triggers.batch`` writes it
         :return: the manifest's URI, or the ids
         """
+        self._restore(context)
+        return self._hidden(super().execute_complete, context, event)
+
+    def execute_answered(self, context: Context, event: Any = None, asked: Mapping[str, Any] | None = None) -> Any:
+        """Take a person's answer, and continue with the requests that the question was about.
+
+        :param event: as Airflow gives it
+        :param asked: what this try has asked
+        :return: the manifest's URI, or the ids
+        """
+        if asked and asked.get("try_number") != context["ti"].try_number:
+            return self.execute(context)
+        self._restore(context)
+        return self._hidden(super().execute_answered, context, event, asked)
+
+    def _restore(self, context: Context) -> None:
         ti = context["ti"]
         index = ti.map_index if ti.map_index is not None else -1
         shown = ti.xcom_pull(task_ids=ti.task_id, key=REQUESTS_KEY, map_indexes=index)
         self.requests = restored(shown, self._ask(context)) if is_hidden(shown) else shown
-        return self._hidden(super().execute_complete, context, event)
 
     def _ask(self, context: Context) -> Any:
         returned = self.call(context)

@@ -13,10 +13,16 @@ from airflow_provider_starvideos.api.polling import DEFAULT_POLL_INTERVAL, DEFAU
 from airflow_provider_starvideos.arguments import choice, failures_allowed, positive_seconds, whole
 from airflow_provider_starvideos.compat.rendering import KeepsText
 from airflow_provider_starvideos.compat.shown_fields import HidesRenderedUrls
-from airflow_provider_starvideos.deferral import backstop, deferrable_or_default
-from airflow_provider_starvideos.exceptions import StarVideosBatchError, StarVideosError
+from airflow_provider_starvideos.deferral import backstop, deferrable_or_default, of_an_earlier_try
+from airflow_provider_starvideos.exceptions import (
+    StarVideosBatchError,
+    StarVideosError,
+    StarVideosNotApprovedError,
+    StarVideosQuestionError,
+)
 from airflow_provider_starvideos.failures import operator_failures
 from airflow_provider_starvideos.locations import as_text
+from airflow_provider_starvideos.operators.person import AsksPerson
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context, ObjectStoragePath
@@ -25,16 +31,16 @@ if TYPE_CHECKING:
     from airflow_provider_starvideos.batch.plan import Plan
     from airflow_provider_starvideos.hooks.fixed import FixedHook
     from airflow_provider_starvideos.hooks.starvideos import StarVideosHook
+    from airflow_provider_starvideos.orders.person import Person
     from airflow_provider_starvideos.orders.record import Order, Row
 
-ON_UNCONFIRMED = ("fail", "resubmit")
 IF_EXISTS = ("overwrite", "skip", "error")
 LIBRARY_CHECKS = ("head",)
 MAX_AT_ONCE = 64
 MOST_ORDERS = 1_000_000
 
 
-class StarVideosBatchOperator(HidesRenderedUrls, KeepsText):
+class StarVideosBatchOperator(AsksPerson, HidesRenderedUrls, KeepsText):
     """Orders a video for each of many requests, waits for all of them, and saves them. **Each order costs money.**
 
     All requests are checked before the first is ordered. Each is paid for once: a retry finds what earlier tries have
@@ -45,9 +51,10 @@ class StarVideosBatchOperator(HidesRenderedUrls, KeepsText):
     has the same fields as columns. With ``destination``, ``name`` names the file (``<name>.mp4``, else the video's id).
     Request arguments beside ``requests`` are for the rows that don't give them.
 
-    XComs beside the return value: ``counts`` (how many rows there are, in all and in each state, and what was billed,
-    as far as the API said it), ``spending`` (over all tries), and with ``destination`` ``manifest`` (the manifest's
-    URI). They are there also where the task then fails.
+    XComs besides the return value: ``counts`` (how many rows there are, in all and in each state, and what was billed,
+    as far as the API said it), ``spending`` (over all tries), ``approved_by``, and with ``destination`` ``manifest``
+    (the manifest's URI). They are there also where the task then fails. Parameters about asking a person:
+    ``AsksPerson``.
 
     :param requests: a list, a table (DataFrame), or a path or URI of a file of JSON, JSON Lines, CSV or Parquet
         (templated); it must render to the same all through a try
@@ -69,8 +76,9 @@ class StarVideosBatchOperator(HidesRenderedUrls, KeepsText):
     :param max_in_flight: videos that are being made at once, 1 to 100000; the other rows are ordered as places get free
     :param max_failures: rows that may end without a video: a number from 0, or a share as a float, 0.0 to 1.0
     :param retry_failed: the task's next try orders rows again whose video failed
-    :param on_unconfirmed: what to do with a row of unknown outcome. ``fail``: list it, and let a person decide with a
-        Variable. ``resubmit``: order it again in the next try, and perhaps pay twice
+    :param on_unconfirmed: what to do with rows of unknown outcome. ``fail``: list them, and let a person decide with a
+        Variable. ``resubmit``: order them again in the next try, and perhaps pay twice. ``ask``: once all other rows
+        have ended, ask a person on Airflow's page of required actions (Airflow 3.1 and later)
     :param if_exists: ``overwrite``; ``skip``: leave a file that is there; ``error``: the row fails
     :param max_save_concurrency: videos that are saved at once, 1 to 64
     :param save_interval: seconds, more than 0, after which completed videos are saved while others are still made
@@ -105,6 +113,7 @@ class StarVideosBatchOperator(HidesRenderedUrls, KeepsText):
     text_fields = template_fields
     template_fields_renderers: ClassVar[dict[str, str]] = {"requests": "json"}
     ui_color = "#f3e8ff"
+    asks_about_rows = True
 
     def __init__(
         self,
@@ -121,7 +130,7 @@ class StarVideosBatchOperator(HidesRenderedUrls, KeepsText):
         max_in_flight: int = 1000,
         max_failures: int | float = 0,
         retry_failed: bool = False,
-        on_unconfirmed: Literal["fail", "resubmit"] = "fail",
+        on_unconfirmed: Literal["fail", "resubmit", "ask"] = "fail",
         if_exists: Literal["overwrite", "skip", "error"] = "overwrite",
         max_save_concurrency: int = 4,
         save_interval: timedelta | float = 600,
@@ -154,7 +163,7 @@ class StarVideosBatchOperator(HidesRenderedUrls, KeepsText):
         self.max_in_flight = whole("max_in_flight", max_in_flight, 100_000)
         self.max_failures = failures_allowed(max_failures)
         self.retry_failed = retry_failed
-        self.on_unconfirmed = choice("on_unconfirmed", on_unconfirmed, ON_UNCONFIRMED)
+        self.on_unconfirmed = self._checked_on_unconfirmed(on_unconfirmed)
         self.if_exists = choice("if_exists", if_exists, IF_EXISTS)
         self.max_save_concurrency = whole("max_save_concurrency", max_save_concurrency, MAX_AT_ONCE)
         self.save_interval = positive_seconds("save_interval", save_interval)
@@ -181,10 +190,8 @@ class StarVideosBatchOperator(HidesRenderedUrls, KeepsText):
 
         :return: the manifest's URI, or the ids
         """
-        with operator_failures(context=context):
-            batch = self._batch(context)
-            batch.begin()
-            return self._go_on(context, batch)
+        with operator_failures(context=context), self._rejection():
+            return self._begin(context)
 
     def execute_complete(self, context: Context, event: Any = None) -> Any:
         """Take the trigger's event, and go on.
@@ -194,16 +201,33 @@ class StarVideosBatchOperator(HidesRenderedUrls, KeepsText):
         """
         from airflow_provider_starvideos.triggers.batch import error_of, read
 
-        with operator_failures(context=context):
+        with operator_failures(context=context), self._rejection():
             outcomes, ends, carry = read(event)
-            batch = self._batch(context)
             if carry.pop("try_number", None) != context["ti"].try_number:
-                batch.begin()  # Airflow gives a cleared task the event of its try before
-                return self._go_on(context, batch)
+                return self._begin(context)  # Airflow gives a cleared task the event of its try before
+            batch = self._batch(context)
             batch.resume(outcomes, ends, carry)
             if error := error_of(event):
                 self._give_up(context, batch, error)
-            return self._go_on(context, batch)
+            return self._go_on(context, batch, self._person(context, carry=batch.carry))
+
+    def execute_answered(self, context: Context, event: Any = None, asked: Mapping[str, Any] | None = None) -> Any:
+        """Take a person's answer, and go on.
+
+        :param event: as Airflow gives it
+        :param asked: what this try has asked, as ``AsksPerson`` has put it down
+        :return: the manifest's URI, or the ids
+        """
+        with operator_failures(context=context), self._rejection():
+            asked = asked or {}
+            if of_an_earlier_try(context, asked.get("try_number")):
+                return self._begin(context)
+            batch = self._batch(context)
+            if batch.has_rows_of(asked.get("carry")):
+                batch.resume_answered(asked["carry"])
+            else:  # the answer is about other rows
+                batch.begin()
+            return self._go_on(context, batch, self._person(context, event, asked, batch.carry))
 
     def on_kill(self) -> None:
         """Order nothing more, and say that ordered videos go on."""
@@ -219,7 +243,12 @@ class StarVideosBatchOperator(HidesRenderedUrls, KeepsText):
         files = {order.uri: order.size_bytes for _, order in self._results if order.uri}
         return lineage.of_batch(inputs, videos, files)
 
-    def _go_on(self, context: Context, batch: Batch) -> Any:
+    def _begin(self, context: Context) -> Any:
+        batch = self._batch(context)
+        batch.begin()
+        return self._go_on(context, batch, self._person(context, carry=batch.carry))
+
+    def _go_on(self, context: Context, batch: Batch, person: Person) -> Any:
         from airflow_provider_starvideos.batch.poller import wait_here
 
         while True:
@@ -227,6 +256,8 @@ class StarVideosBatchOperator(HidesRenderedUrls, KeepsText):
             batch.save()
             plan = batch.plan()
             if plan is None:
+                if self._asks(context, batch, person):
+                    continue
                 return self._finish(context, batch)
             self.log.info(
                 "Waiting for %d StarVideos videos; %d of %d rows have ended.", len(plan.videos), plan.done, plan.rows
@@ -241,6 +272,15 @@ class StarVideosBatchOperator(HidesRenderedUrls, KeepsText):
             if error:
                 self._give_up(context, batch, error)
             batch.end_pause()
+
+    def _asks(self, context: Context, batch: Batch, person: Person) -> bool:
+        """Ask a person, where only a person can decide; tell whether there is more to do after the answer."""
+        try:
+            goes_on = batch.ask(person)
+        except (StarVideosNotApprovedError, StarVideosQuestionError) as error:
+            self._give_up(context, batch, error)
+        self._push_approvers(context, batch.journal)
+        return goes_on
 
     def _defer(self, context: Context, plan: Plan, batch: Batch) -> None:
         from airflow_provider_starvideos.triggers.batch import StarVideosBatchTrigger

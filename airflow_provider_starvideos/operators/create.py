@@ -195,7 +195,7 @@ class StarVideosCreateOperator(AsksPerson, HidesRenderedUrls, KeepsText):
             lease_of(context),
             self.log,
             on_unconfirmed=self.on_unconfirmed,
-            approval=self._approval(),
+            approval=self.needed_approval(),
             person=person,
             stopping=lambda: self._stopping,
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from functools import partial
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 ON_UNCONFIRMED = ("fail", "resubmit", "ask")
 ON_REJECT = ("fail", "skip")
 ALWAYS = "always"
+QUESTION_KEY = "question"  # the XCom of what the task asks now: Airflow's page may show an earlier question
 MOST_ORDERS = 1_000_000
 LEAST_SECONDS = 1.0  # of a wait for an answer: Airflow takes no end that has passed
 
@@ -70,6 +71,7 @@ class AsksPerson(BaseOperator):
         self.assigned_users = tuple(dict(user) for user in users or ())
 
     on_unconfirmed: str
+    asks_about_rows = False  # a question names orders by the numbers of their rows
 
     @property
     def may_ask(self) -> bool:
@@ -90,47 +92,64 @@ class AsksPerson(BaseOperator):
                 raise ValueError('on_unconfirmed="ask" needs durable=True: the answer is about an order in the journal')
         return chosen
 
-    def _approval(self) -> Approval:
+    def needed_approval(self) -> Approval:
+        """Return when this task needs an approval."""
         from airflow_provider_starvideos.orders.approval import Approval
 
         return Approval(self.approval_above, self.approval_timeout)
 
-    def _person(self, context: Context, event: Any = None, asked: Mapping[str, Any] | None = None) -> Person:
+    def _person(
+        self,
+        context: Context,
+        event: Any = None,
+        asked: Mapping[str, Any] | None = None,
+        carry: Callable[[], Any] = lambda: None,
+    ) -> Person:
         """Return whom the running task asks.
 
         :param event: the answer, as Airflow gives it
         :param asked: what this try has asked already; None: nothing
+        :param carry: returns what the process that takes the answer must know besides, as JSON
         """
         from airflow_provider_starvideos.orders.person import Person
 
-        return Person(partial(self._leave, context), self.log, asked=asked, event=event)
+        return Person(partial(self._leave, context, carry), self.log, asked=asked, event=event)
 
-    def _leave(self, context: Context, question: Question, until: float | None) -> NoReturn:
+    def _leave(self, context: Context, carry: Callable[[], Any], question: Question, until: float | None) -> NoReturn:
         """Ask, and leave the worker; ``execute_answered`` goes on."""
-        from airflow_provider_starvideos.compat.human_input import Recipients, ask
+        from airflow_provider_starvideos.compat.human_input import CannotBeAnsweredError, Recipients, ask
+        from airflow_provider_starvideos.orders.questions import offer
 
-        asked = {"digest": question.digest, "until": until, "try_number": context["ti"].try_number}
+        try_number = context["ti"].try_number
+        asked = {"code": question.code, "until": until, "try_number": try_number, "carry": carry()}
         left = None if until is None else timedelta(seconds=max(LEAST_SECONDS, until - time.time()))
         recipients = Recipients(self.assigned_users, self.notifiers)
+        offered = offer(
+            approves=self.approval_above is not None, asks=self.on_unconfirmed == "ask", is_batch=self.asks_about_rows
+        )
         try:
+            shown = {"code": question.code, "subject": question.subject, "body": question.body}
+            context["ti"].xcom_push(key=QUESTION_KEY, value=shown)
             ask(
                 self,
                 context,
                 question,
                 method_name="execute_answered",
+                offer=offered,
                 timeout=left,
-                kwargs={"asked": asked | self._carried()},
+                kwargs={"asked": asked},
                 recipients=recipients,
             )
+        except CannotBeAnsweredError as error:
+            raise StarVideosQuestionError(
+                f"{question.subject} This can't be asked: {error}.\nNothing was sent. Give the task the parameters "
+                "that it had when it first asked, or start another run of the Dag."
+            ) from error
         except Exception as error:
             raise StarVideosQuestionError(
                 f"{question.subject} Airflow can't ask ({type(error).__name__}: {error}).\nNothing was sent. "
                 "The next try of the task asks: let it retry, or clear it."
             ) from error
-
-    def _carried(self) -> dict[str, Any]:
-        """Return what the process that takes the answer must know besides, as JSON."""
-        return {}
 
     @contextmanager
     def _rejection(self) -> Iterator[None]:

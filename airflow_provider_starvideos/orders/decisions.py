@@ -68,7 +68,14 @@ def carry_out_decision(hook: StarVideosHook, journal: Journal, variable: str, ro
 
 
 def ask_about(
-    person: Person, hook: StarVideosHook, journal: Journal, variable: str, rows: Sequence[Row], log: Any
+    person: Person,
+    hook: StarVideosHook,
+    journal: Journal,
+    variable: str,
+    rows: Sequence[Row],
+    log: Any,
+    *,
+    is_batch: bool = False,
 ) -> bool:
     """Ask a person about orders of unknown outcome, and do what the answer says.
 
@@ -78,19 +85,19 @@ def ask_about(
     :param variable: the Variable of the decision. It decides too, until the next run of the task
     :param rows: all rows of the task; some of their orders have an unknown outcome
     :param log: a logger
+    :param is_batch: rows are named by their numbers
     :return: False: the person gave up, and nothing was done
-    :raises StarVideosQuestionError: this try can't ask; the next one does
+    :raises StarVideosQuestionError: Airflow can't ask
     :raises StarVideosRecordError: the decision can't be written; nothing was sent
     :raises StarVideosError: the API can't be asked for a video that is named
     """
     asked = [(row, order) for row in rows if (order := journal.get(row.key)) and order.state in UNDECIDED]
-    is_batch = len(rows) > 1
     question = unknown_question(asked, is_batch=is_batch)
-    if not person.has_asked:
+    if not person.has_asked(question):
         discard_earlier_decision(variable, log)
-    answer = person.answer(question, otherwise=how_to_decide(variable, is_batch=is_batch))
+    answer = person.answer(question)
     if answer is None or answer.option == GIVE_UP:
-        log.warning("%s gave up on %d orders of unknown outcome.", answer.who if answer else None, len(asked))
+        log.warning("A person (%s) gave up on orders of unknown outcome: %d.", answer.who if answer else "", len(asked))
         return False
     who = answer.who or "a person"
     source = f"the answer of {who}"

@@ -1,6 +1,7 @@
 """What a person is asked about orders, as Airflow's page shows it: Markdown, with nothing in it that grants access.
 
-A question carries a digest of the orders that it is about. So an answer can't be used for other orders, nor twice.
+A question carries a code, a digest of the orders that it is about. So an answer can't be used for other orders, nor
+twice.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from airflow_provider_starvideos.api.redaction import hide_urls
-from airflow_provider_starvideos.compat.human_input import Answer, Question
+from airflow_provider_starvideos.compat.human_input import Answer, Offer, Question
 from airflow_provider_starvideos.orders.estimate import Estimate
 from airflow_provider_starvideos.orders.record import MAX_PROMPT_BYTES, Order, Row, shortened
 from airflow_provider_starvideos.orders.states import STATES
@@ -22,7 +23,8 @@ THIS_VIDEO = "It is this video"
 ROW_BY_ROW = "Row by row, as in the field"
 AGAIN = "Order again (may be billed twice)"
 GIVE_UP = "Give up"
-VIDEO_FIELD, ROWS_FIELD = "video_id", "rows"
+VIDEO = {"video_id": "The video's id, if the order is in the StarVideos account"}
+ROWS = {"rows": 'A JSON object of row numbers: {"12": "<video id>", "13": "resubmit"}'}
 MAX_SHOWN_ROWS = 100  # each takes some 500 bytes, and MySQL keeps 64 KB of a question
 MAX_WHY_BYTES = 160  # of JSON
 
@@ -33,6 +35,19 @@ class UnusableAnswerError(Exception):
     """An answer says nothing, or two things at once. The question is asked again."""
 
 
+def offer(*, approves: bool, asks: bool, is_batch: bool) -> Offer:
+    """Return what all questions of a task need.
+
+    :param approves: it may ask for an approval
+    :param asks: it may ask about orders of unknown outcome
+    :param is_batch: rows are named by their numbers
+    """
+    options = (APPROVE, REJECT) if approves else ()
+    if not asks:
+        return Offer(options)
+    return Offer((*options, ROW_BY_ROW if is_batch else THIS_VIDEO, AGAIN, GIVE_UP), ROWS if is_batch else VIDEO)
+
+
 def approval_question(new: Sequence[tuple[Row, Order | None]], estimate: Estimate) -> Question:
     """Return the question whether new orders may be sent.
 
@@ -41,13 +56,13 @@ def approval_question(new: Sequence[tuple[Row, Order | None]], estimate: Estimat
     """
     videos = f"{estimate.new_orders} video{'' if estimate.new_orders == 1 else 's'}"
     lines = [estimate.text(), "", "Nothing is ordered before you approve."]
-    lines += ["", "Prompts:", *(f"- {_code(prompt)}" for prompt in estimate.prompts)]
+    lines += ["", "Prompts:", *(f"- {_shown_text(prompt)}" for prompt in estimate.prompts)]
     if len(estimate.prompts) < estimate.new_orders:
         lines.append(f"- and others: {estimate.new_orders} orders in all")
     if estimate.inputs:
         lines += ["", "Inputs:", *(f"- {_link(url)}" for url in estimate.inputs)]
     facts = [(row.key, order.times_ordered if order else 0) for row, order in new]
-    return Question(f"Order {videos} at StarVideos?", (APPROVE, REJECT), _digest("approve", facts), "\n".join(lines))
+    return Question(f"Order {videos} at StarVideos?", (APPROVE, REJECT), _code_of("approve", facts), "\n".join(lines))
 
 
 def unknown_question(asked: Sequence[tuple[Row, Order]], *, is_batch: bool) -> Question:
@@ -57,7 +72,7 @@ def unknown_question(asked: Sequence[tuple[Row, Order]], *, is_batch: bool) -> Q
     :param is_batch: rows are named by their numbers
     """
     facts = [(row.number, row.key, str(order.state), order.sent_at, order.video_id) for row, order in asked]
-    digest = _digest("unknown", facts)
+    code = _code_of("unknown", facts)
     shown = [_shown(row, order, is_batch=is_batch) for row, order in asked[:MAX_SHOWN_ROWS]]
     if len(asked) > MAX_SHOWN_ROWS:
         numbers = ", ".join(str(row.number) for row, _ in asked[MAX_SHOWN_ROWS:])
@@ -65,15 +80,12 @@ def unknown_question(asked: Sequence[tuple[Row, Order]], *, is_batch: bool) -> Q
     head = "The outcome of each order below is unknown. Nothing was sent again."
     if not is_batch:
         body = [head, "", *shown, "", *_steps(THIS_VIDEO)]
-        field = {VIDEO_FIELD: "The video's id, if the order is in the StarVideos account"}
-        return Question(
-            "Was this order accepted?", (THIS_VIDEO, AGAIN, GIVE_UP), digest, "\n".join([*body, COMES_BACK]), field
-        )
+        body.append(COMES_BACK)
+        return Question("Was this order accepted?", (THIS_VIDEO, AGAIN, GIVE_UP), code, "\n".join(body), VIDEO)
     body = [head, "", *shown, "", *_steps(ROW_BY_ROW)]
-    body += ["Rows that the field doesn't name stay as they are: the task's next try asks about them.", COMES_BACK]
-    field = {ROWS_FIELD: 'A JSON object of row numbers: {"12": "<video id>", "13": "resubmit"}'}
+    body += ["Rows that the field doesn't name are asked about again.", COMES_BACK]
     subject = f"Were these {len(asked)} orders accepted?"
-    return Question(subject, (ROW_BY_ROW, AGAIN, GIVE_UP), digest, "\n".join(body), field)
+    return Question(subject, (ROW_BY_ROW, AGAIN, GIVE_UP), code, "\n".join(body), ROWS)
 
 
 def answered_text(answer: Answer, again: str | None) -> str:
@@ -108,24 +120,24 @@ def _shown(row: Row, order: Order, *, is_batch: bool) -> str:
     sent = "unknown when"
     if order.sent_at is not None:
         sent = datetime.fromtimestamp(order.sent_at, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
-    prompt = _code(shortened(hide_urls(row.request.prompt), MAX_PROMPT_BYTES))
+    prompt = _shown_text(shortened(hide_urls(row.request.prompt), MAX_PROMPT_BYTES))
     meaning = STATES[order.state]
     why = shortened(hide_urls(order.error or ""), MAX_WHY_BYTES)
-    video = f", video {_code(order.video_id or order.named or '')}" if order.video_id or order.named else ""
-    what = f"{meaning.text}. Billed: {meaning.billed}. {_code(why)}"
+    video = f", video {_shown_text(order.video_id or order.named or '')}" if order.video_id or order.named else ""
+    what = f"{meaning.text}. Billed: {meaning.billed}. {_shown_text(why)}"
     return f"- {which}{prompt}, {row.request.mode.value}, sent {sent}{video}: {what}"
 
 
-def _digest(kind: str, facts: Sequence[Any]) -> str:
+def _code_of(kind: str, facts: Sequence[Any]) -> str:
     # It begins with a word: Airflow's page makes a number of what looks like one.
     return f"{kind}-{hashlib.sha256(json.dumps(sorted(facts)).encode()).hexdigest()[:24]}"
 
 
-def _code(text: str) -> str:
+def _shown_text(text: str) -> str:
     """Return a text as Markdown shows it, whatever is in it."""
     return f"`{' '.join(text.split()).replace('`', chr(39))}`"
 
 
 def _link(url: str) -> str:
     plain = "".join(url.split()).replace("<", "%3C").replace(">", "%3E")
-    return f"<{plain}>" if plain.startswith(("http://", "https://")) else _code(url)
+    return f"<{plain}>" if plain.startswith(("http://", "https://")) else _shown_text(url)

@@ -16,7 +16,7 @@ from airflow_provider_starvideos.exceptions import (
     StarVideosUnconfirmedError,
 )
 from airflow_provider_starvideos.hooks.starvideos import StarVideosHook
-from airflow_provider_starvideos.orders.approval import Approval
+from airflow_provider_starvideos.orders.approval import NONE_NEEDED, Approval
 from airflow_provider_starvideos.orders.decisions import (
     ask_about,
     carry_out_decision,
@@ -62,7 +62,7 @@ class SingleOrder:
         log: Any,
         *,
         on_unconfirmed: str = "fail",
-        approval: Approval | None = None,
+        approval: Approval = NONE_NEEDED,
         person: Person | None = None,
         stopping: Callable[[], bool] = lambda: False,
         sleep: Callable[[float], None] = time.sleep,
@@ -73,7 +73,7 @@ class SingleOrder:
         self._log = log
         self._resubmit = on_unconfirmed == "resubmit"
         self._asks = on_unconfirmed == "ask"
-        self._approval = approval or Approval()
+        self._approval = approval
         self._person = person or Person(nobody, log)
         self._stopping = stopping
         self._sleep = sleep

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import time
+from collections.abc import Iterator
 from typing import Any
 
+import psutil
 from cryptography.fernet import Fernet
 
 from airflow_provider_starvideos.orders.store import journal_name
@@ -28,3 +32,23 @@ def orders_of(
     fernet = Fernet(airflow.fernet_key)
     pages = [json.loads(fernet.decrypt(row["val"].encode())) for row in found]
     return [order for page in pages for order in page["orders"]]
+
+
+@contextlib.contextmanager
+def no_task_talking(airflow: AirflowStack) -> Iterator[None]:
+    """Stop all tasks for a moment.
+
+    On SQLite, Airflow's api-server locks up for a minute when a user's change meets a task's: the one waits for the
+    database on the event loop that the other needs to commit.
+    """
+    processes = airflow.processes.process("scheduler").children(recursive=True)
+    for process in processes:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.suspend()
+    time.sleep(0.3)  # until the api-server has answered what they had asked
+    try:
+        yield
+    finally:
+        for process in processes:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.resume()

@@ -1,4 +1,4 @@
-"""Airflow's page of required actions for tests: one question for each try, and answers as Airflow gives them.
+"""Airflow's page of required actions for tests: one text for all questions of a task instance, as Airflow has it.
 
 And a task instance with a ``create``, with as many tries and processes as a test wants.
 """
@@ -15,7 +15,13 @@ import pytest
 from airflow.providers.common.compat.sdk import TaskDeferred
 
 from airflow_provider_starvideos.compat import human_input
-from airflow_provider_starvideos.compat.human_input import DIGEST_FIELD, Question, Recipients
+from airflow_provider_starvideos.compat.human_input import (
+    CODE_FIELD,
+    CannotBeAnsweredError,
+    Offer,
+    Question,
+    Recipients,
+)
 from airflow_provider_starvideos.emulator import Emulator
 from airflow_provider_starvideos.operators.create import StarVideosCreateOperator
 from tests.orders.variables import Variables
@@ -28,15 +34,11 @@ class Left(BaseException):
 
 
 class Page:
-    """The page. It shows the text of a try's first question, whatever the try asks after that.
+    """The page. It shows the text of a task instance's first question, whatever is asked after that."""
 
-    :param try_number: of the task instance that asks
-    """
-
-    def __init__(self, try_number: Callable[[], int]) -> None:
-        self._try_number = try_number
-        self.questions: dict[int, Question] = {}
-        self.times_asked = 0
+    def __init__(self) -> None:
+        self.questions: list[Question] = []
+        self.options: tuple[str, ...] = ()
         self.kwargs: dict[str, Any] = {}
         self.timeout: timedelta | None = None
         self.recipients: Recipients | None = None
@@ -48,15 +50,19 @@ class Page:
 
     @property
     def question(self) -> Question:
-        """What the latest try asks."""
-        return self.questions[max(self.questions)]
+        """What is asked now; the task's log has it."""
+        return self.questions[-1]
+
+    @property
+    def times_asked(self) -> int:
+        return len(self.questions)
 
     def answer(self, option: str, *, of: Question | None = None, who: str | None = "anna", **fields: Any) -> Any:
         """Return the event of an answer.
 
-        :param of: the question that the person saw; None: the one that is shown
+        :param of: the question whose code the person gives; None: the one that is asked now
         """
-        given = {DIGEST_FIELD: (of or self.question).digest, **fields}
+        given = {CODE_FIELD: (of or self.question).code, **fields}
         user = {"id": "1", "name": who} if who else None
         event = {"chosen_options": [option], "params_input": given, "responded_by_user": user, "timedout": False}
         return json.loads(json.dumps(event))
@@ -68,6 +74,7 @@ class Page:
         question: Question,
         *,
         method_name: str,
+        offer: Offer,
         timeout: timedelta | None = None,
         kwargs: Any = None,
         recipients: Recipients | None = None,
@@ -76,8 +83,11 @@ class Page:
             raise OSError("no api-server")
         assert method_name == "execute_answered"
         assert len(question.body) < 60_000
-        self.questions.setdefault(self._try_number(), question)
-        self.times_asked += 1
+        self.options = self.options or tuple(offer.options)
+        if set(question.options) - set(self.options):
+            raise CannotBeAnsweredError("the page has other options")
+        assert set(question.fields) <= set(offer.fields)
+        self.questions.append(question)
         self.kwargs, self.timeout, self.recipients = json.loads(json.dumps(kwargs)), timeout, recipients
         raise Left
 
@@ -119,7 +129,7 @@ class Create:
         monkeypatch.setenv("AIRFLOW_CONN_STARVIDEOS_DEFAULT", json.dumps(connection))
         self.emulator, self.variables, self.ti = emulator, Variables(), Instance()
         self.variables.install(monkeypatch)
-        self.page = Page(lambda: self.ti.try_number)
+        self.page = Page()
         self.page.install(monkeypatch)
         self.kind: Callable[..., StarVideosCreateOperator] = Operator
         self.kwargs: dict[str, Any] = {"prompt": "a red fox"}

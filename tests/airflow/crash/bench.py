@@ -12,12 +12,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import psutil
-
 from airflow_provider_starvideos.emulator import Emulator
 from dev.airflow_api import AirflowApiError
 from dev.airflow_stack import AirflowStack
 from tests.airflow.crash.row import KILLED, TASK, Condition, Row, Script
+from tests.airflow.looks import no_task_talking
 
 FINAL = frozenset({"success", "failed", "upstream_failed", "skipped", "removed"})
 POLL = 0.1
@@ -115,22 +114,9 @@ class Bench:
 
     @contextlib.contextmanager
     def no_task_talking(self) -> Iterator[None]:
-        """Stop all tasks for a moment.
-
-        On SQLite, Airflow's api-server locks up for a minute when a user's change meets a task's: the one waits for
-        the database on the event loop that the other needs to commit.
-        """
-        processes = self.airflow.processes.process("scheduler").children(recursive=True)
-        for process in processes:
-            with contextlib.suppress(psutil.NoSuchProcess):
-                process.suspend()
-        time.sleep(0.3)  # until the api-server has answered what they had asked
-        try:
+        """Stop all tasks for a moment."""
+        with no_task_talking(self.airflow):
             yield
-        finally:
-            for process in processes:
-                with contextlib.suppress(psutil.NoSuchProcess):
-                    process.resume()
 
     def write(self, statement: str, *values: object) -> None:
         """Change Airflow's database."""
