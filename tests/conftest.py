@@ -1,4 +1,4 @@
-"""For all tests: an Airflow home of their own, and nothing of the caller's Airflow, proxy or .netrc.
+"""For all tests: a separate Airflow home, and nothing of the caller's Airflow, proxy or .netrc.
 
 And how several workers share the tests (``make test``, ``pytest -n 3``).
 """
@@ -29,7 +29,7 @@ os.environ["AIRFLOW__CORE__LOAD_EXAMPLES"] = "False"
 atexit.register(shutil.rmtree, os.environ["AIRFLOW_HOME"], ignore_errors=True)
 
 NEWEST = "3.3."
-"""On it every warning is an error. Older ones warn about libraries that came after them, which isn't ours to mend."""
+"""On it every warning is an error. Older ones warn about libraries that came after them, which we can't fix."""
 NOT_OURS = "(?!airflow_provider_starvideos|tests|dev|example_dags)"
 TOLERATED = () if version("apache-airflow-core").startswith(NEWEST) else (DeprecationWarning, FutureWarning)
 
@@ -37,15 +37,15 @@ for _kind in TOLERATED:  # for the conftest files that are imported before pytes
     warnings.filterwarnings("ignore", category=_kind, module=NOT_OURS)
 
 
-# What one worker runs one after the other, in this order; other tests go file by file to whoever is free. So at most
-# two Airflows run at a time, and while tests wait for them, the rest keeps the processors busy.
+# What one worker runs one after the other, in this order. Other tests go file by file to the next free worker. So at
+# most two Airflows run at a time, and while tests wait for them, the rest keeps the processors busy.
 TOGETHER = (
     (
         "tests/airflow/test_endings_witnessed.py",
         "tests/airflow/test_nothing_secret.py",
         "tests/airflow/test_storage.py",
         "tests/ui/",
-    ),  # each with an Airflow of its own
+    ),  # each with a separate Airflow
     ("tests/airflow/",),  # those that share one
 )
 
@@ -94,5 +94,5 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Ten failed looks in a row end a wait, however soon: for tests whose looks follow on one another."""
+    """Ten failed polls in a row end a wait, however soon: for tests whose polls follow one another."""
     monkeypatch.setattr("airflow_provider_starvideos.api.polling.MIN_BLIND_SECONDS", 0.0)

@@ -45,7 +45,7 @@ class MetricsHandler(socketserver.BaseRequestHandler):
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark the tests of this folder, and run them after all others; the hook is given those too.
 
-    Last, because what is slow should follow what is fast, and lest this Airflow and this emulator, which live until
+    Last, because slow tests should follow fast ones. Else this Airflow and this emulator, which live until
     the session's end, take time from other tests, or be found by those that look whether something is left behind.
     """
     for item in items:

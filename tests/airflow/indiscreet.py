@@ -1,4 +1,4 @@
-"""An API that tells whatever it was told: answers with the key, and with the signatures of inputs, in every form."""
+"""An API that repeats all it got: it answers with the key, and with the signatures of inputs, in every form."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ ANSWERS: Mapping[str, Callable[[Handler], Answer]] = {
     "query": lambda handler: _said(f"403 for the query {urlsplit(handler.input).query}"),
     "debug": lambda handler: _said(f"{handler.told} {quote(handler.key)} {html.escape(handler.key)}", 403),
     "page": lambda handler: _page(handler, 404),
-    "gateway": lambda handler: _page(handler, 502),  # so nobody can tell whether it was accepted
+    "gateway": lambda handler: _page(handler, 502),  # so it is unknown whether it was accepted
     "welcome": lambda handler: _page(handler, 200),
     "redirect": lambda handler: (302, {"Location": f"https://elsewhere.example/{quote(handler.told)}"}, ""),
     "odd": lambda handler: (
@@ -59,7 +59,7 @@ class Handler(BaseHTTPRequestHandler):
 
     @property
     def key(self) -> str:
-        """What stands behind ``Bearer``."""
+        """The text after ``Bearer``."""
         return self.headers.get("Authorization", "").removeprefix("Bearer ")
 
     @property
@@ -74,7 +74,7 @@ class Handler(BaseHTTPRequestHandler):
         return f"{self.requestline} {dict(self.headers)} {self.sent}"
 
     def do_POST(self) -> None:
-        """Take an order, and tell."""
+        """Take an order, and repeat it."""
         self.sent = self.rfile.read(int(self.headers["Content-Length"])).decode()
         order = json.loads(self.sent)
         self.server.inputs.add(self.input)
@@ -89,7 +89,7 @@ class Handler(BaseHTTPRequestHandler):
             self._send(next(answer(self) for word, answer in ANSWERS.items() if word in order["prompt"]))
 
     def do_GET(self) -> None:
-        """Tell of a failed video; of any other that the key is wrong."""
+        """Answer with a failed video, or that the key is wrong."""
         video_id = self.path.rpartition("/")[2]
         url = self.server.orders.get(video_id)
         if url is None:

@@ -1,4 +1,4 @@
-"""Looks for texts in all that an Airflow has written, in every form that they may have there."""
+"""Searches all that an Airflow has written for texts, in every form that they may have there."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ PAGE = 100
 def forms(secret: str) -> set[str]:
     """Return a text as it may be written: as it is, and as URLs, HTML, JSON and base64 have it."""
     data = secret.encode()
-    # Three bytes make four letters; what stands around the secret spoils those at its edges.
+    # Three bytes make four letters; what is around the secret spoils those at its edges.
     shifted = [base64.b64encode(b"\0" * n + data).decode()[(0, 2, 3)[n] :].rstrip("=")[:-1] for n in range(3)]
     basic = {secret, quote(secret, safe=""), quote(secret), html.escape(secret), json.dumps(secret)[1:-1]}
     basic |= {secret.replace("&", "\\u0026"), quote(quote(secret, safe=""), safe=""), *shifted}
@@ -35,7 +35,7 @@ def forms(secret: str) -> set[str]:
 
 
 class Search:
-    """What is looked for, and where it was found.
+    """What is searched for, and where it was found.
 
     :param airflow: whose traces are searched
     :param fernet_key: with which it encrypts
@@ -52,7 +52,7 @@ class Search:
             self.add(name, written)
 
     def add(self, name: str, written: Iterable[str]) -> None:
-        """Look for something from now on."""
+        """Search for something from now on."""
         self._wanted[name] = {one.lower() for one in written}
         self._seen.clear()
 
@@ -61,7 +61,7 @@ class Search:
         return {place for secret, place in self.found if secret == name}
 
     def look(self, place: str, text: str) -> None:
-        """Look into a text; once, however often it is found there."""
+        """Search a text; once, however often it is found there."""
         known = hash((place, text))
         if known in self._seen:
             return
@@ -76,13 +76,13 @@ class Search:
                 self.found.setdefault((name, place), text[max(0, at - 200) : at + 200])
 
     def everywhere(self) -> None:
-        """Look into all that there is at this moment."""
+        """Search all that there is at this moment."""
         self.database()
         self.logs()
         self.processes()
 
     def database(self) -> None:
-        """Look into every text and blob of every table; what is encrypted or compressed is unpacked."""
+        """Search every text and blob of every table; what is encrypted or compressed is unpacked."""
         with self._airflow.db() as db:
             for table in self._airflow.database.tables():
                 rows = db.execute(f'SELECT * FROM "{table}"').fetchall()
@@ -91,23 +91,23 @@ class Search:
                         self.look(f"{table}.{column}", _text(value))
 
     def logs(self) -> None:
-        """Look into the log files of tasks and components."""
+        """Search the log files of tasks and components."""
         self.files("logs", self._airflow.logs_dir)
 
     def files(self, place: str, folder: Path) -> None:
-        """Look into each file below a folder, or that is it."""
+        """Search each file below a folder, or a single file."""
         for file in [folder] if folder.is_file() else folder.rglob("*"):
             if file.is_file():
                 self.look(place, _text(file.read_bytes()))
 
     def processes(self) -> None:
-        """Look into the command lines of all processes that can be seen."""
+        """Search the command lines of all processes that can be seen."""
         for process in psutil.process_iter():
             with suppress(psutil.Error):
                 self.look("processes", "\0".join(process.cmdline()))
 
     def api(self) -> None:
-        """Look into what Airflow's REST API tells an administrator, of runs and of all else."""
+        """Search what Airflow's REST API shows an administrator, of runs and of all else."""
         for url in LISTS:
             self.look(f"api {url}", json.dumps(self._airflow.api.get(url, limit=PAGE)))
         for dag_id, run_id, task in self._tasks():

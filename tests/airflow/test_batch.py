@@ -40,7 +40,7 @@ def runs(airflow: AirflowStack, emulator: Emulator, folder: Path) -> dict[str, s
 
 
 def legs(airflow: AirflowStack, dag_id: str, run_id: str, task_id: str = "batch") -> int:
-    """Count the processes that worked on the task's one try: each looks for its record first thing."""
+    """Count the processes that worked on the task's one try: each reads the journal first."""
     (ti,) = [one for one in airflow.task_instances(dag_id, run_id) if one["task_id"] == task_id]
     assert (ti["state"], ti["try_number"]) == ("success", 1)
     files = airflow.log_files(dag_id, run_id, task_id)
@@ -87,7 +87,7 @@ def test_as_many_processes_however_many_rows(
 
 
 def test_fewer_places_than_rows(airflow: AirflowStack, emulator: Emulator, runs: dict[str, str]) -> None:
-    """The rest is ordered as places get free; one try, each row once."""
+    """The rest is ordered as slots get free; one try, each row once."""
     run_id = runs["places"]
     assert len(set(airflow.xcom("batch_places", run_id, "batch"))) == 12
     assert len([order for order in emulator.orders if order.prompt.startswith(run_id)]) == 12

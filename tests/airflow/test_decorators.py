@@ -36,7 +36,7 @@ def test_what_a_function_has_ordered_stays_to_be_seen(airflow: AirflowStack, dec
 
 
 def test_a_generator_makes_a_batch(airflow: AirflowStack, emulator: Emulator, decorated: str) -> None:
-    """Called once a try: the leg after the wait finds what was ordered."""
+    """Called once per try: the worker run after the wait resumes what was ordered."""
     ids = airflow.xcom("decorated", decorated, "many")
     assert [emulator.order(one).request["prompt"] for one in ids] == ["batch of gull", "batch of seal"]
     assert airflow.task("decorated", decorated, "many")["try_number"] == 1

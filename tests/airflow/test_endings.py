@@ -24,7 +24,7 @@ class Outcome(NamedTuple):
 
     :param state: the task instance's
     :param said: what the log says
-    :param xcoms: key → type of the JSON value, but for those of a create's own; Airflow 3.0 keeps no None
+    :param xcoms: key → type of the JSON value, except those of a create itself; Airflow 3.0 keeps no None
     """
 
     state: str
@@ -68,7 +68,7 @@ def end_videos(emulator: Emulator, run_id: str) -> None:
 
 
 def left_its_worker(airflow: AirflowStack, run_id: str, task_id: str) -> bool:
-    """Tell whether the scheduler has noted that a deferred task's process has ended.
+    """Return whether the scheduler has noted that a deferred task's process has ended.
 
     If the task is woken before that, Airflow takes the old process's end for the new one's, and adds a try.
     """
@@ -162,7 +162,7 @@ LEGS = {"started": 0, "ended": 1, "resumed": 2, "create_ended": 1, "create_unrec
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("way", LEGS)
 def test_a_wait_needs_no_more_worker_than_it_must(airflow: AirflowStack, endings: str, way: str) -> None:
-    """None where nothing of the task wants one; one where it was told to start there; two with a callback."""
+    """None where nothing of the task wants one; one where it has to start there; two with a callback."""
     legs = LEGS[way] if AIRFLOW_V_3_3_PLUS else 2
     assert airflow.log("endings", endings, f"{way}_completed").count(LEG) == legs
 

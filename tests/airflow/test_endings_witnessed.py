@@ -1,4 +1,4 @@
-"""Where listeners or an XCom backend of one's own want to see every task, sensors go through a worker: real Airflow."""
+"""Where listeners or a custom XCom backend see every task, sensors go through a worker: real Airflow."""
 
 import json
 from collections.abc import Iterator

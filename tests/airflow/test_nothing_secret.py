@@ -77,7 +77,7 @@ ALLOWED: dict[str, set[str]] = {
         "api xcomEntries video_url",
     },
 }
-"""What may be where. Every other place is a leak."""
+"""What may be where. Anything else is a leak."""
 
 
 @dataclass
@@ -105,7 +105,7 @@ class Scene:
                 self.search.look("manifests", body.decode("latin-1"))
 
     def look_at_the_ui(self) -> None:
-        """Search what the tab, the gallery and the list of recent runs tell."""
+        """Search what the tab, the gallery and the list of recent runs show."""
         get = self.airflow.api.request
         self.search.look("ui", json.dumps(get("GET", "/api/recent", below="/starvideos")))
         for dag_id in (WELL, BADLY, KILLED):
@@ -135,7 +135,7 @@ class Scene:
 
 @pytest.fixture(scope="module")
 def emulator() -> Iterator[Emulator]:
-    """A StarVideos server that holds every video, until it is told otherwise."""
+    """A StarVideos server that holds every video until a test ends it."""
     with Emulator(seconds="hold", key=KEY, references="lenient") as running:
         yield running
 
@@ -191,7 +191,7 @@ def scene(emulator: Emulator, s3: S3, metrics: Any, tmp_path_factory: pytest.Tem
             "literal": [WRITTEN_INTO_A_DAG],
         }
         with AirflowStack(tmp_path_factory.mktemp("airflow"), dags, env, config) as airflow:
-            # With a listener no sensor ends in the triggerer, so only workers tell OpenLineage.
+            # With a listener no sensor ends in the triggerer, so only workers report to OpenLineage.
             airflow.kill("scheduler")
             airflow.start("scheduler", env={"OPENLINEAGE_DISABLED": ""})
             search = Search(airflow, FERNET_KEY, wanted)
@@ -270,7 +270,7 @@ def test_it_is_nowhere_else(searched: Scene, secret: str) -> None:
 
 
 def test_the_search_finds_what_is_planted(searched: Scene) -> None:
-    """A secret put into each place is found there, also where it is encrypted or in another form."""
+    """A secret put anywhere is found there, also where it is encrypted or in another form."""
     planted = f"planted/{secrets.token_hex(8)}+x"
     searched.search = Search(searched.airflow, FERNET_KEY, {"planted": forms(planted)})
     airflow = searched.airflow

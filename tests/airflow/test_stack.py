@@ -124,7 +124,7 @@ def test_nothing_is_left_behind_after_an_exception(tmp_path: Path) -> None:
 
 
 def test_close_waits_for_the_ends(tmp_path: Path) -> None:
-    """After the block all processes are gone, not merely told to go."""
+    """After the block all processes are gone, not merely asked to go."""
     with Processes(tmp_path) as processes:
         processes.start("stubborn", [sys.executable, "-c", STUBBORN], dict(os.environ))
         started = family(processes.keeper_pid, at_least=STUBBORN_COUNT)
@@ -154,7 +154,7 @@ def test_a_killed_starter_leaves_no_airflow_behind(tmp_path: Path) -> None:
 
 
 def test_a_dag_runs(airflow: AirflowStack) -> None:
-    """Run, XComs, log and database can be looked at."""
+    """Run, XComs, log and database can be read."""
     airflow.wait_for_dag("stack_two_tasks")
     run_id = airflow.trigger("stack_two_tasks", run_id="r:1+1")
 

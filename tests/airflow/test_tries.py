@@ -105,8 +105,8 @@ def test_an_order_that_waits_is_cleared(airflow: AirflowStack, emulator: Emulato
 def test_a_restarted_triggerer_keeps_to_deadlines_and_to_what_dags_want_now(
     airflow: AirflowStack, emulator: Emulator
 ) -> None:
-    """A deadline that has passed meanwhile gets its last look, no wait anew. A Dag that has got a callback meanwhile,
-    so that its sensor would not start in the triggerer any more, has its video all the same, and the callback called.
+    """A deadline that has passed meanwhile gets its last poll, and no new wait. A Dag that has got a callback
+    meanwhile, so that its sensor would not start in the triggerer any more, has its video, and the callback is called.
     """
     emulator.update(seconds="hold")
     try:

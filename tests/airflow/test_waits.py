@@ -56,7 +56,7 @@ WAITS = (
 def test_every_kind_of_wait_ends_with_the_video(
     airflow: AirflowStack, emulator: Emulator, waits: str, task_id: str
 ) -> None:
-    """Whoever waits, and wherever, ends at the first try with the id, the URL and the length."""
+    """Every kind of wait ends at the first try with the id, the URL and the length."""
     ti = airflow.task("waits", waits, task_id)
     assert ti is not None
     assert (ti["state"], ti["try_number"]) == ("success", 1)

@@ -41,7 +41,7 @@ def emulator(running_emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> Ite
 
 @pytest.fixture
 def desk(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> Desk:
-    """A task instance that has ordered nothing. Pauses of its own are short, those of the server are kept."""
+    """A task instance that has ordered nothing. Its own pauses are short, those of the server are kept."""
     monkeypatch.setattr(retry, "FIRST_DELAY", 0.02)
     monkeypatch.setattr(retry, "LONGEST_DELAY", 0.1)
     monkeypatch.setattr(retry, "UNKNOWN_DELAY", 0.02)

@@ -1,7 +1,7 @@
-"""For the batch's tests: one task instance with as many legs and tries as a test wants, over the emulator.
+"""For the batch's tests: one task instance with as many worker runs and tries as a test wants, over the emulator.
 
-Its store is watched and can fail. A leg is what one process of the task does; between two legs everything crosses JSON,
-as it does in Airflow.
+Its store is watched and can fail. A leg is a worker run: what one process of the task does. Between two
+of them everything crosses JSON, as it does in Airflow.
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ class Desk:
         return self._through_json(caught.value)
 
     def run(self, requests: Any, **kwargs: Any) -> Any:
-        """Run a try to its end, with all its legs, and return what the task returns."""
+        """Run a try to its end, with all its worker runs, and return what the task returns."""
         self.kwargs = {**kwargs, "requests": requests}
         self.operator = self.make()
         return self._legs(lambda operator: operator.execute(self.context))
@@ -166,5 +166,5 @@ def make_desk(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> Desk:
 
 
 def prompts(number: int, **fields: Any) -> list[Mapping[str, Any]]:
-    """Return rows with prompts of their own: ``fox 1.``, ``fox 2.``, …"""
+    """Return rows with different prompts: ``fox 1.``, ``fox 2.``, …"""
     return [{"prompt": f"fox {index}.", **fields} for index in range(1, number + 1)]

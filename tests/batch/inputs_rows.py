@@ -36,7 +36,7 @@ class Request:
 
 
 class Columns:
-    """A table of a library that nobody knows: going through it gives its columns' names."""
+    """A table of an unknown library: going through it gives its columns' names."""
 
     columns = ("prompt", "duration")
 

@@ -181,7 +181,7 @@ def test_what_is_not_known_to_be_billed_is_no_zero(desk: Desk, tmp_path: Path) -
 
 
 def test_a_batch_is_counted_as_single_orders_are(priced: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """So an alarm on failed beside ordered videos works for it."""
+    """So an alarm on failed and ordered videos works for it."""
     sent: list[tuple[str, Any]] = []
     for kind in ("incr", "timing"):
         note = staticmethod(lambda name, value, tags: sent.append((name.removeprefix("starvideos."), value)))

@@ -1,4 +1,4 @@
-"""Where videos go: what is wrong with it is told before anything is paid for, and a saved video is never lost."""
+"""Where videos go: errors come before anything is paid for, and a saved video is never lost."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def lines(folder: Path) -> list[dict[str, Any]]:
 
 
 def is_as_told(line: dict[str, Any]) -> bool:
-    """The file at a row's URI is the one that the manifest tells of."""
+    """The file at a row's URI is the one in the manifest."""
     data = Path(line["uri"].removeprefix("file://")).read_bytes()
     return hashlib.sha256(data).hexdigest() == line["sha256"]
 
@@ -52,7 +52,7 @@ def test_c14_as_people_write_them(desk: Desk, tmp_path: Path, monkeypatch: pytes
 
 
 def test_files_that_must_stay(desk: Desk, tmp_path: Path) -> None:
-    """All of them are told before one video is ordered that couldn't be saved; a retry finds its own ones in order."""
+    """All of them are named before any video is ordered; a retry finds its own ones in order."""
     for name in ("b", "c"):
         (tmp_path / f"{name}.mp4").write_text("mine")
     rows = [{"prompt": f"fox {name}.", "name": name} for name in "abc"]
@@ -80,7 +80,7 @@ def test_a_kill_between_saving_and_the_record(desk: Desk, tmp_path: Path, monkey
 
 
 def test_names_that_change_between_tries(desk: Desk, tmp_path: Path) -> None:
-    """Each video is where its row says now, and none takes the place of another."""
+    """Each video is where its row says now, and none overwrites another."""
     told(desk, [{"prompt": "fox.", "name": "x"}, {"prompt": "[fail] hen."}], destination=f"{tmp_path}/")
     desk.next_try()
     desk.run([{"prompt": "fox.", "name": "y"}, {"prompt": "owl.", "name": "x"}], destination=f"{tmp_path}/")

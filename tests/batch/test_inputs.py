@@ -42,7 +42,7 @@ def test_what_is_handed_over_is_ordered_as_meant_or_refused(kind: Kind, desk: De
 
 @pytest.mark.parametrize("value", MISSING.values(), ids=MISSING)
 def test_a_prompt_that_is_missing_is_refused(value: object, desk: Desk) -> None:
-    """A6: beside something that shows that a video was wanted. Alone it is a row that gives nothing."""
+    """A6: with something that shows that a video was wanted. Alone it is a row that gives nothing."""
     with pytest.raises(AirflowFailException, match=r"row 2: prompt: must be given .* value is missing"):
         desk.first_leg([{"prompt": "A kite"}, {"prompt": value, "duration": 5}])
     with pytest.raises(AirflowFailException, match="requests: must have 1 to"):

@@ -90,7 +90,7 @@ def text_of(head: list[str], rows: list[list[str]], **dialect: Any) -> str:
 def test_a_table_orders_no_more_rows_than_hold_something(
     table: Any, delimiter: str, quoting: Any, end: str, encoding: str, pack: bool, padding: int
 ) -> None:
-    """A3, A9: beside a default prompt, however it is written. What isn't refused is ordered whole, as it is written."""
+    """A3, A9: with a default prompt, however it is written. What isn't refused is ordered whole, as it is written."""
     head, rows, filled = table
     text = text_of(head, rows, delimiter=delimiter, quoting=quoting, lineterminator=end)
     data = (text + (delimiter * len(head) + end) * padding).encode(encoding)
@@ -105,7 +105,7 @@ def test_a_table_orders_no_more_rows_than_hold_something(
 @example(table=(["reference_images", "prompt"], [["", ""]], 0), cut=25, put="|")
 @given(table=tables(), cut=st.integers(0, 200), put=st.text(",;\t|\"'\n\r \\aN0[]{}\ufeff\x00", max_size=6))
 def test_a_broken_table_orders_no_more_rows_than_it_has_lines(table: Any, cut: int, put: str) -> None:
-    """A1, A9: with anything in any place, where quotes may be left open and lines be cut."""
+    """A1, A9: with anything anywhere, where quotes may be left open and lines be cut."""
     head, rows, _ = table
     text = text_of(head, rows)
     text = text[:cut] + put + text[cut:]

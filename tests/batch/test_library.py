@@ -20,7 +20,7 @@ ROWS = [{"prompt": f"fox {number}.", "name": f"fox-{number}"} for number in rang
 
 @pytest.fixture(autouse=True)
 def save(monkeypatch: pytest.MonkeyPatch) -> None:
-    """In place of rendering and fetching: a few bytes. What ``save`` does is tested with the storage."""
+    """Instead of rendering and fetching: a few bytes. What ``save`` does is tested with the storage."""
 
     def save(hook: Any, video_id: str, destination: Any, *, if_exists: str, limits: Any, log: Any) -> Any:
         data = f"the video {video_id}".encode()

@@ -1,4 +1,4 @@
-"""What those who look at a batch before its end are told of it: every row, out of the record, which isn't touched."""
+"""What the UI shows of a batch before its end: every row, from the journal, which isn't changed."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ def test_what_the_task_has_pushed_comes_first(desk: Desk) -> None:
     ],
 )
 def test_a_record_that_cant_be_read_is_no_error(desk: Desk, change: Any) -> None:
-    """Of another version, in another place, edited, or too long: the batch is shown as before it ordered anything."""
+    """Of another version, elsewhere, edited, or too long: the batch is shown as before it ordered anything."""
     desk.emulator.update(seconds="hold")
     desk.first_leg(prompts(3))
     task = task_of(desk)

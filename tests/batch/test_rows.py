@@ -1,4 +1,4 @@
-"""Rows and where they come from: everything that is wrong is told in one error, before anything is ordered."""
+"""Rows and where they come from: everything that is wrong is in one error, before anything is ordered."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def rows(given: Any, **defaults: Any) -> list[Any]:
 
 
 def problems(given: Any, **defaults: Any) -> list[tuple[str, str, str]]:
-    """Read rows that are wrong; return what is told of them."""
+    """Read rows that are wrong; return the error."""
     with pytest.raises(StarVideosValidationError) as caught:
         rows(given, **defaults)
     return [(one.field, one.rule, one.value) for one in caught.value.problems]
@@ -63,7 +63,7 @@ def test_every_problem_of_every_row() -> None:
 
 @pytest.mark.parametrize("name", ["a\x1b[31m\nERROR fake", "\ud800", "https://b/x?X-Amz-Signature=SECRET", "n" * 500])
 def test_a_column_s_name_may_be_anything(name: str) -> None:
-    """In a file without a head it is somebody's data: it is told as a value is, in one printable, short line."""
+    """In a file without a head it is data: it is shown as a value, in one printable, short line."""
     ((field, _, _),) = problems([{"prompt": "p", name: "value"}])
     assert field.isprintable()
     assert len(field) < 100
@@ -108,7 +108,7 @@ def test_a_row_that_gives_what_does_not_apply_is_told() -> None:
 
 
 def test_equal_rows_are_two_videos() -> None:
-    """Each has a key of its own, whatever stands between them, and the names tell them apart, not the order."""
+    """Each has its own key, whatever is between them. The names distinguish them, not the order."""
     first = rows(["a", "b", "a"])
     assert len({row.key for row in first}) == 3
     assert {row.key for row in first} == {row.key for row in rows(["b", "a", "a"])}
@@ -181,7 +181,7 @@ def test_json_lines_end_where_json_says(tmp_path: Path) -> None:
     ],
 )
 def test_a_file_that_is_not_what_its_name_says(tmp_path: Path, name: str, text: str | None, told: list[str]) -> None:
-    """Every line that can't be read is told; a file that isn't there is bad input, not worth a retry."""
+    """Every line that can't be read is named; a file that isn't there is bad input, not worth a retry."""
     path = tmp_path / name
     if text is not None:
         path.write_text(text)
@@ -273,7 +273,7 @@ def test_a_file_that_would_unpack_to_more_than_is_read(tmp_path: Path, monkeypat
 
 
 def test_ten_thousand_rows_are_read(tmp_path: Path) -> None:
-    """And numbered as they stand."""
+    """And numbered as they are."""
     path = tmp_path / "r.jsonl"
     path.write_text("\n".join(json.dumps(one) for one in prompts(10_000)))
     assert rows(str(path))[9_999].number == 10_000

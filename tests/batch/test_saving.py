@@ -1,4 +1,4 @@
-"""Saving and the manifest: whole files, several at once, one row's trouble is its own, and every row is told."""
+"""Saving and the manifest: whole files, several at once; an error stops no other row; every row is in the manifest."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def manifest(uri: str) -> list[dict[str, Any]]:
 
 @pytest.fixture
 def saved(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
-    """In place of rendering and fetching: a few bytes. What ``save`` does is tested with the storage."""
+    """Instead of rendering and fetching: a few bytes. What ``save`` does is tested with the storage."""
     noted: dict[str, Any] = {"most": 0, "now": 0, "ids": [], "fail": {}}
     lock, all_there = threading.Lock(), threading.Barrier(4)
 
@@ -56,7 +56,7 @@ def saved(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
 
 
 def test_c7_verify_false(desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The batch saves what came, too, if it is told to."""
+    """With verify=False the batch saves what came, too."""
     monkeypatch.setattr(fetch.Fetch.__init__, "__kwdefaults__", {"limits": None, "key": "", "sleep": lambda _: None})
     desk.emulator.add_fault(on="download", kind="html")
     with pytest.raises(StarVideosBatchError, match="It begins with '<"):
@@ -67,7 +67,7 @@ def test_c7_verify_false(desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 
 def test_real_videos_and_the_manifest(desk: Desk, tmp_path: Path) -> None:
-    """Whole MP4s under the rows' names; each row of the manifest tells of its file, its request and its times."""
+    """Whole MP4s under the rows' names; each row of the manifest names its file, its request and its times."""
     rows = [{"prompt": "fox 1.", "name": "one"}, {"prompt": "fox 2.", "duration": 4}, {"prompt": "[fail: no] fox 3."}]
     uri = desk.run(rows, destination=f"{tmp_path}/videos/", max_failures=1)
     assert uri == f"file://{tmp_path}/videos/manifest.jsonl"
@@ -113,7 +113,7 @@ def test_parquet_tells_the_same(desk: Desk, tmp_path: Path, saved: dict[str, Any
 
 
 def test_no_signature_is_in_it(desk: Desk, tmp_path: Path, saved: dict[str, Any]) -> None:
-    """Neither an input's nor a result's: both let whoever has them read."""
+    """Neither an input's nor a result's: both give access without a key."""
     image = "https://b.s3.amazonaws.com/a.png?X-Amz-Signature=abc&X-Amz-Credential=k"
     uri = desk.run([{"prompt": "p", "reference_images": [image]}], destination=f"{tmp_path}/")
     text = Path(uri.removeprefix("file://")).read_text()
@@ -134,7 +134,7 @@ def test_bounded_and_concurrent(desk: Desk, tmp_path: Path, saved: dict[str, Any
 def test_a_row_that_cannot_be_saved_stops_no_other(
     desk: Desk, tmp_path: Path, saved: dict[str, Any], error: Exception
 ) -> None:
-    """Told in the manifest, though the task fails; the next try saves that one only, and orders nothing."""
+    """It is in the manifest, though the task fails; the next try saves that one only, and orders nothing."""
     desk.emulator.update(seconds="hold")
     deferred = desk.first_leg(prompts(6), destination=f"{tmp_path}/")
     ids = [order.id for order in desk.emulator.orders]
@@ -159,7 +159,7 @@ def test_what_a_retry_cannot_mend(desk: Desk, tmp_path: Path) -> None:
     """A file that must stay: the task fails for good, the videos stay, and a person who clears it pays nothing."""
     rows = [{"prompt": "fox 1.", "name": "one"}]
     deferred = desk.first_leg(rows, destination=f"{tmp_path}/", if_exists="error")
-    (tmp_path / "one.mp4").write_text("mine")  # before that it would have been told, and nothing ordered
+    (tmp_path / "one.mp4").write_text("mine")  # before that it would have been an error, and nothing ordered
     with pytest.raises(Exception, match="Row 1: completed, but can't be saved") as caught:
         desk.resume(deferred)
     assert type(caught.value).__name__ == "AirflowFailException"
@@ -196,7 +196,7 @@ def test_a_stop_while_it_saves(desk: Desk, tmp_path: Path, saved: dict[str, Any]
 
 @pytest.mark.usefixtures("impatient")
 def test_the_manifest_is_there_when_the_wait_fails(desk: Desk, tmp_path: Path, saved: dict[str, Any]) -> None:
-    """The key was refused in mid-wait: how far every row came is told all the same."""
+    """The key was refused in mid-wait: the manifest still shows how far every row came."""
     desk.emulator.update(seconds="hold")
     deferred = desk.first_leg(prompts(4), destination=f"{tmp_path}/")
     desk.emulator.finish(desk.emulator.orders[0].id)
@@ -208,7 +208,7 @@ def test_the_manifest_is_there_when_the_wait_fails(desk: Desk, tmp_path: Path, s
 
 @pytest.mark.parametrize("destination", ["/tmp/videos", "s3://bucket/videos", " ", 7])
 def test_a_destination_that_is_no_folder(desk: Desk, destination: Any) -> None:
-    """Told before anything is ordered."""
+    """The error comes before anything is ordered."""
     with pytest.raises(Exception, match="destination: must be a folder"):
         desk.run(prompts(2), destination=destination)
     assert desk.emulator.requests["create"] == 0

@@ -50,7 +50,7 @@ def test_bounded_concurrency(desk: Desk, concurrency: int) -> None:
 
 @pytest.mark.parametrize("fault", [{"kind": "rate_limit", "retry_after": None}, {"kind": "status", "status": 503}])
 def test_too_many_slows_down_and_never_fails(desk: Desk, fault: dict[str, Any]) -> None:
-    """A third of all orders is refused for now: all get there, each once, and it's told once, not a line each."""
+    """A third of all orders is refused for now: all are ordered, each once, with one line in the log."""
     desk.emulator.add_fault(on="create", rate=0.33, **fault)
     order(desk, prompts(60), max_submit_concurrency=8)
     assert once_each(desk, 60)
@@ -108,7 +108,7 @@ def test_a_pause_beyond_the_timeout_is_not_begun(desk: Desk) -> None:
 
 
 def test_a_block_that_goes_on_does_not_hold_a_worker_each_time(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    """After the first minute of it a leg tries once; after the task's timeout ordering ends, and a retry may go on."""
+    """After its first minute a worker run tries once. After the task's timeout ordering ends, and a retry may go on."""
     monkeypatch.setattr(submitter, "LONGEST_INLINE_WAIT", 0.3)
     desk.emulator.add_fault(on="create", kind="rate_limit", retry_after=0.01)
     batch = order(desk, prompts(30), max_submit_concurrency=4, timeout=600)
@@ -131,7 +131,7 @@ def test_a_block_that_goes_on_does_not_hold_a_worker_each_time(desk: Desk, monke
 
 
 def test_nobody_there(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No connection is no order: nothing is in doubt, and it goes on when the server is back."""
+    """No connection is no order: no outcome is unknown, and it goes on when the server is back."""
     monkeypatch.setattr(submitter, "LONGEST_INLINE_WAIT", 0.3)
     monkeypatch.setenv(
         "AIRFLOW_CONN_NOBODY", '{"conn_type": "starvideos", "host": "http://127.0.0.1:9", "password": "k"}'
@@ -147,7 +147,7 @@ def test_nobody_there(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     ("status", "told"), [(401, "the key"), (403, "the key"), (402, "no credit"), (404, "no such path")]
 )
 def test_what_every_row_would_meet_stops_ordering(desk: Desk, status: int, told: str) -> None:
-    """No further order is sent; those that were accepted go on; a retry is of no use, until somebody has acted."""
+    """No further order is sent; those that were accepted go on; a retry is of no use until a person has acted."""
     fault = desk.emulator.add_fault(on="create", kind="status", status=status, skip=6)
     batch = order(desk, prompts(100), max_submit_concurrency=4)
     assert desk.emulator.requests["create"] <= 6 + 4 + 4
@@ -176,7 +176,7 @@ def test_a_bad_row_is_its_own_problem(desk: Desk) -> None:
 
 
 def test_refused_rows_take_no_places(desk: Desk) -> None:
-    """However many there are: no leg for each few of them."""
+    """However many there are: no worker run for each few of them."""
     desk.emulator.add_fault(on="create", kind="status", status=400, times=50)
     desk.run(prompts(60), max_in_flight=10, max_failures=50, poll_interval=0.02)
     assert desk.legs == 2
@@ -185,7 +185,7 @@ def test_refused_rows_take_no_places(desk: Desk) -> None:
 
 @pytest.mark.parametrize("kind", ["reset", "close", "half_body", "no_id", "server_error", "bad_gateway_html", "html"])
 def test_lost_answers_are_listed_and_never_sent_again(desk: Desk, kind: str) -> None:
-    """Accepted, and nobody knows: in doubt over any number of tries; the others are delivered."""
+    """Accepted, and the answer is lost: unknown over any number of tries; the others are delivered."""
     desk.emulator.add_fault(on="create", kind=kind, when="after", times=3, skip=2)
     for _ in range(3):
         with pytest.raises(Exception, match="3 unconfirmed") as caught:
@@ -207,7 +207,7 @@ def test_many_lost_answers_in_a_row_stop_it(desk: Desk) -> None:
 
 
 def test_they_are_counted_over_legs(desk: Desk) -> None:
-    """Few places don't start the count anew each time they are filled up."""
+    """Few slots don't start the count again each time they are filled."""
     desk.emulator.add_fault(on="create", kind="close", when="after")
     with pytest.raises(Exception, match="orders in a row had no readable answer"):
         desk.run(prompts(200), max_in_flight=3)
@@ -226,7 +226,7 @@ def test_a_third_lost_does_not_stop_it(desk: Desk) -> None:
 
 
 def test_ids_are_on_record_while_another_order_hangs(desk: Desk) -> None:
-    """A kill in that time leaves the hanging order in doubt, and no other."""
+    """A kill in that time leaves the outcome of the hanging order unknown, and of no other."""
     desk.emulator.add_fault(on="create", kind="hang", match="fox 5.", times=1, release="answer")
     seen: list[dict[str, int]] = []
 
@@ -247,7 +247,7 @@ def test_ids_are_on_record_while_another_order_hangs(desk: Desk) -> None:
 
 
 def test_ids_are_on_record_while_it_pauses(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing is in doubt in a pause that the API asked for: nothing is out."""
+    """No outcome is unknown in a pause that the API asked for: nothing is in flight."""
     seen: list[dict[str, int]] = []
     original = submitter.Submitter.__init__
 
@@ -281,7 +281,7 @@ def test_others_go_on_while_one_hangs_after_a_pause(desk: Desk) -> None:
 
 
 def test_an_input_whose_store_cannot_be_asked(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Not sent, not in doubt; the others are ordered, once, and the task ends: a retry may find the store again."""
+    """Not sent, so not unknown; the others are ordered, once, and the task ends: a retry may find the store again."""
 
     def away(*_: Any) -> None:
         raise StarVideosStorageError("the bucket is out of reach")

@@ -1,4 +1,4 @@
-"""Waiting for many videos at once: no more looks than one a video and interval, and one result for all."""
+"""Waiting for many videos at once: no more polls than one per video and interval, and one result for all."""
 
 from __future__ import annotations
 
@@ -36,9 +36,9 @@ INTERVAL = 0.1
 
 
 class Api:
-    """Answers looks; notes them.
+    """Answers polls, and notes them.
 
-    :param status: what is said of a video, by its id and the number of the look
+    :param status: what is said of a video, by its id and the number of the poll
     :param seconds: that an answer takes
     """
 
@@ -76,7 +76,7 @@ async def waited(api: Api, of: Plan) -> dict[str, Outcome]:
 
 
 def completed_at_look(number: int) -> Callable[[str, int], str]:
-    """Say that a video is completed at that look."""
+    """Say that a video is completed at that poll."""
     return lambda video_id, look: "completed" if look >= number else "processing"
 
 
@@ -241,7 +241,7 @@ async def test_c4_polls_after_the_last_deadline_come_in_time(monkeypatch: pytest
 
 @pytest.mark.usefixtures("impatient")
 async def test_a_server_that_is_gone_ends_the_wait() -> None:
-    """After ten looks in a row without an answer, as for a single video."""
+    """After ten polls in a row without an answer, as for a single video."""
     api = Api(lambda video_id, look: StarVideosServerError("down", status_code=502))
     with pytest.raises(StarVideosServerError):
         await waited(api, plan(5))
@@ -303,7 +303,7 @@ def test_a_thousand_videos_cross_the_database(desk: Desk) -> None:
 
 
 async def test_a_trigger_that_is_cancelled_leaves_nothing(desk: Desk) -> None:
-    """A triggerer that ends, or gives the trigger away: no look goes on, no connection stays."""
+    """A triggerer that ends, or gives the trigger away: no poll goes on, no connection stays."""
     from airflow_provider_starvideos.triggers import engine
 
     desk.emulator.update(seconds="hold")
@@ -339,7 +339,7 @@ def test_an_error_event_keeps_what_was_known(desk: Desk) -> None:
 
 
 def test_deadlines(desk: Desk) -> None:
-    """A video that isn't ready in time is told; it goes on, and the next try waits for it, and pays nothing."""
+    """A video that isn't ready in time is named in the error. It goes on, and the next try waits for it."""
     desk.emulator.update(seconds="hold")
     with pytest.raises(Exception, match="3 timed_out") as caught:
         desk.run(prompts(3), timeout=0.3)

@@ -89,7 +89,7 @@ class ExecutionApi(httpx.BaseTransport):
 
 
 class Apart:
-    """What a supervisor does as a process of its own: while it is at work, its code sees no supervisor above it."""
+    """What a supervisor does as a separate process: while it is at work, its code sees no supervisor above it."""
 
     hidden: Any
 

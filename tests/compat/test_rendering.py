@@ -60,7 +60,7 @@ def test_what_is_relied_on_is_there() -> None:
 
 
 class Part:
-    """An object inside of a field, with fields of its own."""
+    """An object inside of a field, with its own fields."""
 
     template_fields = ("inner",)
 
@@ -69,7 +69,7 @@ class Part:
 
 
 class Operator(RendersOneByOne, BaseOperator):
-    """With two fields, of which it tells."""
+    """With two fields, which it names."""
 
     template_fields = ("one", "two")
 

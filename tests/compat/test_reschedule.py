@@ -1,4 +1,4 @@
-"""What one poke of a rescheduled sensor leaves to the next, in what Airflow tells a process as it begins."""
+"""What one poke of a rescheduled sensor leaves to the next, in what Airflow gives a process at its start."""
 
 from __future__ import annotations
 

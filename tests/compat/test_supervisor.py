@@ -97,7 +97,7 @@ async def test_an_api_server_that_fails_a_trigger(triggerer: None, api: Executio
 def test_a_task_learns_whether_a_connection_exists(
     become_task: Become, instances: Instances, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The api-server looks into its secrets backends, such as the environment."""
+    """The api-server reads its secrets backends, such as the environment."""
     become_task(instances.add())
     assert not supervisor.connection_exists("starvideos_none")
     monkeypatch.setenv("AIRFLOW_CONN_STARVIDEOS_ONE", '{"conn_type": "starvideos", "password": "k"}')

@@ -1,4 +1,4 @@
-"""What Airflow's database says of a running task instance, and how it tells one try from the next."""
+"""What Airflow's database says of a running task instance, and how it distinguishes one try from the next."""
 
 from __future__ import annotations
 

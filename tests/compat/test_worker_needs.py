@@ -58,7 +58,7 @@ def create(**options: Any) -> StarVideosCreateOperator:
 
 @pytest.fixture(autouse=True)
 def fresh() -> Iterator[None]:
-    """Airflow's own operators are looked at once a process, but these tests change them."""
+    """Airflow's own operators are inspected once per process, but these tests change them."""
     for clear in (known_attributes.cache_clear, plain_operator.cache_clear):
         clear()
     yield
@@ -133,7 +133,7 @@ def test_what_only_a_worker_does_needs_one(name: str, value: Any, make: Make) ->
     ["brand_new", "_brand_new", "execute", "poke", "render_template_fields", "post_execute", "operator_extra_links"],
 )
 def test_what_is_put_on_an_instance_needs_a_worker(name: str, make: Make) -> None:
-    """By a cluster policy, or by the Dag's author: nobody knows what is to come of it."""
+    """By a cluster policy, or by the Dag's author: its effect is unknown."""
     task = make()
     object.__setattr__(task, name, print)
     assert worker_need(task) == name

@@ -86,7 +86,7 @@ class SyncClient:
 
 
 class AioClient:
-    """The awaited transport, on an event loop of its own."""
+    """The awaited transport, on a separate event loop."""
 
     def __init__(self) -> None:
         self.notices: list[str] = []
@@ -227,7 +227,7 @@ Handle = Callable[[Peer], None]
 class RawServer:
     """A TCP server on loopback that does with each connection what a test says, byte by byte.
 
-    :param handle: called for each connection, on a thread of its own
+    :param handle: called for each connection, on a separate thread
     :param family: IPv4 or IPv6
     :param host: what it listens on; empty: loopback
     """
@@ -300,7 +300,7 @@ def serve() -> Iterator[Callable[..., RawServer]]:
 
 @pytest.fixture
 def unused_port() -> int:
-    """A port that nobody listens on."""
+    """A port without a listener."""
     with socket.create_server(("127.0.0.1", 0)) as sock:
         port: int = sock.getsockname()[1]
     return port

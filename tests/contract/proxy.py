@@ -18,7 +18,7 @@ class Proxy:
     """Leads every connection to one server, whatever host is asked for: names need not exist.
 
     :param server: where it leads
-    :param password: what ``user`` must give; None: nobody is asked
+    :param password: what ``user`` must give; None: no password is needed
     :param context: for an https proxy
     """
 

@@ -140,7 +140,7 @@ def test_after_a_query_that_was_given_up_the_next_one_is_answered(client: Any, a
 
 
 def test_connecting_ends_in_its_time(client: Any, api: Any, serve: Any) -> None:
-    """A handshake that isn't answered never carried an order, and has a timeout of its own."""
+    """A handshake that isn't answered never carried an order, and has a separate timeout."""
     server = serve(lambda peer: peer.hang())
     here = api(f"https://127.0.0.1:{server.port}", timeout=30.0, connect_timeout=SHORT)
     with ends_within(SHORT), pytest.raises(StarVideosConnectionError) as caught:
@@ -215,7 +215,7 @@ def test_an_answer_that_comes_in_pieces_is_whole(size: int, client: Any, api: An
 
 
 def test_a_huge_answer_to_an_order_leaves_it_unconfirmed(client: Any, api: Any, emulator: Emulator) -> None:
-    """It was accepted, but where its id stands can't be read; and to a query it is an answer that can't be read."""
+    """It was accepted, but its id can't be read; and to a query it is an answer that can't be read."""
     emulator.add_fault(on="create", kind="huge", when="after")
     emulator.add_fault(on="query", kind="huge")
     with pytest.raises(StarVideosUnconfirmedError, match="larger than 1048576 bytes"):

@@ -19,7 +19,7 @@ SIGNED = build_request(prompt="x", reference_images=[f"https://b.example/cat.png
     "shape", ["{}", "HTTP/1.1 {}", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n{}"], ids=len
 )
 def test_an_answer_that_isnt_http_is_told_without_secrets(client: Any, serve: Any, api: Any, shape: str) -> None:
-    """Airflow logs an error's causes as well, and there stands what the library couldn't read."""
+    """Airflow logs an error's causes as well, and they show what the library couldn't read."""
 
     def handle(peer: Any) -> None:
         told = peer.read_request().decode().replace("\r\n", " ")

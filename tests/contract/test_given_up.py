@@ -158,7 +158,7 @@ def test_an_interruption_while_the_server_works_gives_the_order_up(
 
 
 async def test_a_request_that_was_given_up_before_it_connected_is_not_sent(api: Any, serve: Any) -> None:
-    """Also where nobody has cancelled it yet: the connection comes too late."""
+    """Also before it is cancelled: the connection comes too late."""
     server = serve(answer)
     in_flight = InFlight()
     assert in_flight.give_up() is None

@@ -27,7 +27,7 @@ from airflow_provider_starvideos.exceptions import (
 from airflow_provider_starvideos.hooks.starvideos import StarVideosHook
 
 SHORT = 0.02
-"""Seconds between two looks."""
+"""Seconds between two polls."""
 
 
 class Calls:
@@ -142,7 +142,7 @@ def test_a_wait_ends_at_its_deadline(calls: Calls, server: Emulator) -> None:
 
 
 def test_an_unknown_video_is_told_as_such(calls: Calls, server: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Permanent: neither asking nor waiting again mends it."""
+    """Permanent: neither another poll nor another wait helps."""
     monkeypatch.setattr("airflow_provider_starvideos.api.retry.UNKNOWN_DELAY", 0.01)
     for call in (calls.get, calls.wait):
         with pytest.raises(StarVideosNotFoundError, match="doesn't know this video"):
@@ -172,7 +172,7 @@ def test_the_connections_retries_count(
 
 @pytest.mark.usefixtures("impatient")
 def test_a_wait_has_no_retries_within_its_looks(calls: Calls, emulator: Emulator, connect: Callable[..., None]) -> None:
-    """The next look is the retry; the tenth in a row that fails ends the wait."""
+    """The next poll is the retry; the tenth in a row that fails ends the wait."""
     connect(emulator.base_url, emulator.key, max_retries=5)
     emulator.add_fault(on="query", kind="server_error")
     with pytest.raises(StarVideosServerError):
@@ -233,7 +233,7 @@ def test_a_good_connection(server: Emulator) -> None:
 
 
 def test_a_bad_key(emulator: Emulator, connect: Callable[..., None]) -> None:
-    """The message says which field to look at, and doesn't show the key."""
+    """The message says which field to check, and doesn't show the key."""
     connect(emulator.base_url, "sk-another")
     good, message = press()
     assert not good

@@ -231,7 +231,7 @@ def test_a_query_that_is_lost_on_a_kept_alive_connection_was_sent(client: Any, a
 
 
 def test_a_query_without_a_connection_says_so(client: Any, api: Any, serve: Any, unused_port: int) -> None:
-    """Whether nobody listens, nobody is found or no handshake ends: its error names the network, not the API."""
+    """Whether no server listens, none is found or no handshake ends: its error names the network, not the API."""
     server = serve(lambda peer: peer.hang())
     for url in (f"http://127.0.0.1:{unused_port}", "https://nonexistent.invalid", f"https://127.0.0.1:{server.port}"):
         error = lost(client, api(url, connect_timeout=0.2).query)
@@ -271,7 +271,7 @@ def test_an_accepted_order_whose_answer_is_lost_is_billed_once(
 def test_an_order_that_was_not_taken_is_billed_once_in_the_end(
     kind: str, client: Any, api: Any, emulator: Emulator
 ) -> None:
-    """429 and 503 say that it wasn't: it is sent again, each time over a connection of its own."""
+    """429 and 503 say that it wasn't: it is sent again, each time over a new connection."""
     options = {"status": 503} if kind == "status" else {}
     emulator.add_fault(on="create", kind=kind, times=2, **options)
     task = client.run(api(emulator.base_url, max_retries=2).create())
@@ -293,7 +293,7 @@ REFUSALS = [
 def test_a_refusal_that_names_a_video_sends_nothing_again(
     status: str, body: bytes, client: Any, api: Any, serve: Any
 ) -> None:
-    """A gateway may answer so for an order that went through: one request, and whoever reads the error finds the id."""
+    """A gateway may answer so for an order that went through: one request, and the id is in the error."""
 
     def handle(peer: Peer) -> None:
         while peer.read_request():
@@ -307,7 +307,7 @@ def test_a_refusal_that_names_a_video_sends_nothing_again(
 
 PAGE = b"<html><head><title>503 Service Temporarily Unavailable</title></head><body>nginx</body></html>"
 GATEWAYS: dict[str, tuple[str, bytes]] = {
-    # what stands in front of an API says these also where the API has the order: "first byte timeout", "upstream reset"
+    # what is in front of an API says these also where the API has the order: "first byte timeout", "upstream reset"
     "nginx": ("503 Service Temporarily Unavailable", PAGE),
     "Varnish, Fastly": ("503 first byte timeout", b"<?xml version='1.0'?><html><title>503 first byte timeout</title>"),
     "Envoy": ("503 Service Unavailable", b"upstream connect error or disconnect/reset before headers"),

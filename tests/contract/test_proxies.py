@@ -84,7 +84,7 @@ def answer(peer: Peer) -> None:
 
 @pytest.fixture
 def tls(serve: Any, context: ssl.SSLContext) -> Any:
-    """A server with that certificate; nobody vouches for it unless a test says so."""
+    """A server with that certificate; it isn't trusted unless a test says so."""
 
     def handle(peer: Any) -> None:
         peer.encrypt(context)
@@ -376,7 +376,7 @@ def die(peer: Peer) -> None:
 
 
 def babble(peer: Peer) -> None:
-    """Open a tunnel in which nobody speaks TLS."""
+    """Open a tunnel without TLS in it."""
     peer.read_request()
     peer.send(b"HTTP/1.1 200 OK\r\n\r\nhello\r\n\r\n")
     peer.hang()
@@ -426,7 +426,7 @@ def test_without_a_tunnel_nothing_was_sent(
 def test_a_proxy_that_is_not_reached(
     scheme: str, form: str, client: Any, api: Any, tls: Any, unused_port: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Nobody listens, its name isn't known, its certificate isn't trusted: an order never left."""
+    """No server listens, its name isn't known, its certificate isn't trusted: an order never left."""
     monkeypatch.setenv("ALL_PROXY", form.format(port=unused_port, tls=tls.port))
     never_left(client, api(f"{scheme}://api.test"))
 

@@ -131,7 +131,7 @@ LOCATIONS = [b"/v1/result/other", b"http://[broken", b"\xff\xfe", b"", b"http://
 
 @pytest.mark.parametrize("location", LOCATIONS)
 def test_an_odd_redirect_is_an_error_like_any_other(location: bytes, client: Any, api: Any, serve: Any) -> None:
-    """An address that can't be read doesn't end in an error that nobody expects."""
+    """An address that can't be read doesn't end in an unexpected error."""
 
     def handle(peer: Any) -> None:
         while peer.read_request():
@@ -176,7 +176,7 @@ def test_cookies_are_not_kept(client: Any, api: Any, serve: Any) -> None:
     """The next request is as the first: nothing that a server set comes back to it."""
     server = serve(answering(VIDEO, "200 OK", "Set-Cookie: session=1; Path=/"))
     for _ in range(2):
-        client.run(api(f"http://localhost:{server.port}").look())  # cookie jars treat addresses in ways of their own
+        client.run(api(f"http://localhost:{server.port}").look())  # cookie jars treat addresses differently
     assert len(server.requests) == 2
     assert "cookie" not in headers_of(server.requests[1])
 
@@ -208,7 +208,7 @@ def test_a_netrc_neither_replaces_the_key_nor_breaks_anything(
 
 
 def test_queries_share_a_connection_and_every_order_has_its_own(client: Any, api: Any, emulator: Emulator) -> None:
-    """A kept-alive connection that the server just closed can't be told from a lost answer: no order uses one."""
+    """The end of a kept-alive connection can't be distinguished from a lost answer: no order uses one."""
     here = api(emulator.base_url)
     task = client.run(here.create())
     for _ in range(5):

@@ -1,4 +1,4 @@
-"""Rows C1, C2, C3, C18: what gateways answer, and an exchanged key, whoever waits. Real sockets."""
+"""Rows C1, C2, C3, C18: what gateways answer, and an exchanged key, in every kind of wait. Real sockets."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ def set_key(key: str, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 class TaskInstance:
-    """As much of a task instance as a sensor uses; a poke is told the keys of the one before, as in Airflow."""
+    """As much of a task instance as a sensor uses; a poke gets the keys of the one before, as in Airflow."""
 
     try_number, map_index = 1, -1
 
@@ -111,7 +111,7 @@ class TaskInstance:
         self.keys.append(key)
 
     def get_first_reschedule_date(self, context: Any) -> None:
-        """Tell that this is the first poke: the sensor's own deadline isn't tried here."""
+        """Say that this is the first poke: the sensor's own deadline isn't tried here."""
 
 
 def on_a_worker() -> None:
@@ -182,7 +182,7 @@ def batch_in_the_triggerer() -> None:
 
 
 def end_of_batch(outcomes: Any, error: StarVideosError | None) -> None:
-    """Raise what a batch would tell of its video."""
+    """Raise what a batch would report of its video."""
     if error:
         raise error
     (outcome,) = outcomes.values()

@@ -1,4 +1,4 @@
-"""Runs of the examples that the documentation shows; run by test_your_tests.py in a pytest of their own."""
+"""Runs of the examples that the documentation shows; run by test_your_tests.py in a separate pytest."""
 
 import json
 from pathlib import Path

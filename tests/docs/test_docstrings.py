@@ -1,4 +1,4 @@
-"""What the API reference shows: each parameter of a public class or function is told, and what comes back."""
+"""What the API reference shows: each parameter of a public class or function, and what is returned."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_something_is_listed() -> None:
 
 @pytest.mark.parametrize("name", CASES)
 def test_each_parameter_is_told(name: str) -> None:
-    """And no docstring tells of a parameter that is no more."""
+    """And no docstring names a parameter that is gone."""
     called, text = CASES[name]
     signature = inspect.signature(called)
     taken = {one for one in signature.parameters if one not in ("self", "args", "kwargs")}
@@ -57,7 +57,7 @@ def test_each_parameter_is_told(name: str) -> None:
 
 
 def _told_together(text: str) -> set[str]:
-    """The batch's request arguments are told at the operator of one order."""
+    """The batch's request arguments are documented at the operator of one order."""
     if "and the other request arguments" not in text:
         return set()
     from airflow_provider_starvideos.api.models import REQUEST_FIELDS
@@ -67,7 +67,7 @@ def _told_together(text: str) -> set[str]:
 
 @pytest.mark.parametrize("name", [name for name, (called, _) in CASES.items() if inspect.isfunction(called)])
 def test_what_comes_back_is_told(name: str) -> None:
-    """In words of its own, or by a summary that begins with it ("Return …")."""
+    """In a line for it, or by a summary that begins with it ("Return …")."""
     called, text = CASES[name]
     if inspect.signature(called).return_annotation not in ("None", None, inspect.Signature.empty):
         assert ":return:" in text or text.startswith("Return"), text
@@ -75,5 +75,5 @@ def test_what_comes_back_is_told(name: str) -> None:
 
 @pytest.mark.parametrize("name", [name for name in CASES if name.startswith("StarVideosHook.")])
 def test_what_the_hook_raises_is_told(name: str) -> None:
-    """But for the test button, which raises nothing."""
+    """Except the test button, which raises nothing."""
     assert (":raises " in CASES[name][1]) == (name != "StarVideosHook.test_connection")

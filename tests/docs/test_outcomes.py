@@ -26,6 +26,6 @@ def row(line: OrderOutcome) -> str:
 
 
 def test_the_page_has_the_table_of_the_code() -> None:
-    """Whoever changes the one changes the other; the expected text is in the failure."""
+    """Both change together; the expected text is in the failure."""
     told = PAGE.read_text().partition(BEGIN)[2].partition(END)[0]
     assert told == table()

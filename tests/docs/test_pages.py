@@ -1,4 +1,4 @@
-"""The documentation and the README: every code block works as it stands, and every table is true."""
+"""The documentation and the README: every code block works as it is, and every table is true."""
 
 from __future__ import annotations
 
@@ -280,7 +280,7 @@ def _message(node: ast.expr) -> str:
 
 
 def messages() -> set[str]:
-    """Return all messages that the package writes out in an error that ends a task; the UI tells its own."""
+    """Return all messages that the package writes out in an error that ends a task; the UI has others."""
     errors = ({name for name in vars(exceptions) if name.endswith("Error")} - TOLD_BY_CLASS) | {
         "ValueError",
         "AirflowSkipException",
@@ -294,7 +294,7 @@ def messages() -> set[str]:
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in errors and node.args:
                 found.add(_message(node.args[0]))
-    # Without words of its own a message is put together elsewhere: the API's, or another error's.
+    # Without a constant text a message is put together elsewhere: the API's, or another error's.
     return {one for one in found if re.search("[A-Za-z]{2}", one)} - NOT_SEEN
 
 
@@ -328,7 +328,7 @@ def test_the_readme_names_the_version() -> None:
 
 
 def test_the_picture_shows_the_layers_as_they_are() -> None:
-    """`make docs` draws it anew."""
+    """`make docs` draws it again."""
     assert layers.PICTURE.read_text() == layers.draw()
 
 

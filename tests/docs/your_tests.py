@@ -1,4 +1,4 @@
-"""Tests of a Dag of your own, as the documentation shows them; run by test_your_tests.py in a pytest of their own."""
+"""Tests of your own Dag, as the documentation shows them; run by test_your_tests.py in a separate pytest."""
 
 from pathlib import Path
 

@@ -19,7 +19,7 @@ KEY = "test-key-0451"
 
 @dataclass
 class Client:
-    """Sends requests as any HTTP client would, each on a connection of its own."""
+    """Sends requests as any HTTP client would, each on a new connection."""
 
     emulator: Emulator
     timeout: float = 10

@@ -113,7 +113,7 @@ def test_a_query_shows_the_order_on_its_way(start: Any) -> None:
 
 
 def test_time_alone_moves_an_order_on(start: Any) -> None:
-    """An order is queued first, then processing, and completes in its time, though nobody asks."""
+    """An order is queued first, then processing, and completes in its time, without a query."""
     client = start(seconds=0.4)
     emulator = client.emulator
     video_id = client.order()
@@ -146,7 +146,7 @@ async def test_times_are_spread() -> None:
 
 
 def test_holding_waits_to_be_told(start: Any) -> None:
-    """With "hold", an order goes to processing and stays until it is told to end."""
+    """With "hold", an order goes to processing and stays until a test ends it."""
     client = start(seconds="hold")
     emulator = client.emulator
     video_id = client.order()

@@ -19,7 +19,7 @@ from airflow_provider_starvideos.emulator.settings import Settings, SettingsErro
 
 
 def test_state_counts(client: Any) -> None:
-    """The state shows what was billed, which requests came, and where the orders stand."""
+    """The state shows what was billed, which requests came, and the statuses of the orders."""
     fox = client.order("a fox", duration=4)
     client.finished("[fail]", end="failed")
     client.get(fox)
@@ -229,7 +229,7 @@ def test_the_journal_tells_the_story(client: Any) -> None:
 
 
 def test_a_long_poll_returns_with_its_event(start: Any) -> None:
-    """A long poll returns once the awaited entry comes, though nobody queries, and not before."""
+    """A long poll returns once the awaited entry comes, without a query, and not before."""
     client = start(seconds=0.5)
     video_id = client.order("a fox")
     started = time.monotonic()

@@ -63,7 +63,7 @@ def test_every_dialect_is_read(start: Callable[..., Any], run: Any) -> None:
 
 @pytest.mark.parametrize("names", ["", *DIALECTS])
 def test_errors_in_every_dialect(names: str, start: Callable[..., Any], run: Any) -> None:
-    """A wrong key and an unknown video are told as such, in the server's words; nothing is billed."""
+    """A wrong key and an unknown video are errors in the server's words; nothing is billed."""
     emulator: Emulator = start(dialect=names).emulator
     endpoint = Endpoint(emulator.base_url, emulator.key, max_retries=0)
     with pytest.raises(StarVideosAuthenticationError, match=r"It said: .*Invalid or missing API key"):

@@ -257,7 +257,7 @@ def test_a_wrong_command_line_is_refused(arguments: list[str], capsys: pytest.Ca
 
 
 def test_help_lists_faults_and_limitations(capsys: pytest.CaptureFixture[str]) -> None:
-    """--help tells of every kind of fault, and of what is not emulated."""
+    """--help lists every kind of fault, and what is not emulated."""
     with pytest.raises(SystemExit) as ended:
         command.main(["--help"])
     text = capsys.readouterr().out

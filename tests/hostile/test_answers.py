@@ -58,7 +58,7 @@ class Spoiler:
             return
 
     def begin(self, answer: Spoiled, max_retries: int = 2) -> Endpoint:
-        """Answer so from now on; return where. Each time has a path of its own: a request may be late."""
+        """Answer so from now on; return where. Each time has a new path: a request may be late."""
         self.answer = answer
         self.number += 1
         timeout = TIMEOUTS[answer.ending]
@@ -113,7 +113,7 @@ def check_video(task: VideoTask) -> None:
 
 
 def check_error(error: StarVideosError) -> None:
-    """An error is short, can be logged, and tells no secret, nor does what is attached to it."""
+    """An error is short, can be logged, and contains no secret, nor does what is attached to it."""
     attached: BaseException | None = error
     while attached is not None:
         assert KEY not in f"{attached} {attached!r}"
@@ -132,7 +132,7 @@ def check_error(error: StarVideosError) -> None:
 @settings(PROFILE, max_examples=EXAMPLES)
 @given(answer=spoiled())
 def test_a_query_ends_in_a_video_or_a_documented_error(client: Client, spoiler: Spoiler, answer: Spoiled) -> None:
-    """Whatever is answered; it is asked again no more often than allowed, and nothing is told that is secret."""
+    """Whatever is answered; it is asked again no more often than allowed, and nothing secret is shown."""
     endpoint = spoiler.begin(answer, max_retries=1)
     found = outcome(client, calls.query(endpoint, "video_1"), endpoint.timeout)
     event(type(found).__name__)
@@ -183,7 +183,7 @@ def both() -> Iterator[list[Client]]:
 
 
 def meaning(found: VideoTask | StarVideosError) -> tuple[object, ...]:
-    """Return what an outcome tells, without the words of the library that moved the bytes."""
+    """Return the texts of an outcome, without the words of the library that moved the bytes."""
     if isinstance(found, StarVideosUnconfirmedError):
         return (
             (StarVideosUnconfirmedError, *meaning(cause))
@@ -211,7 +211,7 @@ def test_workers_and_triggerer_read_the_same(
 
 
 def test_what_a_library_says_of_an_answer_is_shortened(client: Client, spoiler: Spoiler) -> None:
-    """What comes in place of a status line may be long, and hold anything: an error stays one short line."""
+    """What comes instead of a status line may be long, and hold anything: an error stays one short line."""
     endpoint = spoiler.begin(
         Spoiled(b"HTTP/1.1 200 OK\r\nno colon \x1b[31m" + b"[" * 60_000 + b"\r\n\r\n"), max_retries=0
     )

@@ -294,7 +294,7 @@ def test_what_templates_render_is_read_as_what_was_given(wire: dict[str, Any]) -
 
 
 def server_takes(body: Any) -> bool:
-    """Tell what the server says to a body."""
+    """Return what the server says to a body."""
     try:
         check(decode(json.dumps(body).encode()))
     except InvalidRequestError:
@@ -303,7 +303,7 @@ def server_takes(body: Any) -> bool:
 
 
 def says_nothing(read: VideoRequest | StarVideosValidationError) -> bool:
-    """Tell whether a prompt is refused that the API would take, and bill: ``-``, ``:``, a blank that isn't seen."""
+    """Return whether a prompt is refused that the API would take, and bill: ``-``, ``:``, a blank that isn't seen."""
     if isinstance(read, VideoRequest):
         return False
     return any(
@@ -315,7 +315,7 @@ def says_nothing(read: VideoRequest | StarVideosValidationError) -> bool:
 @settings(PROFILE, max_examples=3000 * LONG)
 @given(body=sent_orders)
 def test_server_and_provider_draw_the_same_border(body: dict[str, Any]) -> None:
-    """What the server takes, the provider takes and sends just so; what it refuses, the provider refuses or mends."""
+    """What the server takes, the provider takes and sends just so; what it refuses, the provider refuses or fixes."""
     read, taken = order(body), server_takes(body)
     if taken and says_nothing(read):
         event("says nothing")

@@ -260,7 +260,7 @@ def test_a_single_order_that_is_not_allowed_is_not_sent(task: Task) -> None:
 
 
 def test_without_a_journal_each_earlier_try_counts(monkeypatch: pytest.MonkeyPatch) -> None:
-    """``durable=False``: nobody knows what they ordered, and each may have ordered one video."""
+    """``durable=False``: it is unknown what they ordered, and each may have ordered one video."""
     ti = SimpleNamespace(dag_id="d", run_id="r", task_id="t", map_index=-1, try_number=3)
     context: Any = {"ti": ti}
     assert open_journal(context, LOG, is_kept=False).times_ordered() == 2

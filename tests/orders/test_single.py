@@ -196,7 +196,7 @@ def test_the_id_cannot_be_written(task: Task, caplog: pytest.LogCaptureFixture) 
 
 
 def test_b7_no_order_after_on_kill_in_a_back_off(task: Task) -> None:
-    """The task's process is told to end while it waits to send again."""
+    """The task's process is ended while it waits to send again."""
     task.emulator.add_fault(on="create", kind="status", status=429, times=1)
     task.stopping = lambda: bool(task.slept)
     with pytest.raises(StarVideosError, match=r"being ended\. Not billed"):
@@ -225,7 +225,7 @@ def test_b7_no_order_after_on_kill_while_inputs_are_signed(task: Task, monkeypat
 
 
 def test_b7_no_order_after_on_kill_when_a_slow_refusal_comes(task: Task, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The first attempt is in flight when the process is told to end; it isn't accepted, and not sent again."""
+    """The first attempt is in flight when the process is ended; it isn't accepted, and not sent again."""
     fault = task.emulator.add_fault(on="create", kind="status", status=429)
     submit = task.hook.submit
     told: list[bool] = []
@@ -358,7 +358,7 @@ def test_b12_the_record_of_the_first_version_stays_beside_others(task: Task, can
 
 
 def test_an_empty_page_is_not_taken_for_none(task: Task) -> None:
-    """Somebody has edited the Variable."""
+    """A user has edited the Variable."""
     for text in ("null", ""):
         task.variables.texts[NAME.page(1)] = text
         with pytest.raises(StarVideosRecordError, match="can't be read"):

@@ -103,7 +103,7 @@ def test_a_decision_is_about_its_own_task_and_request(task: Task) -> None:
 
 @pytest.mark.parametrize("step", ["read", "delete"])
 def test_a_decision_that_cannot_be_read_or_deleted_orders_nothing(task: Task, step: str) -> None:
-    """Found again, it would decide about the next unknown outcome, which nobody has looked at."""
+    """Found again, it would decide about the next unknown outcome, which no person has checked."""
     task.decide(task.lose_the_answer(), "resubmit")
     task.variables.refuses = lambda name, key, value: name == step and "decision" in key
     with pytest.raises(StarVideosRecordError, match="nothing was sent"):
@@ -152,7 +152,7 @@ def test_an_answer_that_comes_too_late_is_found(task: Task) -> None:
 
 
 def test_a_decision_that_was_set_before_its_question_decides_nothing(task: Task) -> None:
-    """Set again while the next try runs, or left over: it was about another order, which nobody has looked at."""
+    """Set again while the next try runs, or left over: it was about another order, which no person has checked."""
     message = task.lose_the_answer()
     task.decide(message, task.emulator.orders[0].id)
     video_id = task.order()

@@ -26,7 +26,7 @@ ANSWERS: list[tuple[str, list[Any] | None, int, str]] = [
 
 @pytest.mark.parametrize("file", sorted((ROOT / "constraints").glob("*.txt")), ids=lambda file: file.stem)
 def test_the_constraints_can_be_audited(file: Path) -> None:
-    """Every line is a pin; a name comes twice only where markers tell which one applies."""
+    """Every line is a pin; a name comes twice only where markers say which one applies."""
     pins = pins_of(file)
     names = [pin.name for pin in pins]
     assert len(pins) > 100

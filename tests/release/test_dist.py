@@ -41,7 +41,7 @@ def test_the_sdist_is_the_source_and_nothing_of_the_machine() -> None:
 
 @pytest.mark.parametrize("kind", ["-py3-none-any.whl", ".tar.gz"], ids=["wheel", "sdist"])
 def test_it_installs_and_airflow_lists_it(kind: str, tmp_path: Path) -> None:
-    """Into an empty environment, beside Airflow; then it is among the providers, and its operators can be imported."""
+    """Into an empty environment, with Airflow; then it is among the providers, and its operators can be imported."""
     venv, constraints = tmp_path / "venv", ROOT / "constraints" / "airflow-3.3.txt"
     run(sys.executable, "-m", "venv", venv, cwd=tmp_path)
     python = venv / "bin" / "python"

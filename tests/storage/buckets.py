@@ -1,4 +1,4 @@
-"""A server of the S3 protocol, as a process of its own, and a client for it."""
+"""A server of the S3 protocol, as a separate process, and a client for it."""
 
 from __future__ import annotations
 

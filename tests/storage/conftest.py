@@ -1,4 +1,4 @@
-"""What the storage tests share: a StarVideos server, a connection to it, and a host that answers as it is told."""
+"""What the storage tests share: a StarVideos server, a connection to it, and a host that answers as a test says."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def hook(emulator: Emulator, connect: Callable[..., StarVideosHook]) -> StarVide
 
 @pytest.fixture
 def no_pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """Takes the pauses between two attempts out, and tells how long they would have been."""
+    """Removes the pauses between two attempts, and notes how long they would have been."""
     pauses: list[float] = []
     monkeypatch.setattr(Fetch.__init__, "__kwdefaults__", {"limits": Limits(), "key": "", "sleep": pauses.append})
     return pauses
@@ -105,7 +105,7 @@ def s3(s3_server: S3) -> S3:
 
 @pytest.fixture
 def dead_store(monkeypatch: pytest.MonkeyPatch) -> None:
-    """An Airflow connection ``aws_dead`` to an S3 server where nobody listens."""
+    """An Airflow connection ``aws_dead`` to an S3 server that doesn't listen."""
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
     extra = {"endpoint_url": "http://127.0.0.1:9", "region_name": "us-east-1"}
     connection = {"conn_type": "aws", "login": "tests", "password": "tests", "extra": extra}

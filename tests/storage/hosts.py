@@ -1,4 +1,4 @@
-"""Videos' bytes, answers' bytes, and a host that answers as it is told."""
+"""Videos' bytes, answers' bytes, and a host that answers as a test says."""
 
 from __future__ import annotations
 

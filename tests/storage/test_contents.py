@@ -59,7 +59,7 @@ def test_a_file_of_another_store(tmp_path: Path) -> None:
     ],
 )
 def test_what_stores_tell(protocol: str, info: dict[str, Any], known: Any) -> None:
-    """A generation is one only in its place; without anything that changes, nothing is known."""
+    """A generation is one only at its position; without anything that changes, nothing is known."""
     assert contents._content("gs://conn@b/k", protocol, info) == known
 
 
@@ -97,7 +97,7 @@ def test_a_host_is_asked(host: Callable[..., Host], fact: str) -> None:
     ],
 )
 def test_a_host_that_tells_nothing(host: Callable[..., Host], reply: bytes, error: Any, text: str) -> None:
-    """To order everything anew because a host is down would cost money: it is an error, before anything is sent."""
+    """To order everything again because a host is down would cost money: it is an error, before anything is sent."""
     server = host(reply)
     with pytest.raises(error, match=text) as caught:
         content(f"{server.url}?X-Amz-Signature=abc", head=True)

@@ -47,7 +47,7 @@ def save_to(hook: StarVideosHook, video_id: str) -> Save:
 
 
 def facts(saved: SavedVideo) -> tuple[str, int, str, str]:
-    """Return what is told of a file, whichever run tells it."""
+    """Return what is known of a file, the same from each run."""
     return saved.uri, saved.size_bytes, saved.sha256, saved.content_type
 
 
@@ -214,7 +214,7 @@ def test_a_file_that_is_there(save_to: Save, tmp_path: Path, if_exists: str) -> 
 
 
 def test_a_second_run_with_skip_tells_the_same(save_to: Save, tmp_path: Path) -> None:
-    """Size, digest and type of the file that was left alone are those that the first run told."""
+    """Size, digest and type of the file that was left alone are those of the first run."""
     first = save_to(f"{tmp_path}/a.mp4")
     modified = (tmp_path / "a.mp4").stat().st_mtime_ns
     assert facts(save_to(f"{tmp_path}/a.mp4", "skip")) == facts(first)
@@ -349,7 +349,7 @@ def test_other_stores(
 def test_c11_stores_that_check_themselves_are_not_asked(
     save_to: Save, memory: MemoryFileSystem, monkeypatch: pytest.MonkeyPatch, protocol: str
 ) -> None:
-    """For if_exists="overwrite" the right to write is enough: nothing is listed, looked at or read."""
+    """For if_exists="overwrite" the right to write is enough: nothing is listed, checked or read."""
 
     def refuse(*_: object, **__: object) -> None:
         raise PermissionError("Forbidden")

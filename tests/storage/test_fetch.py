@@ -1,4 +1,4 @@
-"""Fetch against hosts that misbehave: broken, wrong, expired and taken up again; whole in the end, or an error."""
+"""Fetch against hosts that misbehave: broken, wrong, expired and resumed; whole in the end, or an error."""
 
 from __future__ import annotations
 
@@ -244,7 +244,7 @@ def test_what_came_instead_is_shown(host: Start, fetch: Fetch) -> None:
     ids=["webm", "a cut file", "gzip", "a page"],
 )
 def test_c7_verify_false_saves_what_came(host: Start, fetch: Fetch, reply: bytes, caplog: Any) -> None:
-    """Its bytes as they are, with a warning that says what they look like."""
+    """Its bytes as they are, with a warning that shows how they begin."""
     body = reply.split(b"\r\n\r\n", 1)[1]
     got = fetch(host(reply).url, verify=False)
     assert got.path.read_bytes() in body

@@ -134,7 +134,7 @@ def test_stores_that_can_not_sign(
 
 @pytest.mark.usefixtures("dead_store")
 def test_a_store_that_can_not_be_asked(emulator: Emulator, hook: StarVideosHook) -> None:
-    """That isn't the request's fault, so a retry may mend it; nothing is sent."""
+    """That isn't the request's fault, so a retry may help; nothing is sent."""
     with pytest.raises(StarVideosStorageError) as caught:
         hook.create_video(prompt="a cat", reference_images=["s3://aws_dead@inputs/cat.png"])
     assert not caught.value.permanent

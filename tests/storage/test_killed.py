@@ -46,7 +46,7 @@ def start(emulator: Emulator, video_id: str, path: Path, most: int = 0) -> subpr
 def test_a_kill_in_mid_transfer(
     emulator: Emulator, hook: StarVideosHook, video_id: str, tmp_path: Path, there: bool
 ) -> None:
-    """SIGKILL half-way: the old file or none at the destination, and beside it only what is plainly a part."""
+    """SIGKILL half-way: the old file or none at the destination, and next to it only what is plainly a part."""
     place = tmp_path / "video.mp4"
     if there:
         place.write_bytes(b"the old one")
@@ -73,7 +73,7 @@ def test_a_kill_in_mid_transfer(
 def test_a_disk_that_is_too_small(
     emulator: Emulator, hook: StarVideosHook, video_id: str, tmp_path: Path, missing: int
 ) -> None:
-    """Also if no more than the last byte finds no room: such a write succeeds, it only writes less."""
+    """Also if only the last byte doesn't fit: such a write succeeds, it only writes less."""
     emulator.update(pad_bytes=3_000_000)
     size = hook.download_video(video_id, tmp_path / "whole.mp4").size_bytes
     (tmp_path / "disk").mkdir()

@@ -79,7 +79,7 @@ def test_files_cut_at_any_byte_are_refused(name: str) -> None:
     ],
 )
 def test_other_things_are_refused_as_soon_as_it_shows(data: bytes) -> None:
-    """Junk is told from the first bytes on, not after a gigabyte of it."""
+    """Junk is recognized by the first bytes, not after a gigabyte of it."""
     follower = Mp4Check()
     assert not follower.feed(data + bytes(1000))
     assert follower.problem

@@ -1,4 +1,4 @@
-"""StarVideosDownloadOperator: what it returns, pushes and tells, and how it ends."""
+"""StarVideosDownloadOperator: what it returns, pushes and logs, and how it ends."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def test_what_the_asset_event_carries(video_id: str, tmp_path: Path, context: di
 
 @pytest.mark.usefixtures("hook")
 def test_c9_outlets_that_are_no_assets(video_id: str, tmp_path: Path, context: dict[str, Any]) -> None:
-    """They are left alone: lineage's files, aliases, text, whatever. Assets beside them have their events."""
+    """They are left alone: lineage's files, aliases, text, whatever. Other assets have their events."""
     asset, by_name = Asset("videos"), Asset.ref(name="others")
     outlets = [File(url="/data/a.mp4"), "text", {"a": 1}, None, AssetAlias("alias"), asset, by_name]
     task = operator(video_id, tmp_path / "a.mp4", outlets=outlets)
@@ -129,7 +129,7 @@ class State(dict[str, Any]):
 def test_c9_a_failure_after_saving_costs_no_download(
     emulator: Emulator, s3: S3, video_id: str, tmp_path: Path, context: dict[str, Any], if_exists: str, where: str
 ) -> None:
-    """The next try finds what this very task has saved, and tells the same of it; it asks the API nothing."""
+    """The next try finds what this very task has saved, and returns the same of it, without a request to the API."""
     context["task_state_store"] = State()
     xcoms, push = {}, context["ti"].xcom_push
 
@@ -154,7 +154,7 @@ def test_c9_a_failure_after_saving_costs_no_download(
 def test_c9_it_is_downloaded_where_that_file_is_not_there(
     emulator: Emulator, video_id: str, tmp_path: Path, context: dict[str, Any], change: str
 ) -> None:
-    """Changed, deleted, elsewhere, or wanted again by somebody who cleared the task."""
+    """Changed, deleted, elsewhere, or wanted again, because the task was cleared."""
     state = context["task_state_store"] = State()
     place, target = tmp_path / "a.mp4", tmp_path / "a.mp4"
     operator(video_id, place).execute(context)
@@ -195,7 +195,7 @@ def test_a_folder_that_can_not_be_written_is_found_before_the_wait(
 
 
 def test_an_unfinished_video(emulator: Emulator, hook: StarVideosHook, tmp_path: Path, context: dict[str, Any]) -> None:
-    """Without wait_for_completion an error that a retry may mend; with it a deferral, or a wait on the worker."""
+    """Without wait_for_completion a transient error; with it a deferral, or a wait on the worker."""
     emulator.update(seconds="hold")
     video_id = hook.create_video(prompt="x").id
     with pytest.raises(StarVideosNotReadyError):
@@ -228,7 +228,7 @@ def test_a_video_that_is_there_is_not_waited_for(video_id: str, tmp_path: Path, 
 def test_a_failed_video(
     emulator: Emulator, hook: StarVideosHook, tmp_path: Path, context: dict[str, Any], options: dict[str, Any]
 ) -> None:
-    """It stays failed, so no retry is spent on it; the API's reason is told."""
+    """It stays failed, so no retry is spent on it; the error has the API's reason."""
     video_id = hook.create_video(prompt="[fail: refused] x").id
     emulator.wait_for("status", id=video_id, status="failed")
     with pytest.raises(AirflowFailException, match="refused"):
@@ -238,7 +238,7 @@ def test_a_failed_video(
 def test_which_errors_are_retried(
     emulator: Emulator, hook: StarVideosHook, video_id: str, tmp_path: Path, context: dict[str, Any], no_pauses: Any
 ) -> None:
-    """What a retry can't mend fails at once; a broken transfer is left to the task's retries."""
+    """A permanent error fails at once; a broken transfer is left to the task's retries."""
     (tmp_path / "a.mp4").write_bytes(b"x")
     for options in (
         {"if_exists": "error"},

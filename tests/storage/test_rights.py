@@ -60,7 +60,7 @@ def input_of(gate: Any, name: str = "shop/cat 1.png") -> str:
 def test_c11_inputs_need_the_right_to_read_the_object(
     emulator: Emulator, hook: StarVideosHook, gate: Start, picture: bytes
 ) -> None:
-    """GetObject alone: nothing is listed, no bucket is looked at. The API reads it with the URL."""
+    """GetObject alone: nothing is listed, no bucket is checked. The API reads it with the URL."""
     emulator.update(references="required")
     door = gate("s3:GetObject")
     task = order(hook, input_of(door))
@@ -73,7 +73,7 @@ def test_c11_inputs_need_the_right_to_read_the_object(
 def test_c12_v4_whatever_the_region(
     emulator: Emulator, hook: StarVideosHook, gate: Start, picture: bytes, region: str, configured: str | None
 ) -> None:
-    """Also where the connection names another region than the bucket's, or none: the store tells which one it is."""
+    """Also where the connection names another region than the bucket's, or none: the store names it."""
     door = gate("s3:GetObject", region=region, region_name=configured)
     task = order(hook, input_of(door))
     (url,) = emulator.order(task.id).request["referenceImages"]

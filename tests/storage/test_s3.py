@@ -109,7 +109,7 @@ def test_a_bucket_that_is_not_there(save_to: Save) -> None:
 @pytest.mark.usefixtures("dead_store")
 @pytest.mark.parametrize(("if_exists", "failed"), [("skip", "checked"), ("overwrite", "written")])
 def test_a_store_that_does_not_answer(emulator: Emulator, save_to: Save, if_exists: str, failed: str) -> None:
-    """An error of ours that a retry may mend."""
+    """A transient error of ours."""
     with pytest.raises(StarVideosDownloadError, match=f"can't be {failed}") as caught:
         save_to("s3://videos/a.mp4", if_exists, conn_id="aws_dead")
     assert not caught.value.permanent
@@ -129,7 +129,7 @@ def test_a_store_that_can_not_be_written(s3: S3, where: str) -> None:
 def test_c11_only_the_right_to_write(
     emulator: Emulator, save_to: Save, s3: S3, video_id: str, size: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A role with PutObject: nothing is listed and nothing is looked at, before, between or after."""
+    """A role with PutObject: nothing is listed and nothing is checked, before, between or after."""
     emulator.update(pad_bytes=size)
     called: list[str] = []
     plain = S3FileSystem._call_s3

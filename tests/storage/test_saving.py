@@ -198,7 +198,7 @@ def without_url(monkeypatch: pytest.MonkeyPatch, times: int) -> list[str]:
 def test_a_url_that_comes_later_is_asked_for_a_few_times_more(
     hook: StarVideosHook, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The video is completed: nobody has to wait for it first."""
+    """The video is completed: no wait is needed first."""
     video_id = hook.create_video(prompt="a red fox").id
     polls = without_url(monkeypatch, 3)
     assert hook.download_video(video_id, tmp_path / "a.mp4").size_bytes > 0

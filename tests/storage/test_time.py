@@ -73,7 +73,7 @@ def test_silence_from_the_start(host: Start, fetch: Fetch, over: threading.Event
     ids=["body", "header", "100s", "chunk length", "trailers"],
 )
 def test_dripping(host: Start, fetch: Fetch, over: threading.Event, head: bytes, repeated: bytes) -> None:
-    """A byte now and then, in the body or where a head never ends, keeps nobody beyond transfer_seconds."""
+    """A byte now and then, in the body or where a head never ends, keeps no task beyond transfer_seconds."""
     server = host(drip(over, head, repeated))
     began = time.monotonic()
     with pytest.raises(StarVideosDownloadError, match=r"longer than 0\.5 s"):

@@ -9,7 +9,7 @@ from airflow_provider_starvideos.storage.uris import sign
 
 @pytest.fixture(autouse=True)
 def connections(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Two of them. Nobody is at their endpoints: a URL is signed without asking."""
+    """Two of them, without a server at their endpoints: a URL is signed without a request."""
     for name, host in (("mine", "127.0.0.1"), ("other", "127.0.0.2")):
         extra = {"endpoint_url": f"http://{host}:9", "region_name": "us-east-1"}
         extra["config_kwargs"] = {"retries": {"max_attempts": 0}}

@@ -289,4 +289,4 @@ UNSIGNED = (
     "s3://bucket/a.png?versionId=3",
     "https://[::1",
 )
-"""Whatever stands in these names the input."""
+"""The values of these name the input."""

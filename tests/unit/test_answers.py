@@ -84,7 +84,7 @@ ORDERS: dict[str, tuple[int, Any, tuple[str, Any]]] = {
     "code 10000 that says success": (200, {"code": 10000, "message": "Success", "data": {"id": "8"}}, accepted("8")),
     "code 1 beside a whole video": (200, LIVE | {"code": 1}, accepted("video_1")),
     "error: null": (200, LIVE | {"error": None, "errors": [], "error_code": 0}, accepted("video_1")),
-    # B8: an error beside an id
+    # B8: an error with an id
     "B8": (200, {"id": "req-8f3a", "code": 402, "message": "insufficient balance"}, refused(402)),
     'B8, "402"': (200, {"id": "req-8f3a", "code": "402", "message": "no"}, refused(402)),
     "B8, E402": (200, {"id": "req-8f3a", "code": "E402", "message": "no"}, refused(402)),
@@ -357,7 +357,7 @@ def test_c6_the_reason_of_a_refusal(body: Any, reason: str) -> None:
     ("body", "reason"), [(body, reason) for body, reason in REASONS.values() if isinstance(body, Mapping)]
 )
 def test_c6_the_reason_of_a_failed_video(body: Mapping[str, Any], reason: str) -> None:
-    """C6: the same words, where they stand beside a video's status."""
+    """C6: the same words, next to a video's status."""
     code = {name: value for name, value in body.items() if name != "code"}
     assert read_video(QUERY, http({"id": "video_1", "status": "failed", **code})).error == reason
 

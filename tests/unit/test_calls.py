@@ -68,12 +68,12 @@ class Wire:
 
 
 def order(*outcomes: HttpResponse | StarVideosError, retries: int = 2) -> tuple[Wire, VideoTask | StarVideosError]:
-    """Order a video over a wire that behaves as told; return the wire, and how it ended."""
+    """Order a video over a wire that behaves as given; return the wire, and how it ended."""
     return run(calls.create(Endpoint(ENDPOINT.base_url, KEY, max_retries=retries), REQUEST), outcomes)
 
 
 def query(*outcomes: HttpResponse | StarVideosError, **options: Any) -> tuple[Wire, VideoTask | StarVideosError]:
-    """Ask for a video over a wire that behaves as told."""
+    """Ask for a video over a wire that behaves as given."""
     return run(calls.query(ENDPOINT, "video_1", **options), outcomes)
 
 
@@ -87,7 +87,7 @@ def run(call: Call, outcomes: Sequence[HttpResponse | StarVideosError]) -> tuple
 
 
 def test_an_accepted_order_is_sent_once() -> None:
-    """One request, no sleep, and the video that the API told of."""
+    """One request, no sleep, and the video in the API's answer."""
     wire, task = order(DONE)
     assert isinstance(task, VideoTask)
     assert task.id == "video_1"
@@ -152,7 +152,7 @@ REFUSED_ORDERS: dict[str, tuple[HttpResponse | StarVideosError, type[StarVideosE
 def test_an_order_that_was_refused_fails_as_what_it_is(
     outcome: HttpResponse | StarVideosError, kind: type[StarVideosError]
 ) -> None:
-    """Nothing is billed, so nobody has to look into an account; and it isn't sent again."""
+    """Nothing is billed, so no person has to check the account; and it isn't sent again."""
     wire, error = order(outcome, retries=20)
     assert type(error) is kind
     assert len(wire.requests) == 1
@@ -198,7 +198,7 @@ def test_an_order_sleeps_only_after_it_was_not_accepted() -> None:
 
 
 def test_a_short_retry_after_is_slept_through_and_a_long_one_is_not() -> None:
-    """A minute on a worker is fine; beyond that the task's own retry waits, and is told for how long."""
+    """A minute on a worker is fine; beyond that the task's own retry waits, and knows for how long."""
     wire, task = order(http(429, retry_after="60"), DONE)
     assert isinstance(task, VideoTask)
     assert 60.5 <= wire.sleeps[0].seconds <= 61.0
@@ -238,7 +238,7 @@ def test_a_query_is_not_repeated_where_it_can_not_help(outcome: HttpResponse) ->
 
 
 def test_a_video_not_known_yet_is_asked_for_again() -> None:
-    """Twice, three seconds apart, also where a look isn't retried otherwise; then it is unknown."""
+    """Twice, three seconds apart, also where a poll isn't retried otherwise; then it is unknown."""
     unknown = http(404, {"error": "no such video"})
     wire, task = query(unknown, unknown, DONE, max_retries=0)
     assert isinstance(task, VideoTask)
@@ -251,7 +251,7 @@ def test_a_video_not_known_yet_is_asked_for_again() -> None:
 
 @pytest.mark.parametrize("outcome", [UNSENT, LOST, http(503), http(404, {"error": "no such video"})], ids=str)
 def test_a_poll_asks_once(outcome: HttpResponse | StarVideosError) -> None:
-    """Whoever polls comes back anyway; the form's test button answers fast."""
+    """A wait polls again anyway; the form's test button answers fast."""
     wire, error = run(calls.poll(ENDPOINT, "video_1"), [outcome])
     assert isinstance(error, StarVideosError)
     assert len(wire.requests) == 1

@@ -186,7 +186,7 @@ BAD_HOSTS = {
 
 @pytest.mark.parametrize(("host", "rule"), BAD_HOSTS.items(), ids=map(repr, BAD_HOSTS))
 def test_what_is_no_base_url_is_refused(host: str, rule: str) -> None:
-    """With field and rule, and without a password or a query that stands in it."""
+    """With field and rule, and without a password or a query in it."""
     message = refusal(host=host)
     assert message.startswith("\n  - host: ")
     assert rule in message
@@ -301,7 +301,7 @@ def test_unknown_extras_are_ignored() -> None:
 
 
 def test_every_problem_is_told_at_once() -> None:
-    """Whoever mends the lines has a connection that works."""
+    """With these lines fixed, the connection works."""
     lines = refusal(password="", host="ftp://x", port=-1, extra='{"timeout": 0, "max_retries": "x", "allow_http": "?"}')
     found = [line.split(":")[0].removeprefix("  - ") for line in lines.strip("\n").splitlines()]
     assert found == ["password", "extra timeout", "extra max_retries", "extra allow_http", "port", "host"]

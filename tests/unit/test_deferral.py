@@ -74,7 +74,7 @@ def test_a_completed_video_is_one_line_in_the_log(monkeypatch: pytest.MonkeyPatc
 
 
 def test_a_result_is_pushed_and_logged(caplog: pytest.LogCaptureFixture) -> None:
-    """All XComs, always, so that nobody waits for one that never comes. An amount is text, and exact."""
+    """All XComs, always, so that no task waits for one that never comes. An amount is text, and exact."""
     caplog.set_level(logging.INFO)
     ti = TaskInstance()
     task = replace(COMPLETED, actual_duration=5.0, amount=Decimal("0.76"))

@@ -1,4 +1,4 @@
-"""A try that is woken by an earlier one's event begins anew: Airflow 3.0 gives each retry the old event."""
+"""A try that is woken by an earlier one's event begins again: Airflow 3.0 gives each retry the old event."""
 
 from __future__ import annotations
 
@@ -91,14 +91,14 @@ def begun(emulator: Emulator, context: Any, tmp_path: Path) -> Callable[..., tup
 
 
 def failure(deferred: TaskDeferred) -> dict[str, Any]:
-    """Return the event of the wait, had it failed in a way that a retry may mend."""
+    """Return the event of the wait, had it failed with a transient error."""
     video_id = deferred.trigger.serialize()[1]["video_id"]
     return events.of_error(video_id, StarVideosServerError("the server failed", status_code=500))
 
 
 @pytest.mark.parametrize("make", OPERATORS)
 def test_a_retry_that_gets_the_old_event_waits_anew(make: Any, begun: Any, context: Any, emulator: Emulator) -> None:
-    """For the same video, with a deadline of its own; nothing is ordered."""
+    """For the same video, with its own deadline; nothing is ordered."""
     operator, deferred = begun(make)
     billed = emulator.billed.videos
     context["ti"].try_number = 2
@@ -114,7 +114,7 @@ def test_a_retry_that_gets_the_old_event_waits_anew(make: Any, begun: Any, conte
 @pytest.mark.parametrize("make", OPERATORS)
 @pytest.mark.parametrize("told", [True, False], ids=["same try", "of an older version"])
 def test_its_own_event_ends_a_try(make: Any, told: bool, begun: Any, context: Any) -> None:
-    """As ever; also where nobody has put down which try began the wait."""
+    """As ever; also where it isn't known which try began the wait."""
     operator, deferred = begun(make)
     with pytest.raises(StarVideosServerError, match="the server failed"):
         operator.execute_complete(context, failure(deferred), **(deferred.kwargs if told else {}))
@@ -157,7 +157,7 @@ def test_a_completed_video_of_an_earlier_try_is_delivered(durable: bool, context
 def test_a_clear_that_meets_the_event_of_another_video_looks_anew(
     make: Any, begun: Any, context: Any, emulator: Emulator, tmp_path: Path
 ) -> None:
-    """Where the order was cleared too, the next try has another id: the old video isn't told of, nor saved."""
+    """Where the order was cleared too, the next try has another id: the old video is neither shown nor saved."""
     _, deferred = begun(make)
     old = deferred.trigger.serialize()[1]["video_id"]
     emulator.finish(old)

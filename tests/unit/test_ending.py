@@ -63,7 +63,7 @@ def test_what_only_a_worker_does_keeps_the_worker(options: dict[str, Any]) -> No
 @needs_3_3
 @pytest.mark.parametrize("members", [{}, {"ui_color": "#ffffff"}, {"poke": nothing}], ids=["", "colour", "method"])
 def test_a_class_of_the_users_own_keeps_the_worker(members: dict[str, Any]) -> None:
-    """In the triggerer nothing of it would be called, and nobody here knows what it has."""
+    """In the triggerer nothing of it would be called, and its methods aren't known here."""
     own = type("Own", (StarVideosTaskSensor,), members)(task_id="wait", video_id="video_1")
     assert not may_end_in_triggerer(own)
     assert not own.start_from_trigger
@@ -101,7 +101,7 @@ def test_before_airflow_3_3_everything_ends_on_a_worker(monkeypatch: pytest.Monk
 
 @needs_3_3
 def test_an_id_and_another_tasks_output_start_in_the_triggerer() -> None:
-    """Of an output, the trigger is told which XCom it is; the dependency stays drawn."""
+    """Of an output, the trigger gets the XCom's name; the dependency stays drawn."""
     with DAG("x"):
         create = StarVideosCreateOperator(task_id="create", prompt="x")
         wait = sensor(create.output, poke_interval=7, timeout=100)
@@ -186,7 +186,7 @@ def test_what_is_set_on_a_finished_sensor_counts_too(name: str, value: Any) -> N
 
 @needs_3_3
 def test_times_that_are_set_on_a_finished_sensor_count_too() -> None:
-    """A policy may have all sensors look less often, and end sooner."""
+    """A policy may have all sensors poll less often, and end sooner."""
     with DAG("x") as dag:
         wait = sensor()
         wait.poke_interval, wait.timeout = 55.0, 66.0

@@ -33,9 +33,9 @@ async def ordered(count: int) -> list[str]:
 
 
 class LookUps:
-    """Counts look-ups of the connection, and lets them fail when told to.
+    """Counts look-ups of the connection, and lets them fail when a test says so.
 
-    :param monkeypatch: puts it in place
+    :param monkeypatch: installs it
     """
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -106,7 +106,7 @@ async def test_a_wait_that_is_cancelled_while_it_leaves_leaves_no_connection(
 
 
 async def test_looks_at_one_video_at_the_same_time_are_one_poll(emulator: Emulator) -> None:
-    """Ten waits for a video ask the API once, and all are told."""
+    """Ten waits for a video ask the API once, and all get the answer."""
     (video_id,) = await ordered(1)
     async with waiting(CONN, video_id) as shared:
         tasks = await asyncio.gather(*(shared.ask(video_id, LONG) for _ in range(10)))
@@ -140,7 +140,7 @@ async def test_an_error_is_nobodys_answer(emulator: Emulator) -> None:
 
 
 async def test_what_nobody_waits_for_is_forgotten(emulator: Emulator) -> None:
-    """A later wait for the same video asks anew; memory doesn't grow with the videos of the past."""
+    """A later wait for the same video asks again; memory doesn't grow with the videos of the past."""
     first, second = await ordered(2)
     async with waiting(CONN, first) as shared:
         async with waiting(CONN, second):
@@ -152,7 +152,7 @@ async def test_what_nobody_waits_for_is_forgotten(emulator: Emulator) -> None:
 
 
 async def test_many_looks_go_over_few_connections(emulator: Emulator) -> None:
-    """One kept-alive connection is enough for looks that come one after the other."""
+    """One kept-alive connection is enough for polls that come one after the other."""
     videos = await ordered(5)
     before = emulator.connections
     async with waiting(CONN, videos[0]) as shared:
@@ -164,7 +164,7 @@ async def test_many_looks_go_over_few_connections(emulator: Emulator) -> None:
 
 
 async def test_only_so_many_polls_are_under_way_at_once(emulator: Emulator) -> None:
-    """A slow API isn't buried under requests; the others follow as places get free."""
+    """A slow API isn't buried under requests; the others follow as slots get free."""
     fault = emulator.add_fault(on="query", kind="hang", release="answer")
     names = [f"video_{number}" for number in range(MAX_POLLS_AT_ONCE + 10)]
     async with waiting(CONN, names[0]) as shared:
@@ -181,7 +181,7 @@ async def test_only_so_many_polls_are_under_way_at_once(emulator: Emulator) -> N
 
 
 async def test_a_429_pauses_all_polls(emulator: Emulator) -> None:
-    """No other wait asks before the API wants to be asked, and each is told how long that is."""
+    """No other wait asks before the API wants to be asked, and each knows how long that is."""
     emulator.add_fault(on="query", kind="rate_limit", times=1, retry_after=120)
     first, second = await ordered(2)
     async with waiting(CONN, first) as shared:
@@ -197,7 +197,7 @@ async def test_a_429_pauses_all_polls(emulator: Emulator) -> None:
 
 
 class Clock:
-    """A monotonic clock that stands still until it is moved."""
+    """A monotonic clock that doesn't move until it is moved."""
 
     def __init__(self) -> None:
         self.now = 1_000.0
@@ -208,7 +208,7 @@ class Clock:
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    """Give the engine a clock of its own; the event loop keeps its."""
+    """Give the engine a separate clock; the event loop keeps its."""
     clock = Clock()
     monkeypatch.setattr(engine, "time", clock)
     monkeypatch.setattr(renewal, "time", clock)
@@ -245,7 +245,7 @@ class SleepsOnTheClock:
 
 
 async def times_of_looks(waits: int, max_age: float, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """Let so many waits look at the same time; return when each polled, in seconds since then."""
+    """Let so many waits poll at the same time; return when each polled, in seconds since then."""
     monkeypatch.setattr(engine, "asyncio", SleepsOnTheClock(clock))
     names, polls, start = [f"video_{number}" for number in range(waits)], list[float](), clock.now
     async with AsyncExitStack() as stack:
@@ -277,7 +277,7 @@ async def test_a_crowds_polls_are_spread(
 async def test_polls_are_not_held_back_without_need(
     waits: int, max_age: float, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A few waits poll when they like; and a last look comes at once, however many there are."""
+    """A few waits poll when they like; and a last poll comes at once, however many there are."""
     assert set(await times_of_looks(waits, max_age, clock, monkeypatch)) == {0.0}
 
 
@@ -302,7 +302,7 @@ async def test_a_429_that_asks_for_hours_pauses_polls_for_ten_minutes(
 async def test_a_changed_connection_is_picked_up_within_a_minute(
     emulator: Emulator, look_ups: LookUps, clock: Clock
 ) -> None:
-    """Not with each look, and not never."""
+    """Not with each poll, but sometimes."""
     (video_id,) = await ordered(1)
     look_ups.count = 0
     async with waiting(CONN, video_id) as shared:
@@ -375,7 +375,7 @@ def set_key(emulator: Emulator, key: str, monkeypatch: pytest.MonkeyPatch) -> No
 
 
 async def test_a_rotated_key_is_picked_up_at_once(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A refused key is looked up anew; waits survive the rotation, and a key that stays wrong is told as such."""
+    """A refused key is looked up again; waits survive the rotation, and a key that stays wrong is an error."""
     (video_id,) = await ordered(1)
     set_key(emulator, "sk-the-old-one", monkeypatch)
     async with waiting(CONN, video_id) as shared:

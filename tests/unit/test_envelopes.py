@@ -1,4 +1,4 @@
-"""Which object of an answer is the video: wrapped, beside an envelope's own id, or in an answer that is a refusal."""
+"""Which object of an answer is the video: wrapped, with an envelope's own id, or in an answer that is a refusal."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.unit.test_protocol_errors import ORDER, QUERY, STATUSES, error
 
 
 def test_an_answer_is_found_by_the_id_that_was_asked_for() -> None:
-    """An envelope may have an id of its own, of the request say."""
+    """An envelope may have its own id, of the request say."""
     assert read_video(QUERY, answer({"id": "request-7", "data": VIDEO})).id == "video_1"
 
 
@@ -37,7 +37,7 @@ def test_the_video_in_an_envelope_is_the_one_with_a_status(
 
 
 def test_the_answers_own_id_comes_before_the_envelopes() -> None:
-    """Where both have one and a status, or neither, the documented place counts."""
+    """Where both have one and a status, or neither, the documented position counts."""
     assert read_video(QUERY, answer({**VIDEO, "data": {**VIDEO, "id": "other"}})).id == "video_1"
     assert read_video(ORDER, answer({**VIDEO, "data": {**VIDEO, "id": "other"}})).id == "video_1"
     assert read_video(ORDER, answer({"id": "video_1", "data": {"id": "other", "status": "new"}})).id == "video_1"

@@ -41,7 +41,7 @@ def through_the_database(event: dict[str, Any]) -> Any:
 
 
 def read_error(event: Any) -> StarVideosError:
-    """Return the error that an event tells of; it must tell of one."""
+    """Return the error of an event, which must have one."""
     with pytest.raises(StarVideosError) as caught:
         events.read(event)
     return caught.value
@@ -88,7 +88,7 @@ def test_an_error_of_the_api_comes_back_as_what_it_was(kind: type[StarVideosAPIE
 
 
 def test_a_bad_connection_comes_back_as_permanent() -> None:
-    """A retry can't mend it."""
+    """A permanent error."""
     error = read_error(through_the_database(events.of_error("video_1", StarVideosConfigurationError("no key"))))
     assert type(error) is StarVideosConfigurationError
     assert str(error) == "no key"
@@ -115,7 +115,7 @@ def test_what_is_no_event_of_this_provider_is_an_error(event: Any) -> None:
 
 @pytest.mark.parametrize("status", [None, "", "success", "COMPLETED", "complete", "queued", True, 5, ["completed"]])
 def test_an_unknown_status_is_an_error(status: Any) -> None:
-    """The list of statuses is closed, whoever wrote the event."""
+    """The list of statuses is closed, whatever wrote the event."""
     assert "an unknown status for video video_1" in str(read_error({"status": status, "video_id": "video_1"}))
 
 

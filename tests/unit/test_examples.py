@@ -1,4 +1,4 @@
-"""What the README and example_dags/ show works as it stands."""
+"""What the README and example_dags/ show works as it is."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def dags(path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, DAG]:
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
 def test_an_example_imports_without_a_warning(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Warnings are errors here; each file makes Dags with tasks, under ids that tell where they come from."""
+    """Warnings are errors here; each file makes Dags with tasks, under ids that say where they come from."""
     if path.stem in ASKS_A_PERSON and not AIRFLOW_V_3_1_PLUS:
         with pytest.raises((ValueError, AirflowOptionalProviderFeatureException), match=r"3\.1"):
             dags(path, monkeypatch)

@@ -23,7 +23,7 @@ NAMING = (
     "w=300",
     "id=0a1b2c3d4e5f60718293a4b5c6d7e8f9",
 )
-"""Parameters that stand for other bytes: a version, an object, a processing."""
+"""Parameters that mean other bytes: a version, an object, a processing."""
 
 
 def fingerprint(image: str, base_url: str = BASE, **changed: object) -> str:
@@ -59,7 +59,7 @@ def test_another_object_version_or_processing_is_another_order(signer: str) -> N
 
 
 def test_a_token_that_names_the_input_counts_without_its_times() -> None:
-    """One path may serve many inputs, told apart by what their tokens say."""
+    """One path may serve many inputs, distinguished by what their tokens say."""
     one, again, another = (jwt(n, sub=sub, width=300) for n, sub in ((1, "x"), (2, "x"), (1, "y")))
     url = "https://image.example/thumbnail.png?token={}"
     assert fingerprint(url.format(one)) == fingerprint(url.format(again)) != fingerprint(url.format(another))
@@ -83,7 +83,7 @@ def test_a_url_that_is_not_signed_stays_as_it_is(url: str) -> None:
 
 @pytest.mark.parametrize("signer", [*QUERIES, *PATHS])
 def test_an_identity_is_one_itself(signer: str) -> None:
-    """Whoever asks twice, gets the same."""
+    """Asked twice, it is the same."""
     url = f"{OBJECT}?{QUERIES[signer](1)}" if signer in QUERIES else PATHS[signer](1, "a.png")
     assert identity(identity(url)) == identity(url)
     assert urlsplit(url).scheme == urlsplit(identity(url)).scheme

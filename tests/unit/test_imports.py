@@ -73,7 +73,7 @@ def test_operators_and_sensors_load_no_client_and_no_storage(module: str, loaded
 
 @pytest.mark.parametrize("module", MODULES)
 def test_operators_and_sensors_load_little(module: str, loaded: dict[str, list[str]]) -> None:
-    """Beside their own package and Airflow's compatibility layer, nothing that isn't of the standard library."""
+    """Except their own package and Airflow's compatibility layer, nothing that isn't of the standard library."""
     foreign = {name.partition(".")[0] for name in loaded[module]} - set(sys.stdlib_module_names)
     assert foreign <= {"airflow_provider_starvideos", "airflow"} | FOR_AIRFLOW
     assert len([name for name in loaded[module] if name.partition(".")[0] not in FOR_AIRFLOW]) < 60

@@ -54,7 +54,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "testing": {"emulator"},  # for users' tests: nothing here uses it
     "demo": {"emulator"},  # the same
 }
-"""What each part may know of the others. A new part has to be put in its place here."""
+"""What each part may know of the others. A new part has to be added here."""
 
 
 class Module:
@@ -122,7 +122,7 @@ def test_the_arrows_make_no_circle_where_modules_are_imported() -> None:
 
 
 def test_the_hook_knows_the_storage_only_when_asked_for_a_file() -> None:
-    """Its imports of the storage are inside of functions, so that whoever imports the hook gets no storage library."""
+    """Its imports of the storage are inside of functions, so that an import of the hook imports no storage library."""
     assert [module.name for module in MODULES if module.part == "hooks" and ("storage", True) in module.parts()] == []
 
 
@@ -154,7 +154,7 @@ def test_the_emulator_stands_alone() -> None:
 
 @pytest.mark.parametrize("client", CLIENTS)
 def test_each_http_library_is_known_to_one_part(client: str) -> None:
-    """How bytes are moved to the API stands in one place."""
+    """How bytes are moved to the API is decided in one module."""
     users = {
         module.part
         for module in MODULES

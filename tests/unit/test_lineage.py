@@ -1,4 +1,4 @@
-"""What OpenLineage is told of a wait; of orders and downloads see tests/storage."""
+"""What OpenLineage gets of a wait; of orders and downloads see tests/storage."""
 
 from __future__ import annotations
 

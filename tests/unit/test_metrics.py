@@ -20,7 +20,7 @@ from airflow_provider_starvideos.failures import operator_failures
 
 @pytest.fixture
 def sent(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[tuple[Any, ...]]]:
-    """What Airflow's stats are told."""
+    """What Airflow's stats get."""
     found: list[tuple[Any, ...]] = []
 
     def note(name: str, value: Any, tags: Any) -> None:

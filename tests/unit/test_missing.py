@@ -43,7 +43,7 @@ async def test_a_connection_that_is_not_there_is_permanent(answer: Any, monkeypa
     "answer", [DOWN, AirflowRuntimeError(DOWN), OSError("broken pipe")], ids=["answered", "raised", "no supervisor"]
 )
 async def test_an_api_server_that_fails_is_no_missing_connection(answer: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It passes: the task's retries apply, and nobody is told to create what is there."""
+    """It passes: the task's retries apply, and no message asks to create what is there."""
     monkeypatch.setattr(task_runner, "SUPERVISOR_COMMS", Supervisor(answer), raising=False)
     for error in (why_missing("mine"), await awhy_missing("mine")):
         assert not error.permanent
@@ -51,7 +51,7 @@ async def test_an_api_server_that_fails_is_no_missing_connection(answer: Any, mo
 
 
 async def test_a_connection_that_is_found_after_all_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The api-server failed at the first lookup only: a retry finds it, and its key stands in no error."""
+    """The api-server failed at the first lookup only: a retry finds it, and its key is in no error."""
     fields = dict.fromkeys(("host", "schema", "login", "port", "extra"))
     found = ConnectionResult(conn_id="mine", conn_type="starvideos", password="sk-hush", **fields)
     monkeypatch.setattr(task_runner, "SUPERVISOR_COMMS", Supervisor(found), raising=False)

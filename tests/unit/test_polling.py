@@ -1,4 +1,4 @@
-"""Waiting for a video: what each look means, when the next one comes, and what ends it."""
+"""Waiting for a video: what each poll means, when the next one comes, and what ends it."""
 
 from __future__ import annotations
 
@@ -44,9 +44,9 @@ LOST = StarVideosConnectionError("reset", sent=True)
 
 
 class World:
-    """Answers looks one after the other, and lets the clock jump while the wait sleeps.
+    """Answers polls one after the other, and lets the clock jump while the wait sleeps.
 
-    :param outcomes: of each look; the last one for ever
+    :param outcomes: of each poll; the last one for ever
     :param seconds_a_look: that each takes
     """
 
@@ -127,7 +127,7 @@ def test_a_failure_without_a_reason_says_so() -> None:
 def test_an_unknown_status_is_waited_out_and_noticed_once() -> None:
     """It is neither success nor failure: the wait goes on, and says so once, until the status is another.
 
-    It warns of the first only: whoever reads warnings knows by then.
+    It warns of the first only: the log has it by then.
     """
     paused, strange = VideoTask("video_1", "paused"), VideoTask("video_1", "missing (None)")
     world = World([paused, paused, paused, strange, PROCESSING, COMPLETED])
@@ -141,7 +141,7 @@ def test_an_unknown_status_is_waited_out_and_noticed_once() -> None:
 
 
 def test_what_is_expected_is_information_and_a_failed_poll_a_warning() -> None:
-    """A warning is for what somebody may have to look into."""
+    """A warning is for what a person may have to check."""
     world = World([QUEUED, LOST, PROCESSING, StarVideosRateLimitError("x", status_code=429), COMPLETED])
     world.watch()
     assert [step.warn for step in world.sleeps] == [False, True, False, False]
@@ -234,7 +234,7 @@ PASSING = [
 
 @pytest.mark.parametrize("error", PASSING, ids=lambda error: type(error).__name__)
 def test_a_poll_that_fails_does_not_fail_the_wait(error: StarVideosError) -> None:
-    """The video goes on whether or not anybody can see it; the next look comes after the usual interval."""
+    """The video goes on whether or not it can be polled; the next poll comes after the usual interval."""
     world = World([error, PROCESSING, error, error, COMPLETED])
     assert world.watch() is COMPLETED
     assert world.looks == [0.0, 30.0, 60.0, 90.0, 120.0]
@@ -259,14 +259,14 @@ def test_too_many_failures_in_a_row_end_the_wait(interval: float, looks: int) ->
 
 
 def test_a_deadline_without_sight_says_why() -> None:
-    """Whoever reads the error learns that the API couldn't be asked at the end."""
+    """The error says that the API couldn't be asked at the end."""
     world = World([PROCESSING, LOST])
     with pytest.raises(StarVideosWaitTimeoutError, match=r"(?s)processing.*The last poll failed: reset"):
         world.watch(timeout=100)
 
 
 def test_only_failures_in_a_row_count() -> None:
-    """One readable answer, and the count starts anew."""
+    """One readable answer, and the count starts again."""
     twenty = [LOST] * 20
     world = World([*twenty, PROCESSING, *twenty, PROCESSING, *twenty, COMPLETED])
     assert world.watch() is COMPLETED
@@ -348,7 +348,7 @@ def test_a_completed_video_that_never_gets_a_url_is_delivered_without() -> None:
 def test_a_wait_goes_on_in_another_process_where_the_last_one_left_it(
     outcome: StarVideosError | VideoTask, polls: int
 ) -> None:
-    """C18: each poke of a rescheduling sensor is a process of its own."""
+    """C18: each poke of a rescheduling sensor is a separate process."""
     memory, clock, done = "", START, 0
     while done < 100:
         wait = Wait("video_1", poll_interval=0, end_time=math.inf, chance=lambda: 0.0, memory=memory)
@@ -399,7 +399,7 @@ def test_after_a_pause_waits_come_back_spread(chance: float, seconds: float) -> 
     ("asked", "seconds"), [(5.0, 30.0), (90.0, 90.0), (600.0, 600.0), (90_000.0, 600.0), (None, 30.0)]
 )
 def test_the_wait_that_the_server_asks_for_is_kept(asked: float | None, seconds: float) -> None:
-    """Looking again sooner would only be refused; but hours would blind the wait, so ten minutes are the most."""
+    """A poll sooner would only be refused; but hours would blind the wait, so ten minutes are the most."""
     for kind, status in ((StarVideosRateLimitError, 429), (StarVideosServerError, 503)):
         world = World([QUEUED, kind("x", status_code=status, retry_after=asked), COMPLETED])
         assert world.watch() is COMPLETED
@@ -407,14 +407,14 @@ def test_the_wait_that_the_server_asks_for_is_kept(asked: float | None, seconds:
 
 
 def test_no_pause_goes_beyond_the_deadline() -> None:
-    """The last look is at the deadline, whatever the server asks for."""
+    """The last poll is at the deadline, whatever the server asks for."""
     world = World([QUEUED, StarVideosRateLimitError("x", status_code=429, retry_after=300.0), COMPLETED])
     assert world.watch(timeout=100) is COMPLETED
     assert world.looks == [0.0, 30.0, 100.0]
 
 
 def test_a_failing_look_at_the_deadline_is_a_timeout() -> None:
-    """The user is told of the deadline, with the status that was seen last."""
+    """The error names the deadline, with the status that was seen last."""
     with pytest.raises(StarVideosWaitTimeoutError, match="processing when last seen"):
         World([PROCESSING, LOST]).watch(timeout=20)
 

@@ -60,7 +60,7 @@ def found_in(path: Path) -> Iterator[tuple[int, str]]:
 
 
 def is_private(name: str) -> bool:
-    """Tell whether it is a module of Airflow's that isn't promised, or a name that isn't."""
+    """Return whether it is a module of Airflow's that isn't promised, or a name that isn't."""
     if not name.startswith("airflow."):
         return name.rpartition(".")[2] in PRIVATE_NAMES
     package, _, rest = name.removeprefix("airflow.").partition(".")

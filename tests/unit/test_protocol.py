@@ -119,7 +119,7 @@ def test_every_documented_field_is_read() -> None:
 
 @pytest.mark.parametrize("url", ["", None, 5, ["https://files.example/v.mp4"], "https://h/\ud800", "https://h/\0"])
 def test_without_a_text_as_url_there_is_none(url: Any) -> None:
-    """An empty one is none, too: whoever downloads asks once more."""
+    """An empty one is none, too: a download asks once more."""
     assert video(status="completed", video_url=url).video_url is None
 
 
@@ -159,7 +159,7 @@ WRONG_TYPES: list[Any] = [None, True, 5, 5.5, "x", "", [], {}, [1], {"a": 1}, -1
 @pytest.mark.parametrize("value", WRONG_TYPES, ids=lambda value: repr(value)[:12])
 @pytest.mark.parametrize("field", ["object", "created", "model", "error", "video_url", "actualDuration", "message"])
 def test_a_field_of_a_wrong_type_never_upsets_the_reading(field: str, value: Any) -> None:
-    """Whatever stands in a field, the video is read, and every field has its type or is None."""
+    """Whatever is in a field, the video is read, and every field has its type or is None."""
     task = video(**{field: value})
     assert task.id == "video_1"
     for name, kind in {"error": str, "video_url": str, "model": str, "created": int, "actual_duration": float}.items():
@@ -258,7 +258,7 @@ def test_a_video_is_found_in_an_envelope_and_beside_unknown_fields(wrap: Any, re
     ],
 )
 def test_an_answer_about_another_video_is_a_malformed_answer(wire: dict[str, Any]) -> None:
-    """A mixed-up answer (a cache, a proxy) never delivers somebody else's video; the wait goes on."""
+    """A mixed-up answer (a cache, a proxy) never delivers another video; the wait goes on."""
     with pytest.raises(StarVideosMalformedAnswerError, match=r"about another video \('") as caught:
         read_video(QUERY, answer(wire))
     assert not caught.value.permanent

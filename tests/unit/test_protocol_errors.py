@@ -120,7 +120,7 @@ def test_without_words_nothing_is_quoted(body: Any) -> None:
 
 
 def test_what_a_human_can_do_is_said() -> None:
-    """A refused key, missing credit and a wrong base URL each point to what to look at."""
+    """A refused key, missing credit and a wrong base URL each point to what to check."""
     assert "check the connection's password" in str(error(QUERY, 401, {"error": "bad key"}))
     assert "no credit" in str(error(ORDER, 402))
     assert "check the base URL" in str(error(ORDER, 404))
@@ -203,7 +203,7 @@ def test_another_code_inside_a_200_is_no_status(code: Any) -> None:
 )
 @REQUESTS
 def test_a_redirect_is_an_error_that_names_the_other_host(request_: HttpRequest, location: str, shown: str) -> None:
-    """It isn't followed, because the key would go along; of its target only the host is told."""
+    """It isn't followed, because the key would go along; of its target only the host is shown."""
     found = error(request_, 302, location=location)
     assert f"the server redirects to {shown}, which isn't followed with a key" in str(found)
     assert "SECRET" not in str(found)

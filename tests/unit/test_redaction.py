@@ -90,13 +90,13 @@ def test_a_signature_is_taken_out_in_every_form(form: str) -> None:
     ],
 )
 def test_a_message_stays_as_it_is(text: str) -> None:
-    """What only sounds like a signature tells what is wrong."""
+    """What only sounds like a signature says what is wrong."""
     assert redacted(text, KEY, 500) == text
     assert is_harmless(text, KEY, 500)
 
 
 def test_what_is_too_long_to_be_searched_isnt_harmless() -> None:
-    """Beyond the limit nobody has looked."""
+    """Beyond the limit nothing was checked."""
     assert not is_harmless("x" * 501, KEY, 500)
     assert len(redacted("x" * 501, KEY, 500)) == 500
 
@@ -148,7 +148,7 @@ def target(url: str) -> str:
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("show", [hide_urls, hide, lambda text: redacted(text, KEY, 9000), shown], ids=range(4))
 def test_no_signature_of_any_signer_is_shown_in_any_form(form: str, show: Callable[[str], str]) -> None:
-    """Whoever has signed, and whichever library or server says it."""
+    """Whatever has signed, and whichever library or server says it."""
     leaks = {}
     for name, url in URLS.items():
         text = FORMS[form](url)
@@ -233,5 +233,5 @@ def test_what_was_hidden_is_restored_from_the_same_signed_again() -> None:
     "text", ["a_" * 50_000, "=" * 50_000, "a=b&" * 20_000, "%25" * 30_000, "https://" * 10_000, "a=" * 40_000]
 )
 def test_a_long_text_is_read_in_bounded_time(text: str) -> None:
-    """A prompt may be of any length, and whoever serves an input may write its errors."""
+    """A prompt may be of any length, and the server of an input may write its errors."""
     hide(text)

@@ -1,4 +1,4 @@
-"""Templates, rendered in the triggerer or on a worker: every problem is told once, by name, and ends the task alike."""
+"""Templates, rendered in the triggerer or on a worker: every problem is named once, and ends the task alike."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def video_id(emulator: Emulator) -> str:
 
 
 async def test_templates_are_rendered(video_id: str) -> None:
-    """Both, before the first look."""
+    """Both, before the first poll."""
     context = {"conf": {"id": video_id}, "where": "starvideos_default"}
     trigger = starting("{{ conf.id }}", context, starvideos_conn_id="{{ where }}")
     assert events.read(await event_of(trigger)).id == video_id
@@ -67,7 +67,7 @@ async def test_an_xcom_is_read(video_id: str, monkeypatch: pytest.MonkeyPatch) -
 async def test_an_xcom_is_read_where_the_dag_was_changed_meanwhile(
     video_id: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """By then it may have the sensor start on a worker; a triggerer that restarts is told nothing of the Dag then.
+    """By then it may have the sensor start on a worker; a triggerer that restarts knows nothing of the Dag then.
 
     The task ends on a worker, which knows what the changed Dag wants: a callback, say.
     """
@@ -127,7 +127,7 @@ async def test_none_as_text_is_no_id(emulator: Emulator) -> None:
 
 
 async def test_a_rendering_without_end_ends(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A template may ask Airflow for something that no triggerer is told; a retry may find it answered."""
+    """A template may ask Airflow for something that no triggerer knows; a retry may find it answered."""
     monkeypatch.setattr(task, "RENDER_SECONDS", 0.1)
     await greenback.ensure_portal()
     error = await error_of(starting("{{ ask() }}", {"ask": lambda: greenback.await_(asyncio.Event().wait())}))

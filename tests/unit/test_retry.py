@@ -164,7 +164,7 @@ def test_the_wait_that_the_server_asks_for_is_kept(kind: type[StarVideosAPIError
 
 @pytest.mark.parametrize("asked", [60.1, 3600.0, 86400.0])
 def test_a_long_wait_is_not_slept_through(asked: float) -> None:
-    """A worker doesn't sleep for an hour: the call fails at once, with ``retry_after`` for whoever retries the task."""
+    """A worker doesn't sleep for an hour: the call fails at once, with ``retry_after`` for the task's retry."""
     error = api(StarVideosRateLimitError, 429, asked)
     assert delay_before_repeat(error, repeats=0, max_retries=3, is_order=False, chance=0.0) is None
     assert error.retry_after == asked
@@ -230,7 +230,7 @@ def test_without_a_readable_date_this_machines_clock_counts(date: str | None, mo
     "form", ["Sun, 01 Mar 2026 12:00:30 GMT", "Sunday, 01-Mar-26 12:00:30 GMT", "Sun Mar  1 12:00:30 2026"]
 )
 def test_the_three_forms_of_an_http_date_are_in_gmt(form: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Also the one that doesn't say so, and wherever this machine stands."""
+    """Also the one that doesn't say so, and wherever this machine is."""
     monkeypatch.setenv("TZ", "Asia/Shanghai")
     time.tzset()
     try:

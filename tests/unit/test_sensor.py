@@ -58,7 +58,7 @@ class TaskInstance:
         self.xcoms[key] = value
 
     def get_first_reschedule_date(self, context: Any) -> None:
-        """Tell that this is the first poke."""
+        """Say that this is the first poke."""
 
 
 def sensor(video_id: Any, **options: Any) -> StarVideosTaskSensor:
@@ -67,7 +67,7 @@ def sensor(video_id: Any, **options: Any) -> StarVideosTaskSensor:
 
 
 def poking(video_id: Any, **options: Any) -> StarVideosTaskSensor:
-    """Return a sensor that waits on a worker, looking often."""
+    """Return a sensor that waits on a worker and polls often."""
     return sensor(video_id, **{"deferrable": False, "poke_interval": SHORT, "timeout": 20, **options})
 
 
@@ -94,7 +94,7 @@ def video_id(emulator: Emulator) -> str:
 def test_a_video_that_is_there_is_delivered_at_once(
     make: Callable[..., StarVideosTaskSensor], emulator: Emulator, video_id: str
 ) -> None:
-    """With one look, the id as value and the rest as XComs; no triggerer is bothered."""
+    """With one poll, the id as value and the rest as XComs; no triggerer is bothered."""
     emulator.finish(video_id)
     value, xcoms = run(make(f" {video_id}\n"))
     assert value == video_id
@@ -201,7 +201,7 @@ def test_a_mapped_sensor_without_a_video_is_skipped(
 
 @pytest.mark.parametrize("value", [0, -1, 0.0, timedelta(0), timedelta(seconds=-1), "5", None])
 def test_a_sensor_never_looks_without_a_pause(value: Any) -> None:
-    """Refused when the Dag is parsed; ``timeout=0`` is one look, as with Airflow's own sensors."""
+    """Refused when the Dag is parsed; ``timeout=0`` is one poll, as with Airflow's own sensors."""
     with pytest.raises(ValueError, match=r"poke_interval must be a positive number of seconds.* \(got "):
         sensor("video_1", poke_interval=value)
     assert sensor("video_1", timeout=0).timeout == 0
@@ -262,7 +262,7 @@ def test_an_event_that_can_not_be_read_fails(event: Any) -> None:
 
 
 def test_poking_waits_until_the_video_is_completed(emulator: Emulator, video_id: str) -> None:
-    """Through whatever happens to single looks."""
+    """Through whatever happens to single polls."""
     emulator.finish(video_id)
     for kind in ("unknown_status", "server_error", "rate_limit", "half_body"):
         emulator.add_fault(on="query", kind=kind, times=1)
@@ -293,7 +293,7 @@ def test_poking_gives_up_after_many_failures_in_a_row(emulator: Emulator, video_
 
 @pytest.mark.usefixtures("impatient")
 def test_silent_fail_pokes_on_whatever_fails(emulator: Emulator, video_id: str) -> None:
-    """Beyond ten in a row, too; what can't be mended still ends it."""
+    """Beyond ten in a row, too; permanent errors still end it."""
     emulator.finish(video_id)
     emulator.add_fault(on="query", kind="server_error", times=25)
     assert run(poking(video_id, silent_fail=True))[0] == video_id
@@ -302,7 +302,7 @@ def test_silent_fail_pokes_on_whatever_fails(emulator: Emulator, video_id: str) 
 
 
 def test_rescheduling_looks_once_and_comes_back(emulator: Emulator, video_id: str) -> None:
-    """``mode="reschedule"`` frees the worker between two looks."""
+    """``mode="reschedule"`` frees the worker between two polls."""
     before = datetime.now(UTC)
     with pytest.raises(AirflowRescheduleException) as caught:
         run(sensor(video_id, deferrable=False, mode="reschedule", poke_interval=60))

@@ -33,7 +33,7 @@ from tests.versions import deserialize, serialize
 
 needs_3_3 = pytest.mark.skipif(not AIRFLOW_V_3_3_PLUS, reason="before Airflow 3.3 no task starts in the triggerer")
 SHORT = 0.02
-"""Seconds between two looks, so that a test of many takes none."""
+"""Seconds between two polls, so that a test of many takes none."""
 
 
 def trigger(video_id: str, *, seconds: float = 30.0, poll_interval: float = SHORT) -> StarVideosTaskTrigger:
@@ -80,7 +80,7 @@ def test_no_key_is_among_the_arguments(emulator: Emulator) -> None:
 
 
 async def test_a_completed_video_is_one_event(emulator: Emulator) -> None:
-    """With what the task needs; the trigger looked while the video wasn't ready, and asked no more once it was."""
+    """With what the task needs; the trigger polled while the video wasn't ready, and not once more."""
     video_id = await ordered()
     waiting = asyncio.create_task(event_of(trigger(video_id)))
     await emulator.async_wait_for("answered", kind="query", id=video_id)
@@ -95,7 +95,7 @@ async def test_a_completed_video_is_one_event(emulator: Emulator) -> None:
 
 
 async def test_a_failed_video_is_one_event_with_its_reason(emulator: Emulator) -> None:
-    """Failure is told as failure, in the API's words."""
+    """Failure is reported as failure, in the API's words."""
     video_id = await ordered()
     emulator.finish(video_id, "failed", "content policy")
     error = await error_of(trigger(video_id))
@@ -114,7 +114,7 @@ async def test_the_deadline_is_one_event(emulator: Emulator) -> None:
 
 
 async def test_a_video_that_is_completed_in_the_last_interval_is_delivered(emulator: Emulator) -> None:
-    """The last look, at the deadline, asks the API: it isn't content with what this wait saw before."""
+    """The last poll, at the deadline, asks the API: it isn't content with what this wait saw before."""
     video_id = await ordered()
     waiting = asyncio.create_task(event_of(trigger(video_id, seconds=1.0, poll_interval=600)))
     await emulator.async_wait_for("answered", kind="query", id=video_id)
@@ -137,7 +137,7 @@ async def test_a_poll_that_hangs_does_not_hold_up_the_deadline(
 @needs_3_3
 @pytest.mark.parametrize("left", [30.0, -30.0], ids=["to come", "past"])
 async def test_the_deadline_of_a_task_that_starts_here_outlives_the_triggerer(emulator: Emulator, left: float) -> None:
-    """A trigger that is made anew doesn't count from then, but back from Airflow's own timeout of the deferral."""
+    """A trigger that is created again doesn't count from then, but back from Airflow's own timeout of the deferral."""
     video_id = await ordered()
     started = StarVideosTaskSensor(task_id="wait", video_id=video_id, poke_interval=SHORT, timeout=60)
     begun = datetime.now(UTC) - timedelta(seconds=60 - left)
@@ -182,7 +182,7 @@ async def test_a_refused_key_is_one_event(emulator: Emulator, monkeypatch: pytes
 async def test_a_connection_that_can_not_be_used_is_one_event(
     connection: str | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A permanent error: waiting doesn't mend it."""
+    """A permanent error: waiting doesn't help."""
     monkeypatch.delenv("AIRFLOW_CONN_STARVIDEOS_DEFAULT", raising=False)
     if connection:
         monkeypatch.setenv("AIRFLOW_CONN_STARVIDEOS_DEFAULT", connection)
@@ -247,7 +247,7 @@ async def test_a_cancelled_wait_sends_nothing_and_leaves_nothing(emulator: Emula
 async def test_what_a_user_kills_is_told_to_go_on(caplog: pytest.LogCaptureFixture) -> None:
     """The API has no way to stop a video, so the log says what is paid for.
 
-    Airflow calls it also where another triggerer has the wait now, so it doesn't say that nobody waits.
+    Airflow calls it also where another triggerer has the wait now, so it doesn't say that no task waits.
     """
     await trigger("video_1").on_kill()
     (told,) = caplog.messages

@@ -125,7 +125,7 @@ def test_every_other_ratio_is_refused(ratio: Any) -> None:
     ],
 )
 def test_so_many_images_are_taken(count: int, others: dict[str, Any], mode: GenerationMode) -> None:
-    """Up to 7 alone, up to 4 with a clip; their number alone tells the two modes with a clip and images apart."""
+    """Up to 7 alone, up to 4 with a clip; their number alone distinguishes the two modes with a clip and images."""
     request = build_request(prompt="x", reference_images=images(count), **others)
     assert request.mode is mode
     assert request.reference_images == tuple(images(count))
@@ -182,12 +182,12 @@ def test_frames_never_go_with_a_clip(others: dict[str, Any]) -> None:
 
 
 def test_one_frame_with_images_breaks_both_rules() -> None:
-    """A single frame beside images lacks its partner, and has no place there."""
+    """A single frame with images lacks its partner, and isn't allowed there."""
     assert fields(first_image=FIRST, reference_images=images(1)) == ["reference_images", "last_image"]
 
 
 def test_every_problem_is_told_at_once() -> None:
-    """Whoever mends the message's lines has a request that goes through: none is held back for the next run."""
+    """With the message's lines fixed, the request goes through: none is held back for the next run."""
     found = fields(
         prompt="",
         model="sora",
@@ -228,7 +228,7 @@ def test_the_message_counts_lists_and_says_that_nothing_was_sent() -> None:
 
 
 def test_equal_orders_have_equal_fingerprints_and_others_do_not() -> None:
-    """However the arguments were spelled, the same order at the same place is recognised; any difference shows."""
+    """However the arguments were spelled, the same order at the same API is recognised; any difference shows."""
     here, there = "https://api.example", "https://other.example"
     one = build_request(prompt="x", duration=" 5.0 ", reference_images=json.dumps(images(1)))
     same = build_request(prompt="x", duration=5, reference_images=images(1))

@@ -100,7 +100,7 @@ def test_a_list_is_read_from_what_a_template_made_of_it(value: Any) -> None:
 
 
 def test_one_url_is_a_list_of_one() -> None:
-    """A single URL need not be wrapped; that a bracket stands inside of it makes no list of it."""
+    """A single URL need not be wrapped; that a bracket is inside of it makes no list of it."""
     assert build_request(prompt="x", reference_videos=f" {CLIP} ").reference_videos == (CLIP,)
     assert as_list("https://files.example/[a].png") == ["https://files.example/[a].png"]
 

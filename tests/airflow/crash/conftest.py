@@ -1,4 +1,4 @@
-"""The bench on which rows of the crash matrix run: the tests' Airflow, and an emulator of its own."""
+"""The bench on which rows of the crash matrix run: the tests' Airflow, and a separate emulator."""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -1,6 +1,6 @@
 """A row of the crash matrix: one wanted video, what happens to its task, and what must come of it.
 
-A row is a mapped task instance with a prompt of its own, and a script: a generator that arranges what goes wrong,
+A row is a mapped task instance with its own prompt, and a script: a generator that arranges what goes wrong,
 then yields what it waits for, and acts when that has come.
 """
 
@@ -99,7 +99,7 @@ class Row:
         return lambda: self.try_number == number and self.state in states
 
     def held_at(self, place: str) -> Condition:
-        """The task's process waits at this place."""
+        """The task's process waits at this point."""
         return lambda: self._file("held", place).exists() and self.processes()
 
     def happened(self, event: str, **match: object) -> Condition:
@@ -117,7 +117,7 @@ class Row:
     # What a script does
 
     def hold(self, place: str) -> None:
-        """Have the task's process wait at a place, ``template`` or ``post_execute``, until it is let go."""
+        """Have the task's process wait at a point, ``template`` or ``post_execute``, until it is let go."""
         self._file("hold", place).touch()
 
     def let_go(self, place: str) -> None:

@@ -154,7 +154,7 @@ def cleared_while_waiting(row: Row) -> Script:
 
 
 def cleared_while_ending(row: Row) -> Script:
-    """A user clears the task when ``execute`` is over, and the process ends before Airflow has told it to stop."""
+    """A user clears the task when ``execute`` is over, and the process ends before Airflow has stopped it."""
     row.hold("post_execute")
     yield row.held_at("post_execute")
     row.clear()
@@ -178,7 +178,7 @@ def marked_failed_while_ending(row: Row) -> Script:
 
 
 def wrong_then_right_decision(row: Row) -> Script:
-    """A person gives an id that doesn't exist, is told so, and gives the right one."""
+    """A person gives an id that doesn't exist, gets an error, and gives the right one."""
     yield from then_cleared(killed_while_hanging("after"), "failed", decision="video_starvideos_1234567890")(row)
     yield row.try_is(3, "failed")
     row.decide(row.orders[0].id)

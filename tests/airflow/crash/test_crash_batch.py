@@ -34,7 +34,7 @@ def lossy(rows: int) -> Batch:
 
 
 def test_killed_and_lost(bench: Bench) -> None:
-    """The most telling two."""
+    """The two most important ones."""
     bench.run([killed(120, 60), lossy(80)], dag_id="crash_batches")
 
 
@@ -80,7 +80,7 @@ def test_a_batch_s_triggerer_is_killed(bench: Bench) -> None:
 
 @pytest.mark.crash_matrix
 def test_a_batch_s_api_server_is_killed(bench: Bench) -> None:
-    """Its writes wait for the new one: nothing is in doubt."""
+    """Its writes wait for the new one: no outcome is unknown."""
     bench.run(
         [
             Batch(

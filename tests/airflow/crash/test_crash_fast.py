@@ -1,4 +1,4 @@
-"""The most telling rows of the crash matrix: a video is paid for once, whatever is killed, lost, retried or cleared."""
+"""The most important rows of the crash matrix: a video is paid for once, after kills, losses, retries and clears."""
 
 import pytest
 from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_3_PLUS

@@ -52,7 +52,7 @@ def test_the_answer_is_there_but_not_on_record(bench: Bench) -> None:
 
 @pytest.mark.parametrize("when", ["before", "after"])
 def test_the_answer_is_lost(bench: Bench, when: str) -> None:
-    """No readable answer: not sent again, and the person is told; no retry is used up."""
+    """No readable answer: it isn't sent again, the error asks a person, and no retry is used up."""
     kinds: list[tuple[str, str, dict[str, object]]] = [
         ("connection reset", "reset", {}),
         ("connection closed", "close", {}),
@@ -217,7 +217,7 @@ def test_clears_without_retries(bench: Bench) -> None:
 
 
 def test_the_video_fails(bench: Bench) -> None:
-    """A retry is there to order a failed video anew."""
+    """A retry orders a failed video again."""
     bench.run(
         [
             Row("the video failed", scripts.undisturbed, told.ANEW, billed=2, tries=2, wait=wait, ends=("failed",))
@@ -227,7 +227,7 @@ def test_the_video_fails(bench: Bench) -> None:
 
 
 def test_a_person_decides(bench: Bench) -> None:
-    """An unconfirmed order is sent again by nobody's hand but the person's, or the Dag's author's."""
+    """Only a person or the Dag's author has an unconfirmed order sent again."""
     lost, hung = scripts.spoiled("reset", when="after"), scripts.killed_while_hanging("after")
     rows: list[Row] = []
     for name, script in (("accepted, then reset", lost), ("killed while the request hangs, accepted", hung)):

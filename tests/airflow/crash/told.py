@@ -1,4 +1,4 @@
-"""What a user is told, as patterns of the log of a task's last try. Each group is what the table shows."""
+"""What a user reads, as patterns of the log of a task's last try. Each group is what the table shows."""
 
 ORDERED = r"Ordered StarVideos video [\w-]+"
 FOUND = r"Resuming with StarVideos video [\w-]+ \(\w+\), which an earlier try ordered"

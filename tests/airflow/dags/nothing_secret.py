@@ -14,7 +14,7 @@ from airflow_provider_starvideos.sensors.task import StarVideosTaskSensor
 FOLDER = os.environ.get("NOTHING_SECRET_FOLDER", "unknown")
 BUCKET = "s3://aws_default@videos/nothing_secret/"
 SIGNED = {"reference_images": ["s3://aws_default@inputs/cat.png"]}
-# Not sooner: Airflow fails a task whose next leg is queued before the scheduler has noted the end of the last one.
+# Not sooner: Airflow fails a task whose next worker run is queued before the scheduler knows the end of the last one.
 WAITS = {"wait_for_completion": True, "poll_interval": 5, "timeout": 300}
 POKES = {"poke_interval": 5, "timeout": 300}
 TELLS_ALL = {"starvideos_conn_id": "starvideos_indiscreet"}

@@ -24,7 +24,7 @@ with DAG("ordered_tries", default_args={"retries": 1, "retry_delay": 1}):
     StarVideosCreateOperator(task_id="create", prompt="ordered {{ run_id }}", wait_for_completion=True, poll_interval=1)
 
 with DAG("changed_tries"):
-    # What a test puts there changes this Dag, when the file is parsed anew.
+    # What a test puts there changes this Dag, when the file is parsed again.
     changed = (Path(os.environ["AIRFLOW_HOME"]) / "tries_are_changed").exists()
     video_id = StarVideosCreateOperator(task_id="create", prompt="changed {{ run_id }}").output
     StarVideosTaskSensor(

@@ -1,4 +1,4 @@
-"""The Dag of test_witnessed.py: sensors that would need no worker, if nobody watched."""
+"""The Dag of test_witnessed.py: sensors that would need no worker without listeners."""
 
 from airflow.sdk import DAG, task
 

@@ -18,7 +18,7 @@ def note(**seen):
 
 @hookimpl
 def on_task_instance_running(previous_state, task_instance):
-    """Note that a leg of a task begins."""
+    """Note that a worker run of a task begins."""
     note(event="running", task_id=task_instance.task_id)
 
 
