@@ -55,16 +55,11 @@ class StarVideosConfigurationError(StarVideosError):
 
 @dataclass(frozen=True)
 class Problem:
-    """One broken rule of a request.
+    """One broken rule of a request."""
 
-    :param field: the argument's name, as the Dag's author writes it
-    :param rule: what must hold, e.g. ``must be a whole number from 3 to 15``
-    :param value: the value as text, shortened, without a URL's query
-    """
-
-    field: str
-    rule: str
-    value: str
+    field: str  # the argument's name, as the Dag's author writes it
+    rule: str  # what must hold, for example "must be a whole number from 3 to 15"
+    value: str  # as text, shortened, without a URL's query
 
     def __str__(self) -> str:
         return f"{self.field}: {self.rule} (got {self.value})"
@@ -237,7 +232,7 @@ class StarVideosUnconfirmedError(StarVideosError):
 
 
 class StarVideosNotApprovedError(StarVideosError):
-    """A person rejected what was about to be ordered, or nobody answered in time. Nothing was ordered."""
+    """A person rejected the order, or gave no answer in time. Nothing was ordered."""
 
     permanent = True
 

@@ -92,4 +92,4 @@ def _call(request: HttpRequest, *, max_retries: int) -> Call:
                 raise
             notice = f"{error} Sending it again in {delay:.1f} s."
         repeats += 1
-        yield Sleep(delay, notice)
+        yield Sleep(delay, notice, warn=True)

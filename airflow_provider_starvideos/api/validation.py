@@ -211,12 +211,9 @@ class _Reader:
         return urls
 
     def at_most(self, field: str, values: Sequence[str], limit: int, mode: GenerationMode) -> None:
-        if len(values) <= limit:
-            return
-        if limit == 0:
-            self.problem(field, f"can't be combined with the inputs of {mode.value}", len(values))
-        else:
-            self.problem(field, f"must be at most {limit} for {mode.value}", len(values))
+        if len(values) > limit:
+            rule = f"must be at most {limit} for" if limit else "can't be combined with the inputs of"
+            self.problem(field, f"{rule} {mode.value}", len(values))
 
 
 def broken_prompt_rule(text: str) -> str | None:

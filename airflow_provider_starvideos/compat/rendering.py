@@ -36,35 +36,6 @@ def render_text(template: Any, context: Any) -> Any:
     return "".join(map(str, nodes))
 
 
-class KeepsText(BaseOperator):
-    """An operator whose own template fields keep text as it is. Airflow renders fields of other classes as usual."""
-
-    text_fields: Sequence[str] = ()
-    _keeps_text = False
-
-    def _do_render_template_fields(
-        self, parent: Any, template_fields: Iterable[str], context: Context, jinja_env: Any, seen_oids: set[int]
-    ) -> None:
-        fields = list(template_fields)
-        others = [name for name in fields if parent is not self or name not in self.text_fields]
-        super()._do_render_template_fields(parent, others, context, jinja_env, seen_oids)
-        if len(others) < len(fields):
-            own = [name for name in fields if name in self.text_fields]
-            with self._keeping_text():
-                super()._do_render_template_fields(parent, own, context, jinja_env, seen_oids)
-
-    @contextmanager
-    def _keeping_text(self) -> Iterator[None]:
-        self._keeps_text = True
-        try:
-            yield
-        finally:
-            self._keeps_text = False
-
-    def _render(self, template: Any, context: Any, dag: Any = None) -> Any:
-        return render_text(template, context) if self._keeps_text else super()._render(template, context, dag)
-
-
 class RendersOneByOne:
     """A mixin for an operator, in front of Airflow's class."""
 
@@ -80,6 +51,26 @@ class RendersOneByOne:
                 super()._do_render_template_fields(  # type: ignore[misc]
                     parent, (name,), context, jinja_env, seen_oids
                 )
+
+
+class KeepsText(RendersOneByOne, BaseOperator):
+    """An operator whose own ``text_fields`` keep text as it is. Airflow renders other fields as usual."""
+
+    text_fields: Sequence[str] = ()
+    _keeps_text = False
+
+    @contextmanager
+    def rendering(self, owner: Any, field: str) -> Iterator[None]:
+        """Render one field in this block. Objects inside a text field keep text too."""
+        before = self._keeps_text
+        self._keeps_text = before or (owner is self and field in self.text_fields)
+        try:
+            yield
+        finally:
+            self._keeps_text = before
+
+    def _render(self, template: Any, context: Any, dag: Any = None) -> Any:
+        return render_text(template, context) if self._keeps_text else super()._render(template, context, dag)
 
 
 def render_field(trigger: Any, field: str, context: Any) -> None:

@@ -49,12 +49,7 @@ COLUMNS: Mapping[Any, tuple[str, ...]] = {  # that are read; of ``Variable`` onl
     RenderedTaskInstanceFields: (*TASK, "rendered_fields"),
     XComModel: (*TASK, "key", "value", "timestamp"),
 }
-TIMES = {
-    "start_date": "started_at",
-    "end_date": "ended_at",
-    "max_tries": "max_tries",
-    "trigger_timeout": "backstop",
-}
+TIMES = {"start_date": "started_at", "end_date": "ended_at", "max_tries": "max_tries", "trigger_timeout": "backstop"}
 MAY_ASK = ("awaiting_input", "deferred")  # states of a task that may wait for a person
 KEPT_DAGS = 16
 _declared: dict[tuple[str, str], Mapping[str, Mapping[str, Any]]] = {}

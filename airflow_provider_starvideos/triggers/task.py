@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import logging
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -101,22 +102,8 @@ class StarVideosTaskTrigger(BaseTrigger):
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Return the class path and the arguments, all of them JSON values."""
-        return (
-            f"{type(self).__module__}.{type(self).__qualname__}",
-            {
-                "video_id": self.video_id,
-                "end_time": self.end_time,
-                "starvideos_conn_id": self.starvideos_conn_id,
-                "poll_interval": self.poll_interval,
-                "end_task": self.end_task,
-                "settled": self.settled,
-                "timeout": self.timeout,
-                "silent_fail": self.silent_fail,
-                "starts_task": self.starts_task,
-                "xcom": self.xcom,
-                "spending": self.spending,
-            },
-        )
+        names = [name for name in inspect.signature(type(self).__init__).parameters if name != "self"]
+        return f"{type(self).__module__}.{type(self).__qualname__}", {name: getattr(self, name) for name in names}
 
     def render_template_fields(self, context: Any, jinja_env: Any = None) -> None:
         """Leave rendering to ``run``, which can report an error to the task and stop after ``RENDER_SECONDS``."""

@@ -41,7 +41,7 @@ def never_sent(client: Any, here: Any) -> None:
     assert "no connection to" in str(error)
     with pytest.raises(StarVideosConnectionError):
         client.run(here.with_(max_retries=2).create())
-    assert len(client.slept) == len(client.notices) == 2
+    assert len(client.slept) == len(client.warnings) == 2
 
 
 def test_nobody_listens(client: Any, api: Any, unused_port: int) -> None:
