@@ -39,7 +39,7 @@ def assemble(operator: Any, context: Context, hook: FixedHook, stopping: Callabl
     :param operator: a ``StarVideosBatchOperator``, rendered; its ``destination`` becomes the folder that is meant
     :param context: the task's context
     :param hook: the API
-    :param stopping: tells that the task is being ended
+    :param stopping: returns True once the task is being ended
     :raises StarVideosValidationError: rows, or the destination, can't be what they should
     :raises StarVideosRecordError: the journal can't be read
     :raises StarVideosError: the requests can't be read, for that reason
@@ -113,10 +113,10 @@ def _saving(operator: Any, context: Context, hook: FixedHook, journal: Journal, 
         hook,
         journal,
         operator.log,
-        place=(lambda row, video_id: Destination(f"{folder}{row.name or video_id}.mp4", video_id, conn_id))
+        destination=(lambda row, video_id: Destination(f"{folder}{row.name or video_id}.mp4", video_id, conn_id))
         if folder
         else None,
-        manifest=(lambda: manifest.place(folder, manifest_stem(context), conn_id)) if folder else None,
+        manifest=(lambda: manifest.destination_of(folder, manifest_stem(context), conn_id)) if folder else None,
         if_exists=operator.if_exists,
         limits=Limits(verify=operator.verify),
         concurrency=operator.max_save_concurrency,

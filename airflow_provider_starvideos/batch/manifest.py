@@ -13,62 +13,61 @@ from typing import Any
 
 from airflow_provider_starvideos.api.redaction import hide
 from airflow_provider_starvideos.exceptions import StarVideosDownloadError
-from airflow_provider_starvideos.orders.record import Order as Entry
-from airflow_provider_starvideos.orders.record import Row
+from airflow_provider_starvideos.orders.record import Order, Row
 from airflow_provider_starvideos.storage.destinations import Destination
 
 AMOUNT_DIGITS = 18  # after the point, as many as the API's amounts are read with
 CONTENT_TYPES = {"jsonl": "application/x-ndjson", "parquet": "application/vnd.apache.parquet"}
 
 
-def lines(rows: Sequence[tuple[Row, Entry]]) -> list[dict[str, Any]]:
+def lines(rows: Sequence[tuple[Row, Order]]) -> list[dict[str, Any]]:
     """Return the manifest's rows: one flat object each, except ``request``: the JSON that the API got, without
     what may grant access to its inputs.
 
-    :param rows: with their entries, in their order
+    :param rows: with their orders
     """
     return [
         {
             "row": row.number,
             "name": row.name,
             "request": hide(row.request.to_wire()),
-            **told_of(entry),
+            **row_facts(order),
         }
-        for row, entry in rows
+        for row, order in rows
     ]
 
 
-def told_of(entry: Entry) -> dict[str, Any]:
-    """Return what is told of a row out of its record."""
+def row_facts(order: Order) -> dict[str, Any]:
+    """Return a row's columns that come from its order."""
     return {
-        "id": entry.video_id,
-        "status": str(entry.state),
-        "error": entry.error,
-        "uri": entry.uri,
-        "reused_from": entry.reused_from,
-        "duration": entry.duration,
-        "amount": entry.amount,
-        "orders": entry.times_ordered,
-        "size_bytes": entry.size_bytes,
-        "sha256": entry.sha256,
-        "ordered_at": _when(entry.sent_at if entry.video_id else None),
-        "completed_at": _when(entry.completed_at),
+        "id": order.video_id,
+        "status": str(order.state),
+        "error": order.error,
+        "uri": order.uri,
+        "reused_from": order.reused_from,
+        "duration": order.duration,
+        "amount": order.amount,
+        "orders": order.times_ordered,
+        "size_bytes": order.size_bytes,
+        "sha256": order.sha256,
+        "ordered_at": _when(order.sent_at if order.video_id else None),
+        "completed_at": _when(order.completed_at),
     }
 
 
-def place(folder: str, stem: str, conn_id: str | None) -> Destination:
-    """Return where the JSON Lines go; parameters as in ``write``.
+def destination_of(folder: str, stem: str, conn_id: str | None) -> Destination:
+    """Return the destination of the JSON Lines; parameters as in ``write``.
 
     :raises StarVideosValidationError: the folder can't be a destination
-    :raises StarVideosDownloadError: its storage can't be reached
+    :raises StarVideosDownloadError: its storage can't be read
     """
     return Destination(f"{folder}{stem}.jsonl", stem, conn_id)
 
 
-def write(rows: Sequence[tuple[Row, Entry]], folder: str, stem: str, conn_id: str | None) -> str:
-    """Write the manifest, in place of an earlier one.
+def write(rows: Sequence[tuple[Row, Order]], folder: str, stem: str, conn_id: str | None) -> str:
+    """Write the manifest. It replaces an earlier one.
 
-    :param rows: with their entries, in their order
+    :param rows: with their orders
     :param folder: path or storage URI of a folder, with a slash at its end
     :param stem: the file's name without its ending
     :param conn_id: Airflow connection of the storage
@@ -78,7 +77,7 @@ def write(rows: Sequence[tuple[Row, Entry]], folder: str, stem: str, conn_id: st
     facts = lines(rows)
     if find_spec("pyarrow"):
         _put(Destination(f"{folder}{stem}.parquet", stem, conn_id), "parquet", facts)
-    destination = place(folder, stem, conn_id)
+    destination = destination_of(folder, stem, conn_id)
     _put(destination, "jsonl", facts)
     return destination.uri
 

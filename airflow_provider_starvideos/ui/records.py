@@ -10,7 +10,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from airflow_provider_starvideos.batch.manifest import told_of
+from airflow_provider_starvideos.batch.manifest import row_facts
 from airflow_provider_starvideos.exceptions import StarVideosError
 from airflow_provider_starvideos.orders.journal import Journal
 from airflow_provider_starvideos.orders.record import Order, fingerprint_of
@@ -95,4 +95,4 @@ def _load(texts: Mapping[str, str]) -> tuple[Journal | None, list[dict[str, Any]
 def _row(order: Order, name: JournalName) -> dict[str, Any]:
     if not isinstance(order.row, int | None):
         raise TypeError(f"not a row's number: {order.row!r}")
-    return order.to_json() | told_of(order) | {"decision": name.decision(fingerprint_of(order.key))}
+    return order.to_json() | row_facts(order) | {"decision": name.decision(fingerprint_of(order.key))}
