@@ -17,6 +17,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+from dev import figures
+
 SIZES = (10, 100, 1000, 10_000)
 MAX_GROWTH = 2.0
 """CPU of a row among 10,000, against one among 100."""
@@ -29,6 +31,10 @@ class Store:
 
     def __init__(self, texts: dict[str, str]) -> None:
         self._texts = texts
+
+    def names(self, base: str) -> list[str]:
+        """Return the names that begin with a text."""
+        return [name for name in self._texts if name.startswith(base)]
 
     def read(self, name: str) -> Any:
         """Return the object."""
@@ -104,6 +110,7 @@ def main() -> int:
     """Measure every size."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--child", type=int)
+    parser.add_argument("--write", action="store_true", help="put the figures into docs/batch.md")
     args = parser.parse_args()
     if args.child:
         print(json.dumps(child(args.child)))
@@ -114,11 +121,23 @@ def main() -> int:
         output = subprocess.run(argv, capture_output=True, text=True, check=True).stdout
         found[count] = json.loads(output.splitlines()[-1])
     print("CPU in µs per row")
-    for count, figures in found.items():
-        parts = ", ".join(f"{name} {value:.0f}" for name, value in figures.items() if name not in ("memory", "bytes"))
-        print(f"{count} rows: {parts}; {figures['memory']:.1f} MB; largest value in the store {figures['bytes']:.0f} B")
+    for count, one in found.items():
+        parts = ", ".join(f"{name} {value:.0f}" for name, value in one.items() if name not in ("memory", "bytes"))
+        print(f"{count} rows: {parts}; {one['memory']:.1f} MB; largest value in the store {one['bytes']:.0f} B")
     names = [name for name in found[SIZES[0]] if name not in ("memory", "bytes")]
-    small, large = (sum(found[count][name] for name in names) for count in (100, 10_000))
+    sums = {count: sum(one[name] for name in names) for count, one in found.items()}
+    small, large = sums[100], sums[10_000]
+    if args.write:
+        rows = [
+            (
+                f"{count:,} rows",
+                f"{sums[count] / 1000:.2f} ms",
+                f"{one['memory']:.0f} MB",
+                f"{one['bytes'] / 1000:.1f} KB",
+            )
+            for count, one in found.items()
+        ]
+        figures.write("batch.md", "batch", figures.table(("batch", "CPU per row", "memory", "largest Variable"), rows))
     print(f"a row among 10,000 / among 100: {large / small:.2f} (at most {MAX_GROWTH})")
     return int(large / small > MAX_GROWTH or found[10_000]["memory"] > MAX_MEMORY_MB)
 

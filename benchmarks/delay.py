@@ -30,6 +30,7 @@ from dataclasses import dataclass
 from airflow_provider_starvideos.api.flow import Sleep, adrive, drive
 from airflow_provider_starvideos.api.models import TaskStatus, VideoTask
 from airflow_provider_starvideos.api.polling import POLL_JITTER, Poll, watch
+from dev import figures
 
 INTERVALS = (5.0, 10.0, 30.0, 60.0)
 DAY = 86_400.0
@@ -147,18 +148,33 @@ def interval_with(polls: float, durations: list[float]) -> float:
     return math.sqrt(low * high)
 
 
-def show_plain(videos: int) -> bool:
-    """Print delay and polls of plain intervals. Return whether they are what an interval promises."""
+def show_plain(videos: int) -> tuple[bool, dict[float, list[tuple[float, float]]]]:
+    """Print delay and polls of plain intervals.
+
+    :return: whether they are what an interval promises; and delay and polls of each spread, by interval
+    """
     print("spread     interval  mean delay  95 % within  polls per video")
     good = True
+    found: dict[float, list[tuple[float, float]]] = {interval: [] for interval in INTERVALS}
     for spread in SPREADS:
         durations = times(spread, videos)
         for interval in INTERVALS:
             mean, most, polls = means(plain(seconds, interval) for seconds in durations)
             print(f"{spread:<9}  {interval:6.0f} s  {mean:8.1f} s  {most:9.1f} s  {polls:13.1f}")
+            found[interval].append((mean, polls))
             longest = interval * (1.0 + POLL_JITTER)
             good = good and mean < longest / 2 * (1 + TOLERANCE) and most <= longest
-    return good
+    return good, found
+
+
+def write_plain(found: dict[float, list[tuple[float, float]]]) -> None:
+    """Put the range over all spreads into the documentation."""
+    rows = []
+    for interval, seen in found.items():
+        delays, polls = zip(*seen, strict=True)
+        late, polled = ((round(min(values)), round(max(values))) for values in (delays, polls))
+        rows.append((f"{interval:g} s", f"{late[0]}–{late[1]} s", f"{polled[0]}–{polled[1]}"))
+    figures.write("performance.md", "delay", figures.table(("interval", "late on average", "polls per video"), rows))
 
 
 def show_predicted(videos: int) -> None:
@@ -230,8 +246,11 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--videos", type=int, default=2000)
     parser.add_argument("--check", type=int, default=30)
+    parser.add_argument("--write", action="store_true", help="put the figures into docs/performance.md")
     args = parser.parse_args()
-    good = show_plain(args.videos)
+    good, found = show_plain(args.videos)
+    if args.write:
+        write_plain(found)
     show_predicted(args.videos)
     agrees = not args.check or show_check(args.check)
     for text, met in {"delays are what the interval promises": good, "real time agrees": agrees}.items():

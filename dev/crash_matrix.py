@@ -7,10 +7,10 @@ import json
 import subprocess
 import sys
 import time
-from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
+
+from dev.figures import measured_with
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "build" / "crash-matrix.jsonl"
@@ -79,15 +79,6 @@ def batch_table(batches: list[dict[str, Any]]) -> str:
     lines = [f"| {' | '.join(BATCH.values())} |", f"| {' | '.join(kinds)} |"]
     lines += [f"| {' | '.join(str(row[name]) for name in BATCH if name != 'told')} | {told(row)} |" for row in batches]
     return "\n".join(lines)
-
-
-def measured_with() -> str:
-    """Return when the tables were measured, with which Airflow, and from which commit of this project."""
-    commit = subprocess.run(
-        ["git", "describe", "--always", "--dirty", "--abbrev=7"], cwd=ROOT, capture_output=True, text=True, check=False
-    )
-    today = datetime.now(tz=UTC).date().isoformat()
-    return f"Measured on {today} with Airflow {version('apache-airflow-core')}, at commit {commit.stdout.strip()}."
 
 
 def write(name: str, text: str) -> None:
