@@ -24,7 +24,7 @@ import statistics
 import sys
 import time
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from airflow_provider_starvideos.api.flow import Sleep, adrive, drive
@@ -167,13 +167,18 @@ def show_plain(videos: int) -> tuple[bool, dict[float, list[tuple[float, float]]
     return good, found
 
 
+def span(values: Sequence[float]) -> str:
+    """Return the smallest and the largest of some numbers, rounded."""
+    low, high = round(min(values)), round(max(values))
+    return str(low) if low == high else f"{low}–{high}"
+
+
 def write_plain(found: dict[float, list[tuple[float, float]]]) -> None:
     """Put the range over all spreads into the documentation."""
     rows = []
     for interval, seen in found.items():
         delays, polls = zip(*seen, strict=True)
-        late, polled = ((round(min(values)), round(max(values))) for values in (delays, polls))
-        rows.append((f"{interval:g} s", f"{late[0]}–{late[1]} s", f"{polled[0]}–{polled[1]}"))
+        rows.append((f"{interval:g} s", f"{span(delays)} s", span(polls)))
     figures.write("performance.md", "delay", figures.table(("interval", "late on average", "polls per video"), rows))
 
 
