@@ -27,7 +27,7 @@ def _squeezed(name: str) -> str:
     return re.sub(r"[\s\ufeff\u200b_.-]+", "", name).casefold()
 
 
-_BY_SQUEEZED = {_squeezed(name): name for name in (*REQUEST_FIELDS, "name")}
+_BY_SQUEEZED = {_squeezed(name): name for name in (*REQUEST_FIELDS, "name", "variant")}
 
 
 def field_of(name: Any) -> str | None:

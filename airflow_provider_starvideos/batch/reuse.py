@@ -20,7 +20,7 @@ from airflow_provider_starvideos import metrics
 from airflow_provider_starvideos.api.redaction import hide, hide_url
 from airflow_provider_starvideos.exceptions import StarVideosError, StarVideosVideoFailedError
 from airflow_provider_starvideos.library.claims import Claims
-from airflow_provider_starvideos.library.entry import Entry, now_text, video_of
+from airflow_provider_starvideos.library.entry import DamagedEntryError, Entry, now_text, video_of
 from airflow_provider_starvideos.library.library import Copied, Library
 from airflow_provider_starvideos.library.names import name_of, told
 from airflow_provider_starvideos.orders.journal import Journal
@@ -215,7 +215,8 @@ class Reuse:
             kept = self._claims.confirm(taken) if taken else set()
             # Only now: whoever had claimed it has written the entry before giving the claim up.
             entries = dict(zip(kept, pool.map(self._library.find, kept), strict=True))
-        mine, others = [], []
+        mine: list[Row] = []
+        others: list[Row] = []
         for row in rows:
             name = names[row.key]
             if entry := entries.get(name):
@@ -278,11 +279,12 @@ class Reuse:
         :raises StarVideosError: it can't be saved
         """
         if order.state is OrderState.REUSED and to:
-            return self._library.copy(self._entries[order.entry or ""], to, if_exists=if_exists)
+            return self._copy(self._entries[order.entry or ""], to, if_exists)
         name, video_id = order.entry, order.video_id or ""
         if not name or self._names.get(row.key) != name:
             what = "Row %d: its video isn't added to the library: its inputs have changed since it was ordered."
             self._log.warning(what if name else "Row %d: its video isn't added to the library.", row.number)
+            self._claims.release(name or "")
             return save(to or self._library.folder.place(f"{OTHERS}/{video_id}.mp4"), if_exists)
         try:
             saved = self._add(row, order, name, save)
@@ -292,6 +294,7 @@ class Reuse:
             if to is None:
                 raise
             self._log.warning("Row %d: its video can't be added to the library: %s", row.number, error)
+            self._claims.release(name)
             return save(to, if_exists)
         return saved if to is None else self._copied(saved, name, to, if_exists)
 
@@ -329,8 +332,15 @@ class Reuse:
         return saved
 
     def _copied(self, saved: SavedVideo, name: str, to: Destination, if_exists: str) -> SavedVideo:
-        copied = self._library.copy(self._entries[name], to, if_exists=if_exists)
+        copied = self._copy(self._entries[name], to, if_exists)
         return replace(saved, uri=copied.uri, size_bytes=copied.size_bytes, sha256=copied.sha256)
+
+    def _copy(self, entry: Entry, to: Destination, if_exists: str) -> Copied:
+        try:
+            return self._library.copy(entry, to, if_exists=if_exists)
+        except DamagedEntryError:
+            self._library.discard(entry)  # else it would be found again
+            raise
 
     def _names_of(self, rows: Sequence[Row]) -> Mapping[str, str | None]:
         """Return the names of rows by their keys; None for one with an input of which nothing is known."""

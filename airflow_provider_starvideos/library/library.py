@@ -10,6 +10,7 @@ import hashlib
 from collections import defaultdict
 from collections.abc import Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -83,14 +84,14 @@ class Library:
 
         :raises StarVideosStorageError: the store can't be asked
         """
+        entry = self._document(name)
+        return entry if entry and self.folder.size(entry.file) == entry.size_bytes else None
+
+    def _document(self, name: str) -> Entry | None:
         data = self.folder.read(document_of(name))
-        if data is None:
-            return None
-        try:
-            entry = Entry.from_json(data, name)
-        except DamagedEntryError:
-            return None
-        return entry if self.folder.size(entry.file) == entry.size_bytes else None
+        with suppress(DamagedEntryError):
+            return Entry.from_json(data, name) if data is not None else None
+        return None
 
     def add(self, entry: Entry) -> None:
         """Write an entry's document, in place of an earlier one of its name. Its video must be in its place, whole.
@@ -98,6 +99,15 @@ class Library:
         :raises StarVideosDownloadError: it can't be written
         """
         self.folder.write(document_of(entry.name), entry.to_json())
+
+    def discard(self, entry: Entry) -> None:
+        """Delete the document of an entry whose video isn't what it says, unless it was replaced meanwhile.
+
+        :raises StarVideosStorageError: it can't be deleted
+        """
+        there = self._document(entry.name)
+        if there and there.video_id == entry.video_id:
+            self.folder.delete(document_of(entry.name))
 
     def uri_of(self, entry: Entry) -> str:
         """Return the URI of an entry's video."""
