@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from airflow_provider_starvideos.hooks.form import CONN_FIELDS, HIDDEN_FIELDS, PLACEHOLDERS, RELABELING
+from airflow_provider_starvideos.hooks.form import CONN_FIELDS, FIELD_BEHAVIOUR
 
 PACKAGE = "airflow_provider_starvideos"
 
@@ -54,11 +54,7 @@ def get_provider_info() -> dict[str, Any]:
                 "hook-class-name": f"{PACKAGE}.hooks.starvideos.StarVideosHook",
                 "hook-name": "StarVideos",
                 "conn-fields": CONN_FIELDS,
-                "ui-field-behaviour": {
-                    "hidden-fields": HIDDEN_FIELDS,
-                    "relabeling": RELABELING,
-                    "placeholders": PLACEHOLDERS,
-                },
+                "ui-field-behaviour": {name.replace("_", "-"): value for name, value in FIELD_BEHAVIOUR.items()},
             }
         ],
     }

@@ -20,8 +20,8 @@ INTERVALS = (5, 10, 20)
 CHAINS = 6
 DAG = f"""
 from airflow.sdk import DAG, task
-from airflow_provider_starvideos.operators import StarVideosCreateOperator
-from airflow_provider_starvideos.sensors import StarVideosTaskSensor
+from airflow_provider_starvideos.operators.create import StarVideosCreateOperator
+from airflow_provider_starvideos.sensors.task import StarVideosTaskSensor
 
 with DAG("delay"):
     @task

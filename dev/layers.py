@@ -19,13 +19,13 @@ ROWS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("started from outside", ("get_provider_info", "ui", "check")),
     ("Dag authors use", ("decorators", "operators", "sensors", "retry_policy")),
     ("how tasks work", ("deferral", "triggers", "batch", "library", "orders", "lineage", "failures")),
-    ("a client", ("hooks", "metrics", "arguments", "locations", "lazy")),
+    ("a client", ("hooks", "metrics", "arguments", "locations")),
     ("bytes and files", ("clients", "storage")),
     ("what Airflow doesn't promise", ("compat",)),
     ("pure: no I/O, no Airflow", ("api", "exceptions")),
     ("apart: the server to test against", ("testing", "demo", "emulator")),
 )
-USED_BY_ALL = {"metrics", "arguments", "locations", "lazy", "failures", "compat"}
+USED_BY_ALL = {"metrics", "arguments", "locations", "failures", "compat"}
 WIDTH, ROW, BOX_WIDTH, BOX_HEIGHT, LEFT = 900, 74, 108, 30, 150
 STYLE = (
     "text{font:13px sans-serif;fill:#1b1f24}.row{fill:#57606a;font-size:12px}"

@@ -32,7 +32,11 @@ def read_variable(key: str) -> str | None:
     if not has_supervisor():
         value: str | None = Variable.get(key, None)
         return value
-    return _variable(_send(_message("GetVariable", key=key)))
+    answer = _send(_message("GetVariable", key=key))
+    if _is_error(answer, "VARIABLE_NOT_FOUND"):
+        return None
+    found: str | None = _done(answer).value
+    return found
 
 
 def list_variables(prefix: str) -> list[str] | None:
@@ -214,13 +218,6 @@ def _check_known(supervisor: Any, message: Any) -> None:
             if not isinstance(message, known):
                 raise NotImplementedError(f"This Airflow doesn't know {type(message).__name__} here.")
             return
-
-
-def _variable(answer: Any) -> str | None:
-    if _is_error(answer, "VARIABLE_NOT_FOUND"):
-        return None
-    value: str | None = _done(answer).value
-    return value
 
 
 def _is_connection(answer: Any) -> bool:

@@ -70,14 +70,11 @@ def _field(name: str) -> dict[str, Any]:
 
 
 CONN_FIELDS: Mapping[str, dict[str, Any]] = {name: _field(name) for name in TEXTS}
-HIDDEN_FIELDS = ["schema", "login", "port", "extra"]
-RELABELING = {"host": "Base URL", "password": "API key"}
-PLACEHOLDERS = {"host": "empty: the vendor's server", "password": "the StarVideos API key"}
-
-
-def ui_field_behaviour() -> dict[str, Any]:
-    """Return hidden and renamed fields, as a hook's method returns them."""
-    return {"hidden_fields": HIDDEN_FIELDS, "relabeling": RELABELING, "placeholders": PLACEHOLDERS}
+FIELD_BEHAVIOUR: Mapping[str, Any] = {
+    "hidden_fields": ["schema", "login", "port", "extra"],
+    "relabeling": {"host": "Base URL", "password": "API key"},
+    "placeholders": {"host": "empty: the vendor's server", "password": "the StarVideos API key"},
+}
 
 
 def connection_form_widgets() -> dict[str, Any]:

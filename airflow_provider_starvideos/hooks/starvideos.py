@@ -28,7 +28,7 @@ from airflow_provider_starvideos.exceptions import (
     StarVideosUnconfirmedError,
 )
 from airflow_provider_starvideos.hooks.connection import CONN_TYPE, DEFAULT_CONN_ID, VENDOR_BASE_URL, endpoint_of
-from airflow_provider_starvideos.hooks.form import connection_form_widgets, ui_field_behaviour
+from airflow_provider_starvideos.hooks.form import FIELD_BEHAVIOUR, connection_form_widgets
 from airflow_provider_starvideos.hooks.missing import awhy_missing, why_missing
 from airflow_provider_starvideos.hooks.renewal import Renewal
 
@@ -72,7 +72,7 @@ class StarVideosHook(BaseHook):
     @classmethod
     def get_ui_field_behaviour(cls) -> dict[str, Any]:
         """Return hidden and renamed fields of the form, for Airflow 3.0 and 3.1."""
-        return ui_field_behaviour()
+        return dict(FIELD_BEHAVIOUR)
 
     # -- the connection
 

@@ -36,7 +36,8 @@ def test_a_task_keeps_a_variable(become_task: Become, instances: Instances) -> N
 
 async def aread_variable(key: str) -> str | None:
     """Read a Variable in a trigger."""
-    return supervisor._variable(await supervisor._asend(supervisor._message("GetVariable", key=key)))
+    answer = await supervisor._asend(supervisor._message("GetVariable", key=key))
+    return None if supervisor._is_error(answer, "VARIABLE_NOT_FOUND") else str(supervisor._done(answer).value)
 
 
 async def awrite_variable(key: str, value: str, description: str) -> None:

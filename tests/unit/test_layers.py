@@ -28,10 +28,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "api": {"exceptions"},
     "compat": {"exceptions", "api"},
     "clients": CORE,
-    "lazy": set(),
     "arguments": set(),
     "metrics": {"api"},
-    "hooks": WITH_HOOK | {"arguments", "lazy", "storage"},  # storage: only when a file is asked for, see below
+    "hooks": WITH_HOOK | {"arguments", "storage"},  # storage: only when a file is asked for, see below
     "locations": CORE,
     "storage": CORE | {"locations", "metrics"},
     "failures": {"exceptions", "metrics"},
@@ -39,13 +38,13 @@ MAY_IMPORT: dict[str, set[str]] = {
     "orders": WITH_HOOK,
     "library": CORE | {"locations", "storage"},
     "lineage": CORE | {"storage"},
-    "triggers": WITH_HOOK | {"batch", "lazy", "orders"},
+    "triggers": WITH_HOOK | {"batch", "orders"},
     "batch": WITH_HOOK | {"orders", "locations", "storage", "library"},
     "deferral": CORE | {"triggers"},
     "operators": WITH_HOOK
-    | {"arguments", "batch", "locations", "lazy", "storage", "failures", "orders", "lineage", "triggers", "deferral"},
+    | {"arguments", "batch", "locations", "storage", "failures", "orders", "lineage", "triggers", "deferral"},
     "decorators": CORE | {"batch", "failures", "operators"},
-    "sensors": WITH_HOOK | {"arguments", "lazy", "failures", "lineage", "triggers", "deferral"},
+    "sensors": WITH_HOOK | {"arguments", "failures", "lineage", "triggers", "deferral"},
     # batch: its record is read; operators and the like: links name them
     "ui": WITH_HOOK | {"failures", "locations", "batch", "orders", "operators", "decorators", "sensors", "storage"},
     "get_provider_info": {"hooks", "ui"},
