@@ -95,4 +95,4 @@ def pytest_configure(config: pytest.Config) -> None:
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Ten failed polls in a row end a wait, however soon: for tests whose polls follow one another."""
-    monkeypatch.setattr("airflow_provider_starvideos.api.polling.MIN_BLIND_SECONDS", 0.0)
+    monkeypatch.setattr("airflow_provider_starvideos.api.polling.MIN_FAILING_SECONDS", 0.0)

@@ -55,7 +55,7 @@ BACKSTOP_SECONDS = 120.0  # Airflow's own timeout of a deferral comes so long af
 LAST_POLL_SECONDS = 60.0  # how long the last poll may take, after the deadline; less than the backstop
 
 MAX_POLL_ERRORS_IN_A_ROW = 10  # polls that must have failed, …
-MIN_BLIND_SECONDS = 600.0  # … and the seconds that they must span: an API that restarts comes back
+MIN_FAILING_SECONDS = 600.0  # … and the seconds that they must span: an API that restarts comes back
 POLLS_OF_UNKNOWN = 3  # answers "unknown video" that end a wait; see ``retry.UNKNOWN_DELAY``
 POLLS_OF_UNUSABLE = 3  # polls over an unusable connection that end a wait: an edit may delete it for a moment
 POLLS_FOR_URL = 3  # more polls of a completed video whose answer had no URL
@@ -92,7 +92,7 @@ def limit(kind: Failure) -> tuple[int, float]:
         return POLLS_OF_UNKNOWN, retry.UNKNOWN_DELAY * (POLLS_OF_UNKNOWN - 1)
     if kind is Failure.UNUSABLE:
         return POLLS_OF_UNUSABLE, 0.0
-    return MAX_POLL_ERRORS_IN_A_ROW, MIN_BLIND_SECONDS
+    return MAX_POLL_ERRORS_IN_A_ROW, MIN_FAILING_SECONDS
 
 
 @dataclass(frozen=True)
@@ -250,7 +250,7 @@ class Wait:
         if kind is not Failure.FAILED and self._failures[kind].has_reached(kind, now):
             raise error
         if failed.has_reached(Failure.FAILED, now):
-            raise blind(self.video_id, error, failed, now) from error
+            raise no_status_error(self.video_id, error, failed, now) from error
         delay = self._interval()
         if kind is Failure.UNKNOWN and not self._status:
             delay = min(delay, retry.UNKNOWN_DELAY)  # just ordered, or a wrong id
@@ -277,7 +277,7 @@ class Wait:
         return Sleep(min(delay, left), notice, warn)
 
 
-def blind(video_id: str, error: StarVideosError, failed: Streak, now: float) -> StarVideosError:
+def no_status_error(video_id: str, error: StarVideosError, failed: Streak, now: float) -> StarVideosError:
     """Return the error of a wait without a status for too long. A retry may help, whatever the last poll's error."""
     message = (
         f"The StarVideos API couldn't be asked about video {video_id}: {failed.times} polls in a row failed, over "

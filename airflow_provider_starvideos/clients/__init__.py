@@ -1,1 +1,1 @@
-"""HTTP clients of the API: ``aio`` awaits, ``sync`` blocks on ``aio``. ``trust`` decides which certificates count."""
+"""HTTP clients of the API: ``aio`` awaits, ``sync`` blocks on ``aio``. ``certificates`` decides whom to trust."""

@@ -10,7 +10,7 @@ from multidict import CIMultiDict
 
 from airflow_provider_starvideos.api.protocol import BODY_HEADERS, HEADERS, Endpoint
 from airflow_provider_starvideos.api.proxies import proxy_for
-from airflow_provider_starvideos.clients.trust import trusted
+from airflow_provider_starvideos.clients.certificates import ssl_context
 
 
 class Route:
@@ -19,7 +19,7 @@ class Route:
     def __init__(self, endpoint: Endpoint) -> None:
         self.headers = CIMultiDict({**HEADERS, "Authorization": f"Bearer {endpoint.key}"})
         self.options: dict[str, Any] = {
-            "ssl": trusted(os.environ),
+            "ssl": ssl_context(os.environ),
             "timeout": aiohttp.ClientTimeout(total=endpoint.timeout, sock_connect=endpoint.connect_timeout),
         }
         if proxy := proxy_for(endpoint.base_url, os.environ):

@@ -14,13 +14,13 @@ if TYPE_CHECKING:
 PREFIX = "starvideos_polls_"
 
 
-def leave(context: Context, words: str) -> None:
-    """Leave a few words (letters, digits, ``-`` and ``_``) to the next poke of this try. One write."""
+def store(context: Context, words: str) -> None:
+    """Store a few words (letters, digits, ``-`` and ``_``) for the next poke of this try. One write."""
     context["ti"].xcom_push(key=f"{PREFIX}{context['ti'].try_number}_{words}", value=True)
 
 
-def left(context: Context) -> str:
-    """Return what the previous poke of this try has left; empty: nothing. Sends no request.
+def stored(context: Context) -> str:
+    """Return what the previous poke of this try has stored; empty: nothing. Sends no request.
 
     Relies on ``xcom_keys_to_clear`` in Airflow's message to a task's process (3.0 to 3.3). Without it, each poke begins
     with nothing.

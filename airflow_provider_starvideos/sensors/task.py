@@ -214,11 +214,11 @@ class StarVideosTaskSensor(RendersOneByOne, BaseSensorOperator):
             return outcome
         outcome.log_to(self.log)
         if self.reschedule and not self.deferrable and (memory := wait.memory()):
-            reschedule.leave(context, memory)
+            reschedule.store(context, memory)
         return None
 
     def _new_wait(self, context: Context) -> Wait:
-        memory = reschedule.left(context) if self.reschedule and not self.deferrable else ""
+        memory = reschedule.stored(context) if self.reschedule and not self.deferrable else ""
         # BaseSensorOperator keeps the deadline, so this wait has none.
         return Wait(self.video_id, poll_interval=0, end_time=math.inf, chance=lambda: 0.0, memory=memory)
 

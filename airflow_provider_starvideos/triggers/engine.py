@@ -29,8 +29,8 @@ MAX_POLLS_AT_ONCE = 20
 PAUSE_SECONDS = 30.0  # after a 429 without Retry-After
 # Waits above this number take turns. Otherwise a thousand waits of a restarted triggerer would poll all together, again
 # and again. Chance moves each poll by only a few percent of the interval.
-CROWD = 50
-SPREAD = 0.75  # share of an interval that the polls of a crowd are spread over, …
+WAITS_WITHOUT_TURNS = 50
+SPREAD = 0.75  # share of an interval that polls with turns are spread over, …
 MAX_SPREAD_SECONDS = 60.0  # … up to this time
 TURN_SLACK_SECONDS = 0.1  # turns missed for so long are made up: a loop doesn't wake to the millisecond
 
@@ -83,7 +83,7 @@ class Engine:
         async with video.lock:
             if video.answer and (age := time.monotonic() - video.answered_at) < max_age:
                 return replace(video.answer, age=age)
-            if max_age and len(self._videos) > CROWD:
+            if max_age and len(self._videos) > WAITS_WITHOUT_TURNS:
                 await self._turn(max_age)
             async with self._slots:
                 task = await self._poll(video_id)
@@ -108,7 +108,7 @@ class Engine:
         await self._count_polls()
 
     async def _turn(self, interval: float) -> None:
-        """Wait for a turn: a crowd polls at little more than the rate of evenly spread polls."""
+        """Wait for a turn: the polls come at little more than the rate of evenly spread ones."""
         async with self._turns:
             now = time.monotonic()
             gap = min(interval * SPREAD, MAX_SPREAD_SECONDS) / len(self._videos)

@@ -35,9 +35,9 @@ def test_airflow_tells_a_process_the_keys() -> None:
 def test_what_is_left_is_found_by_the_next_poke_of_the_same_try() -> None:
     """And by no other."""
     first = Instance([])
-    reschedule.leave({"ti": first}, "3-17")  # type: ignore[typeddict-item]
+    reschedule.store({"ti": first}, "3-17")  # type: ignore[typeddict-item]
     (key,) = first.pushed
-    assert reschedule.left({"ti": Instance(["return_value", key])}) == "3-17"  # type: ignore[typeddict-item]
+    assert reschedule.stored({"ti": Instance(["return_value", key])}) == "3-17"  # type: ignore[typeddict-item]
     other = Instance([key])
     other.try_number = 3
-    assert reschedule.left({"ti": other}) == ""  # type: ignore[typeddict-item]
+    assert reschedule.stored({"ti": other}) == ""  # type: ignore[typeddict-item]

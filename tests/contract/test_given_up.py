@@ -196,7 +196,7 @@ def test_a_thread_that_is_stuck_holds_nobody(
     """Reading certificates from a file system that hangs, say: the order ends in its time, and never leaves."""
     free = threading.Event()
     monkeypatch.setattr(sync, "BACKSTOP_SECONDS", 0.1)
-    monkeypatch.setattr("airflow_provider_starvideos.clients.route.trusted", lambda _: free.wait(30))
+    monkeypatch.setattr("airflow_provider_starvideos.clients.route.ssl_context", lambda _: free.wait(30))
     server = serve(answer)
     with pytest.raises(StarVideosConnectionError, match=r"no whole answer within 0\.2 s") as caught:
         blocking.send(api(server.url, timeout=0.2).order)

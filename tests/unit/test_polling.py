@@ -15,7 +15,7 @@ from airflow_provider_starvideos.api.flow import Sleep, drive
 from airflow_provider_starvideos.api.models import TaskStatus, VideoTask
 from airflow_provider_starvideos.api.polling import (
     MAX_POLL_ERRORS_IN_A_ROW,
-    MIN_BLIND_SECONDS,
+    MIN_FAILING_SECONDS,
     Poll,
     Wait,
     watch,
@@ -255,7 +255,7 @@ def test_too_many_failures_in_a_row_end_the_wait(interval: float, looks: int) ->
         assert fact in str(caught.value)
     assert len(world.looks) == 1 + looks
     assert looks >= MAX_POLL_ERRORS_IN_A_ROW == 10
-    assert world.looks[-1] - world.looks[1] >= MIN_BLIND_SECONDS == 600
+    assert world.looks[-1] - world.looks[1] >= MIN_FAILING_SECONDS == 600
 
 
 def test_a_deadline_without_sight_says_why() -> None:
@@ -319,7 +319,7 @@ def test_what_a_gateway_refuses_is_a_failed_poll(kind: type[StarVideosAPIError])
     with pytest.raises(StarVideosServerError, match="polls in a row failed") as caught:
         world.watch()
     assert caught.value.status_code == 404
-    assert world.looks[-1] - world.looks[1] == MIN_BLIND_SECONDS
+    assert world.looks[-1] - world.looks[1] == MIN_FAILING_SECONDS
 
 
 WITHOUT_URL = VideoTask("video_1", TaskStatus.COMPLETED)

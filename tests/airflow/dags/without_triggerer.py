@@ -30,6 +30,6 @@ with DAG("without_triggerer"):
 
 with DAG("api_down", default_args={"retries": 0}):
     # Not ten polls over ten minutes: the process of each poke reads this file.
-    polling.MAX_POLL_ERRORS_IN_A_ROW, polling.MIN_BLIND_SECONDS = 4, timedelta(seconds=20).total_seconds()
+    polling.MAX_POLL_ERRORS_IN_A_ROW, polling.MIN_FAILING_SECONDS = 4, timedelta(seconds=20).total_seconds()
     StarVideosTaskSensor(task_id="down", video_id="video_1", starvideos_conn_id="nobody_home", **RESCHEDULED)
     StarVideosTaskSensor(task_id="flaky", video_id="{{ dag_run.conf['video_id'] }}", **RESCHEDULED)

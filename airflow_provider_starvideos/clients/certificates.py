@@ -19,7 +19,7 @@ ONLY = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 SYSTEM = ("SSL_CERT_FILE", "SSL_CERT_DIR")
 
 
-def trusted(environ: Mapping[str, str]) -> ssl.SSLContext:
+def ssl_context(environ: Mapping[str, str]) -> ssl.SSLContext:
     """Return the context that checks servers and https proxies.
 
     :param environ: the process's environment variables
