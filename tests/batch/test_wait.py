@@ -188,7 +188,7 @@ ODD = [GATEWAYS, REFUSED, StarVideosServerError("down", status_code=500), StarVi
 async def test_no_answer_about_one_video_ends_the_wait_for_the_others(error: StarVideosError) -> None:
     """It ends at its deadline, as late; also where the others have ended long before."""
     api = Api(lambda video_id, look: error if video_id == "v0" else "completed" if look > 5 else "processing")
-    outcomes = await waited(api, plan(3, seconds=2.5))
+    outcomes = await waited(api, Plan({f"v{number}": time.time() + 1.2 for number in range(3)}, 0.05))
     assert {name: one.state for name, one in outcomes.items()} == {
         "v0": OrderState.TIMED_OUT,
         "v1": OrderState.COMPLETED,
@@ -231,7 +231,7 @@ async def test_c4_polls_after_the_last_deadline_come_in_time(monkeypatch: pytest
     first = [due for due, _ in BatchWait(of, Api(completed_at_look(1)).look, LOG)._due]
     assert max(first) <= time.time() + LATE_SPREAD_SECONDS
     assert LATE_SPREAD_SECONDS < LAST_POLL_SECONDS < BACKSTOP_SECONDS
-    monkeypatch.setattr(poller, "LAST_POLL_SECONDS", 5.2)
+    monkeypatch.setattr(poller, "LAST_POLL_SECONDS", 0.3)
     monkeypatch.setattr(poller, "LATE_SPREAD_SECONDS", 0.05)
     hanging = Api(lambda video_id, look: "processing", seconds=3600)
     outcomes = await waited(hanging, of)

@@ -18,23 +18,11 @@ ASK = (
 @pytest.mark.parametrize(
     ("text", "variable", "answer"),
     [
-        ("", None, "answer False False"),
-        ("[core]\nparallelism = 3\n", None, "answer False False"),
-        ("[operators]\ndefault_deferrable = False\n", None, "answer True False"),
-        ("[operators]\n# default_deferrable = False\n", None, "answer False False"),
+        ("[core]\nparallelism = 3\n[operators]\n# default_deferrable = False\n", None, "answer False False"),
         ("[operators]\ndefault_deferrable = false\ndefault_owner = anna\n", None, "answer True True"),
-        ("", "False", "answer True False"),
         ("", "false", "answer True False"),
     ],
-    ids=[
-        "nothing",
-        "other options",
-        "a file",
-        "a comment",
-        "a file with the same as Airflow ships",
-        "environment",
-        "the same",
-    ],
+    ids=["other options and a comment", "a file with the same as Airflow ships", "environment with the same"],
 )
 def test_only_what_is_set_counts(text: str, variable: str | None, answer: str, tmp_path: Path) -> None:
     """A file or the environment, and not what Airflow ships for the same option."""

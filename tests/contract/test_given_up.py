@@ -13,7 +13,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from airflow_provider_starvideos.clients import sync
+from airflow_provider_starvideos.clients import aio, sync
 from airflow_provider_starvideos.clients.aio import AioClient
 from airflow_provider_starvideos.clients.in_flight import InFlight
 from airflow_provider_starvideos.exceptions import StarVideosConnectionError
@@ -69,8 +69,9 @@ CLOSINGS = {
 def test_an_orders_answer_does_not_wait_for_a_closing(
     owner: type, name: str, closing: Any, client: Any, api: Any, serve: Any, monkeypatch: Any, request: Any
 ) -> None:
-    """Nor does leaving the client after an order; after a poll it takes a second at most."""
+    """Nor does leaving the client after an order; after a poll it takes ``CLOSE_SECONDS`` at most."""
     monkeypatch.setattr(owner, name, closing)
+    monkeypatch.setattr(aio, "CLOSE_SECONDS", 0.1)
     request.addfinalizer(ended)
     here = api(serve(answer).url)
     started = time.monotonic()

@@ -410,7 +410,7 @@ def test_without_a_tunnel_nothing_was_sent(
     """The proxy saw which host was asked for, and neither key nor order: that is sent again, and not billed."""
     proxy = serve(handle)
     monkeypatch.setenv("https_proxy", f"http://user:hunter2@127.0.0.1:{proxy.port}")
-    here = api("https://api.test", max_retries=1, connect_timeout=0.5)
+    here = api("https://api.test", max_retries=1, connect_timeout=0.2)
     error = never_left(client, here)
     assert "hunter2" not in error
     with pytest.raises(StarVideosConnectionError):

@@ -69,7 +69,7 @@ def test_a_kill_in_mid_transfer(
     assert place.stat().st_size > 1000
 
 
-@pytest.mark.parametrize("missing", [1, 1000, 2_000_000])
+@pytest.mark.parametrize("missing", [1, 2_000_000])
 def test_a_disk_that_is_too_small(
     emulator: Emulator, hook: StarVideosHook, video_id: str, tmp_path: Path, missing: int
 ) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from airflow_provider_starvideos.api import retry
 from airflow_provider_starvideos.api.models import VideoTask
 from airflow_provider_starvideos.emulator import Emulator
 from airflow_provider_starvideos.exceptions import (
@@ -220,11 +221,14 @@ def test_a_completed_video_that_gets_no_url_is_told_as_what_it_is(
     assert not list(tmp_path.iterdir())
 
 
-def test_the_awaited_download_saves_the_same(hook: StarVideosHook, tmp_path: Path) -> None:
+def test_the_awaited_download_saves_the_same(
+    hook: StarVideosHook, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Off the event loop, with the connection read by it."""
     video_id = hook.create_video(prompt="a red fox").id
     there = hook.download_video(video_id, tmp_path / "a.mp4")
     here = asyncio.run(hook.adownload_video(video_id, tmp_path / "b.mp4"))
     assert (here.sha256, here.path) == (there.sha256, tmp_path / "b.mp4")
+    monkeypatch.setattr(retry, "UNKNOWN_DELAY", 0.01)
     with pytest.raises(StarVideosNotFoundError):
-        asyncio.run(hook.adownload_video("video_nobody_has", tmp_path / "c.mp4"))
+        asyncio.run(hook.adownload_video("video_unknown", tmp_path / "c.mp4"))

@@ -13,6 +13,7 @@ from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_3_PLUS
 from jinja2 import StrictUndefined
 from jinja2.sandbox import SandboxedEnvironment
 
+from airflow_provider_starvideos.api import retry
 from airflow_provider_starvideos.compat import xcoms
 from airflow_provider_starvideos.emulator import Emulator
 from airflow_provider_starvideos.exceptions import StarVideosConnectionError, StarVideosServerError
@@ -213,6 +214,7 @@ async def test_what_earlier_tries_have_pushed_is_deleted_where_no_look_succeeds(
     emulator: Emulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The API doesn't know the video, say: the failed task keeps no other video's URL."""
+    monkeypatch.setattr(retry, "UNKNOWN_DELAY", 0.01)
     supervisor = Supervisor()
     monkeypatch.setattr("airflow.sdk.execution_time.task_runner.SUPERVISOR_COMMS", supervisor, raising=False)
     waiting = starting("video_starvideos_1234567890")

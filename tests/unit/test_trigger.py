@@ -263,6 +263,7 @@ async def test_the_journal_ends_with_the_recorded_success(
 ) -> None:
     """Not with the event: a user may clear or mark the task before Airflow has handled it."""
     deleted: list[str] = []
+    slept: list[int] = []
     left = iter(states)
 
     async def state(_: Any) -> str | None:
@@ -273,10 +274,16 @@ async def test_the_journal_ends_with_the_recorded_success(
 
     monkeypatch.setattr(module, "atask_state", state)
     monkeypatch.setattr(module, "adelete_variable", delete)
+
+    async def at_once(_: float) -> None:
+        slept.append(len(slept))
+
     monkeypatch.setattr(module, "SETTLE_ATTEMPTS", len(states))
+    monkeypatch.setattr(module.asyncio, "sleep", at_once)
     ended = StarVideosTaskTrigger("video_1", settled=["starvideos_order_a_1"])
     await ended._settle()
     assert deleted == (["starvideos_order_a_1"] if "success" in states else [])
+    assert len(slept) >= len(states) - 1
 
 
 async def test_the_journal_ends_also_where_airflow_ends_the_trigger(monkeypatch: pytest.MonkeyPatch) -> None:
