@@ -1,23 +1,24 @@
-"""One batch, over its legs and tries: what is to be done next, and how it ends.
+"""One batch, over its worker runs and tries: what to do next, and how it ends.
 
-A leg on a worker orders what it may, saves what is there, and says what to wait for. Everything that outlives a leg
-is in the journal, or travels with the trigger.
+A worker run orders what it may, saves what is completed, and returns what to wait for. Everything that the next one
+must know is in the journal, or in the trigger's arguments.
 """
 
 from __future__ import annotations
 
 import time
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_starvideos.api.retry import LONGEST_DELAY
 from airflow_provider_starvideos.batch import costs, report
 from airflow_provider_starvideos.batch.asking import Asking
-from airflow_provider_starvideos.batch.matching import match, warn_of_others
+from airflow_provider_starvideos.batch.beginning import continue_undecided, is_in_place, resume_orders
+from airflow_provider_starvideos.batch.matching import match
 from airflow_provider_starvideos.batch.plan import Outcome, Plan
 from airflow_provider_starvideos.batch.report import Ending
+from airflow_provider_starvideos.batch.row_orders import RowOrders
 from airflow_provider_starvideos.batch.rows import digest_of
 from airflow_provider_starvideos.exceptions import (
     StarVideosLimitError,
@@ -31,8 +32,6 @@ from airflow_provider_starvideos.orders.journal import Journal
 from airflow_provider_starvideos.orders.lease import Lease
 from airflow_provider_starvideos.orders.person import Person
 from airflow_provider_starvideos.orders.record import Order, Row
-from airflow_provider_starvideos.orders.single import ENDED
-from airflow_provider_starvideos.orders.spending import Spending
 from airflow_provider_starvideos.orders.states import STATES, OrderState
 from airflow_provider_starvideos.orders.submitter import MAX_LOST_IN_A_ROW, Halt, Submitter
 
@@ -47,7 +46,7 @@ SHARE_OF_SLOTS = 4  # slots are filled up when a quarter of them is free: a work
 
 @dataclass(frozen=True)
 class Options:
-    """How a batch is carried out; the meaning of each is told at ``StarVideosBatchOperator``."""
+    """How a batch is carried out; ``StarVideosBatchOperator`` explains each option."""
 
     max_submit_concurrency: int
     max_in_flight: int
@@ -62,7 +61,7 @@ class Options:
     approval: Approval = NONE_NEEDED
 
 
-class Batch:
+class Batch(RowOrders):
     """The batch of one task instance.
 
     :param rows: checked
@@ -72,7 +71,7 @@ class Batch:
     :param options: how
     :param log: a logger
     :param saving: saves videos; None: they aren't saved
-    :param stopping: tells that the task is being ended
+    :param stopping: returns True once the task is being ended
     :param reuse: a library of finished videos; None: there is none
     """
 
@@ -89,8 +88,7 @@ class Batch:
         stopping: Callable[[], bool],
         reuse: Reuse | None = None,
     ) -> None:
-        self.rows = rows
-        self.journal = journal
+        super().__init__(rows, journal)
         self._lease = lease
         self._hook = hook
         self._options = options
@@ -105,131 +103,68 @@ class Batch:
         self._ends: dict[str, float] = {}
         self._refusal: StarVideosLimitError | None = None
 
-    # -- the beginning of a leg
+    # -- the beginning of a worker run
 
     def begin(self) -> None:
-        """Begin a try: take up what earlier ones have left.
+        """Begin a try: resume what earlier tries have ordered.
 
         :raises StarVideosUnconfirmedError: a person's decision about unconfirmed rows can't be carried out
-        :raises StarVideosRecordError: the record can't be written
+        :raises StarVideosRecordError: the journal can't be written
         :raises StarVideosLimitError: it would order more than is allowed, and there is no video to wait for or to save
         :raises StarVideosValidationError: the destination can't take what is to be ordered
-        :raises StarVideosDownloadError: the destination can't be asked
+        :raises StarVideosDownloadError: the destination's storage can't be read or written
         """
-        before_match = {order.key: (order.row, order.leftover) for order in self.journal.orders()}
-        self.rows = match(self.rows, self.journal.orders(), anew=True)
-        warn_of_others(self.rows, self.journal.orders(), self._log)
-        for order in self.journal.orders():
-            order.row = None  # those that are asked for get theirs below
-        found = [(row, order, order.state) for row, order in self._known()]
-        self.journal.rows = len(self.rows)
-        begun = Counter(self._begin_with(row, order) for row, order, _ in found)
-        if found:
-            facts = ", ".join(f"{number} {text}" for text, number in begun.items())
-            self._log.info("Orders of earlier tries: %s. Those that were accepted aren't ordered again.", facts)
-        changed = {order.key for _, order, state in found if order.state is not state}
-        self.journal.touch(
-            order
-            for order in self.journal.orders()
-            if order.key in changed or before_match[order.key] != (order.row, order.leftover)
-        )
-        self.journal.commit_surely()
+        options = self._options
+        resume_orders(self, self._saving, self._log, retry_failed=options.retry_failed)
         if self._is_retry:
             self._carry_out_decision()
-        self._go_on_undecided()
+        continue_undecided(self, self._log, resubmit=options.resubmit)
         self._look_up()
         self._set_ends()
         self._hold_limits()
         if self._refusal and self.plan() is None and not self._unsaved():
             raise self._refusal
-        if self._saving and not self._refusal and (open_rows := self._open()):
+        if self._saving and not self._refusal and (open_rows := self.open()):
             self._saving.check(open_rows)
         self._log.info("%s", self.estimate().text())
 
     def estimate(self) -> Estimate:
         """Return what is ordered next; nothing where a limit forbids it."""
-        rows = self._known() if self._refusal else ((row, self.journal.get(row.key)) for row in self.rows)
-        return Estimate.of(rows)
-
-    def spending(self) -> Spending:
-        """Return what the task has spent over all of its tries."""
-        return Spending.of(self.journal.orders())
+        return Estimate.of(self.known() if self._refusal else self.all())
 
     def _hold_limits(self) -> None:
-        """Order nothing where it would be more than is allowed. What is paid for already is still waited for."""
-        refusal = costs.refusal(self._open(), self.journal, self._hook, self._options.max_orders)
+        """Order nothing where it would be more than is allowed. The videos that were ordered are still waited for."""
+        refusal = costs.refusal(self.open(), self.journal, self._hook, self._options.max_orders)
         if refusal and not self._refusal:
             self._log.error("%s", refusal)
         self._refusal = refusal
 
     def _carry_out_decision(self) -> None:
-        if any(order is None or order.state in UNDECIDED for order in self._orders_of_rows()):
+        if any(order is None or order.state in UNDECIDED for order in (order for _, order in self.all())):
             carry_out_decision(self._hook, self.journal, self.decision_variable, self.rows, self._log)
 
     def _set_ends(self) -> None:
-        for order in self._ordered():
+        for order in self.ordered():
             self._ends.setdefault(order.video_id or "", time.time() + self._options.timeout)
-
-    @property
-    def decision_variable(self) -> str:
-        """The Airflow Variable of a person's decision about rows of unknown outcome."""
-        # Rows are named by their numbers there, which other rows may have when some come or go.
-        return self.journal.name.decision(" ".join(f"{row.number}:{row.key}" for row in self.rows))
 
     @property
     def _is_retry(self) -> bool:
         return self.journal.try_number > 1 or bool(self.journal.orders())
 
-    def _go_on_undecided(self) -> None:
-        """Go on with orders that nobody has decided about, where that costs nothing or the author asks for it."""
-        changed = []
-        for row, order in self._known():
-            if order.state is OrderState.UNKNOWN:
-                order.become(OrderState.ORDERED)
-                changed.append(order)
-            elif order.state is OrderState.UNCONFIRMED and self._options.resubmit:
-                again = (
-                    "Row %d: an earlier try's order may have been accepted. It is sent again. Billed again: perhaps."
-                )
-                self._log.warning(again, row.number)
-                order.become(OrderState.OPEN)
-                changed.append(order)
-        self.journal.touch(changed)
-        self.journal.commit_surely()
-
-    def _begin_with(self, row: Row, order: Order) -> str:
-        """Put a row where this try goes on with it, and say where that is."""
-        order.describe(row)
-        again = STATES[order.state].again
-        if order.state is OrderState.SENDING:
-            order.become(OrderState.UNCONFIRMED, ENDED)
-        elif order.state is OrderState.FAILED and self._options.retry_failed:
-            failed = "Row %d: video %s of an earlier try failed (%s). A new one is ordered. Billed again: yes."
-            self._log.info(failed, row.number, order.video_id, order.error)
-            order.become(OrderState.OPEN)
-        elif order.state is OrderState.SAVED and self._saving and not self._saving.is_under_its_name(row, order):
-            self._log.warning("Row %d has another name now: its video is saved again.", row.number)
-            order.become(OrderState.COMPLETED)
-        elif order.state is OrderState.REUSED and not self._is_in_place(row, order):
-            order.become(OrderState.OPEN)
-        elif again and order.state is not OrderState.UNKNOWN:  # a person may have decided about that
-            order.become(again)
-        return STATES[order.state].text
-
     def resume(self, outcomes: Mapping[str, Outcome], ends: Mapping[str, float], carry: Mapping[str, Any]) -> None:
-        """Go on after a wait of this very try.
+        """Continue after a wait of this very try.
 
         :param outcomes: how videos ended, by id
-        :param ends: epoch seconds at which the wait for each video has failed, of those that go on
+        :param ends: epoch seconds at which the wait for each of the others fails, by id
         :param carry: what ``carry`` returned before the wait
         :raises StarVideosRequestsChangedError: the requests aren't those that this try began with
         """
-        self.rows = match(self.rows, self.journal.orders(), anew=False)
-        if carry.get("digest") != digest_of(self.rows):
+        self.match(new_try=False)
+        if carry.get("digest") != self.digest:
             raise StarVideosRequestsChangedError(
                 "The batch's requests aren't the same as when this try began (a template with the time or with chance "
-                "in it, or a file that was changed?), so nothing more was ordered. What was ordered stays on record. "
-                "Make the requests the same in each rendering, and clear the task: it goes on from there."
+                "in it, or a file that was changed?), so nothing more was ordered. The journal keeps what was ordered. "
+                "Make the requests the same in each rendering, and clear the task: it continues from there."
             )
         known = {order.video_id for order in self.journal.orders()}
         if missing := [video_id for video_id in (*outcomes, *ends) if video_id not in known]:
@@ -237,9 +172,8 @@ class Batch:
                 f"The journal of this task's orders lacks {len(missing)} videos that it held when the wait began, such "
                 f"as {missing[0]} (was a Variable deleted?). Billed: yes, once. Nothing more is sent."
             )
-        self.journal.rows = len(self.rows)
-        for row, order in self._known():
-            if order.state is OrderState.REUSED and not self._is_in_place(row, order):
+        for row, order in self.known():
+            if order.state is OrderState.REUSED and not is_in_place(row, order, self._saving):
                 order.become(OrderState.OPEN)
         self._look_up()
         self._ends = dict(ends)
@@ -256,7 +190,7 @@ class Batch:
 
         :param carry: what ``carry`` returned there; None: it isn't known
         """
-        rows = match(self.rows, self.journal.orders(), anew=False)
+        rows = match(self.rows, self.journal.orders(), new_try=False)
         return carry is not None and carry.get("digest") == digest_of(rows)
 
     def resume_answered(self, carry: Mapping[str, Any]) -> None:
@@ -270,9 +204,9 @@ class Batch:
         self._set_ends()
 
     def take(self, outcomes: Mapping[str, Outcome]) -> None:
-        """Put on record how videos ended."""
+        """Write down how videos ended."""
         changed = []
-        for row, order in self._known():
+        for row, order in self.known():
             outcome = outcomes.get(order.video_id or "")
             if outcome is None or order.state != OrderState.ORDERED:
                 continue
@@ -291,20 +225,20 @@ class Batch:
     # -- its work
 
     def order(self) -> None:
-        """Order as many rows as there are places for.
+        """Order as many rows as there are slots for.
 
-        :raises StarVideosRecordError: the record can't be written
+        :raises StarVideosRecordError: the journal can't be written
         """
         self._hold_limits()  # after a wait, too: an administrator may have set another one meanwhile
-        open_rows = self._asking.allowed(self._open())
-        slots = self._options.max_in_flight - len(self._ordered())
+        open_rows = self._asking.allowed(self.open())
+        slots = self._options.max_in_flight - len(self.ordered())
         if slots <= 0 or self._halt or self._refusal:
             return
         if self._reuse:
             open_rows = self._reuse.to_order(open_rows, slots)
         if not open_rows:
             return
-        before = len(self._ordered())
+        before = len(self.ordered())
         submitter = Submitter(
             self._hook,
             self._hook.get_conn(),
@@ -318,10 +252,10 @@ class Batch:
         )
         self._halt = submitter.run(open_rows, slots)
         self._lost_in_a_row = submitter.lost_in_a_row
-        for order in self._ordered():
+        for order in self.ordered():
             if order.video_id and order.video_id not in self._ends:
                 self._ends[order.video_id] = (order.sent_at or time.time()) + self._options.timeout
-        self._note_block(accepted=len(self._ordered()) > before)
+        self._note_block(accepted=len(self.ordered()) > before)
 
     def ask(self, person: Person) -> bool:
         """Ask a person what only a person can decide, once nothing else is left to do; see ``Asking.ask``.
@@ -329,7 +263,7 @@ class Batch:
         :return: whether there is more to do now
         """
         # What can't be ordered anyway needs no approval.
-        new = () if self._halt or self._refusal else self._open()
+        new = () if self._halt or self._refusal else self.open()
         if not self._asking.ask(person, self.rows, new, self.decision_variable):
             return False
         if self._lost_in_a_row >= MAX_LOST_IN_A_ROW:  # a person has looked now
@@ -340,22 +274,22 @@ class Batch:
     def save(self) -> None:
         """Save the completed videos.
 
-        :raises StarVideosRecordError: the record can't be written
+        :raises StarVideosRecordError: the journal can't be written
         """
         done = self._unsaved()
         while self._saving and done:
             if self._reuse:
                 self._reuse.same_again([row for row, order in done if order.state is OrderState.COMPLETED])
             self._saving.run(done, self._stopping)
-            done = self._reuse.take_added(self._open()) if self._reuse else []
+            done = self._reuse.take_added(self.open()) if self._reuse else []
             self.journal.commit_surely()
 
     def _unsaved(self) -> list[tuple[Row, Order]]:
-        return [(row, order) for row, order in self._known() if self._saving and self._is_to_save(order)]
+        return [(row, order) for row, order in self.known() if self._saving and self._is_to_save(order)]
 
     def plan(self) -> Plan | None:
         """Return what to wait for before there is more to do; None: there is nothing left to wait for."""
-        ordered, open_rows = self._ordered(), self._open()
+        ordered, open_rows = self.ordered(), self.open()
         goes_on = not self._refusal and (self._halt is None or self._halt.resume_at is not None)
         next_look = self._reuse.next_look() if self._reuse and goes_on else None
         ready = [row for row in self._asking.allowed(open_rows) if not self._reuse or row.key not in self._reuse.held]
@@ -378,9 +312,9 @@ class Batch:
         )
 
     def carry(self) -> dict[str, Any]:
-        """Return what the leg after a wait must know, as JSON."""
+        """Return what the worker run after a wait must know, as JSON."""
         return {
-            "digest": digest_of(self.rows),
+            "digest": self.digest,
             "blocked_since": self._blocked_since,
             "lost_in_a_row": self._lost_in_a_row,
             "halt": asdict(self._halt) if self._halt else None,
@@ -388,28 +322,12 @@ class Batch:
         }
 
     def end_pause(self) -> None:
-        """Go on ordering, if the pause that the API asked for is over."""
+        """Order again, if the pause that the API asked for is over."""
         until = self._halt.resume_at if self._halt else None
         if until is not None and time.time() >= until - CLOCK_SECONDS:
             self._halt = None
 
     # -- its end
-
-    def results(self) -> list[tuple[Row, Order]]:
-        """Return every row with its order."""
-        return [(row, self.journal.get(row.key) or Order(row.key)) for row in self.rows]
-
-    def ids(self) -> list[str | None]:
-        """Return the ids of the completed videos in the order of the rows; None for a row without one."""
-        return [order.video_id if STATES[order.state].video else None for _, order in self.results()]
-
-    def counts(self) -> dict[str, Any]:
-        """Return how many rows there are in each state, and what was billed for them; see ``costs.counts_of``."""
-        return costs.counts_of([order for _, order in self.results()])
-
-    def uris(self) -> list[str | None]:
-        """Return where the rows' files are, in their order; None for a row without one."""
-        return [order.uri for _, order in self.results()]
 
     def settle_library(self) -> None:
         """Let other runs order what this one doesn't, and say in the log what was reused."""
@@ -438,42 +356,21 @@ class Batch:
 
     def _look_up(self) -> None:
         if self._reuse:
-            self._reuse.look_up(self._open())
+            self._reuse.look_up(self.open())
             self._log.info("StarVideos library: %s.", self._reuse.text(self.results()))
-
-    def _is_in_place(self, row: Row, order: Order) -> bool:
-        return bool(order.uri) and not (self._saving and not self._saving.is_under_its_name(row, order))
 
     @staticmethod
     def _is_to_save(order: Order) -> bool:
         return order.state is OrderState.COMPLETED or (order.state is OrderState.REUSED and not order.uri)
 
-    # -- the journal
-
-    def _known(self) -> Iterator[tuple[Row, Order]]:
-        for row in self.rows:
-            order = self.journal.get(row.key)
-            if order is not None:
-                yield row, order
-
-    def _orders_of_rows(self) -> Iterator[Order | None]:
-        return (self.journal.get(row.key) for row in self.rows)
-
-    def _open(self) -> list[Row]:
-        orders = ((row, self.journal.get(row.key)) for row in self.rows)
-        return [row for row, order in orders if order is None or order.state == OrderState.OPEN]
-
-    def _ordered(self) -> list[Order]:
-        return [order for _, order in self._known() if order.state == OrderState.ORDERED]
-
     def _note_block(self, *, accepted: bool) -> None:
-        """Bound the time in which the API takes no order at all."""
+        """Bound the time in which the API accepts no order at all."""
         if not self._halt or self._halt.resume_at is None:
             return
         now, timeout = time.time(), self._options.timeout
         self._blocked_since = now if accepted or self._blocked_since is None else self._blocked_since
         asked = self._halt.resume_at - now
         if now - self._blocked_since > timeout:
-            self._halt = Halt(f"No order was taken for {now - self._blocked_since:.0f} s: {self._halt.why}")
+            self._halt = Halt(f"No order was accepted for {now - self._blocked_since:.0f} s: {self._halt.why}")
         elif asked > timeout + LONGEST_DELAY:  # that much is added to what the API asks for
             self._halt = Halt(f"The API asks to wait {asked:.0f} s, which is more than the timeout: {self._halt.why}")

@@ -18,12 +18,12 @@ from airflow_provider_starvideos.orders.states import FURTHEST_FIRST
 IDS_IN_MESSAGE = 10
 
 
-def match(rows: Sequence[Row], orders: Iterable[Order], *, anew: bool) -> list[Row]:
+def match(rows: Sequence[Row], orders: Iterable[Order], *, new_try: bool) -> list[Row]:
     """Give each row the key of its order. A leftover is marked as one, and stays one within a try.
 
     :param rows: in their order, with the keys that ``read_rows`` gave them
     :param orders: all in the journal; their ``leftover`` is set
-    :param anew: a try begins
+    :param new_try: a try begins; False: it continues
     :return: the rows in their order
     """
     known: dict[str, list[Order]] = defaultdict(list)
@@ -35,7 +35,7 @@ def match(rows: Sequence[Row], orders: Iterable[Order], *, anew: bool) -> list[R
     matched = [
         replace(row, key=key)
         for digest, equal in wanted.items()
-        for row, key in zip(equal, _keys(digest, len(equal), known[digest], anew=anew), strict=True)
+        for row, key in zip(equal, _keys(digest, len(equal), known[digest], new_try=new_try), strict=True)
     ]
     return sorted(matched, key=lambda row: row.number)
 
@@ -64,11 +64,11 @@ def warn_of_others(rows: Sequence[Row], orders: Iterable[Order], log: Any) -> No
         )
 
 
-def _keys(digest: str, wanted: int, known: Sequence[Order], *, anew: bool) -> list[str]:
+def _keys(digest: str, wanted: int, known: Sequence[Order], *, new_try: bool) -> list[str]:
     """Return the keys of so many equal rows: those of the orders that came furthest, then new ones."""
-    usable = [order for order in known if anew or not order.leftover]
+    usable = [order for order in known if new_try or not order.leftover]
     best = sorted(usable, key=lambda order: (FURTHEST_FIRST.index(order.state), _number(order.key)))[:wanted]
-    if anew:
+    if new_try:
         used = {order.key for order in best}
         for order in known:
             order.leftover = True if order.key not in used else None

@@ -125,7 +125,7 @@ def test_a_block_that_goes_on_does_not_hold_a_worker_each_time(desk: Desk, monke
     batch.resume({}, {}, carry)
     batch.order()
     assert batch.plan() is None
-    with pytest.raises(StarVideosBatchError, match=r"No order was taken for \d+ s") as caught:
+    with pytest.raises(StarVideosBatchError, match=r"No order was accepted for \d+ s") as caught:
         batch.check("")
     assert not caught.value.permanent
 

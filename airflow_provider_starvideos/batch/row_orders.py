@@ -1,0 +1,82 @@
+"""A batch's rows, each with its order in the journal: which may be ordered, which are made, what became of all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from airflow_provider_starvideos.batch import costs
+from airflow_provider_starvideos.batch.matching import match
+from airflow_provider_starvideos.batch.rows import digest_of
+from airflow_provider_starvideos.orders.journal import Journal
+from airflow_provider_starvideos.orders.record import Order, Row
+from airflow_provider_starvideos.orders.spending import Spending
+from airflow_provider_starvideos.orders.states import OrderState
+
+
+class RowOrders:
+    """Rows and their orders.
+
+    :param rows: checked
+    :param journal: loaded
+    """
+
+    def __init__(self, rows: Sequence[Row], journal: Journal) -> None:
+        self.rows = rows
+        self.journal = journal
+
+    def match(self, *, new_try: bool) -> None:
+        """Give each row the key of its order; see ``matching.match``."""
+        self.rows = match(self.rows, self.journal.orders(), new_try=new_try)
+        self.journal.rows = len(self.rows)
+
+    @property
+    def digest(self) -> str:
+        """A digest of what is ordered, in its order."""
+        return digest_of(self.rows)
+
+    @property
+    def decision_variable(self) -> str:
+        """The Airflow Variable of a person's decision about rows of unknown outcome."""
+        # It names rows by their numbers, which other rows may have after some were added or removed.
+        return self.journal.name.decision(" ".join(f"{row.number}:{row.key}" for row in self.rows))
+
+    def all(self) -> list[tuple[Row, Order | None]]:
+        """Return every row with its order; None: it has none yet."""
+        return [(row, self.journal.get(row.key)) for row in self.rows]
+
+    def known(self) -> Iterator[tuple[Row, Order]]:
+        """Yield the rows that have an order."""
+        for row, order in self.all():
+            if order is not None:
+                yield row, order
+
+    def open(self) -> list[Row]:
+        """Return the rows that aren't ordered."""
+        return [row for row, order in self.all() if order is None or order.state is OrderState.OPEN]
+
+    def ordered(self) -> list[Order]:
+        """Return the orders whose videos are made now."""
+        return [order for _, order in self.known() if order.state is OrderState.ORDERED]
+
+    # -- what became of them
+
+    def results(self) -> list[tuple[Row, Order]]:
+        """Return every row with its order."""
+        return [(row, order or Order(row.key)) for row, order in self.all()]
+
+    def ids(self) -> list[str | None]:
+        """Return the ids of the completed videos in the order of the rows; None for a row without one."""
+        return [order.video_id if order.has_video else None for _, order in self.results()]
+
+    def uris(self) -> list[str | None]:
+        """Return where the rows' files are, in their order; None for a row without one."""
+        return [order.uri for _, order in self.results()]
+
+    def counts(self) -> dict[str, Any]:
+        """Return how many rows there are in each state, and what was billed for them; see ``costs.counts_of``."""
+        return costs.counts_of([order for _, order in self.results()])
+
+    def spending(self) -> Spending:
+        """Return what the task has spent over all of its tries."""
+        return Spending.of(self.journal.orders())
