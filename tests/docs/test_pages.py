@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 import shlex
+import tomllib
 from importlib.metadata import metadata
 from pathlib import Path
 from typing import NamedTuple
@@ -16,6 +17,7 @@ from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_3_PLUS
 from airflow_provider_starvideos import __version__, exceptions
 from airflow_provider_starvideos.emulator.__main__ import build_parser
 from airflow_provider_starvideos.emulator.faults import parse_fault, read_fault
+from airflow_provider_starvideos.failures import DOCS as DOCS_ADDRESS
 from airflow_provider_starvideos.failures import help_address
 from airflow_provider_starvideos.metrics import METRICS
 from dev import badges, layers, pages
@@ -224,6 +226,12 @@ def test_every_error_leads_to_its_documentation() -> None:
         file, _, anchor = help_address(kind).partition("#")
         assert anchor in anchors_of(ROOT / file), name
         assert f'<a id="{name.lower()}"></a>' in (DOCS / "errors.md").read_text()
+
+
+def test_errors_and_the_project_name_the_same_address() -> None:
+    """Once the documentation has a public address; until then errors name the folder of a checkout."""
+    urls = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["urls"]
+    assert urls.get("Documentation", "docs") == DOCS_ADDRESS
 
 
 def error_classes() -> dict[str, type[exceptions.StarVideosError]]:

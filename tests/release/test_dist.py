@@ -41,12 +41,12 @@ def test_the_sdist_is_the_source_and_nothing_of_the_machine() -> None:
 
 @pytest.mark.parametrize("kind", ["-py3-none-any.whl", ".tar.gz"], ids=["wheel", "sdist"])
 def test_it_installs_and_airflow_lists_it(kind: str, tmp_path: Path) -> None:
-    """Into an empty environment, with Airflow; then it is among the providers, and its operators can be imported."""
+    """Into an empty environment, with Airflow: it is a provider, its operators can be imported, its demo runs."""
     venv, constraints = tmp_path / "venv", ROOT / "constraints" / "airflow-3.3.txt"
     run(sys.executable, "-m", "venv", venv, cwd=tmp_path)
     python = venv / "bin" / "python"
     run(python, "-m", "pip", "install", "--quiet", "uv", cwd=tmp_path)
-    package = DIST / f"{NAME}{kind}"
+    package = f"airflow-provider-starvideos[emulator] @ {(DIST / f'{NAME}{kind}').as_uri()}"
     run(python, "-m", "uv", "pip", "install", "--quiet", "--constraint", constraints, package, cwd=tmp_path)
     home = str(tmp_path / "airflow")
     listed = run(venv / "bin" / "airflow", "providers", "list", "-o", "plain", cwd=tmp_path, AIRFLOW_HOME=home)
@@ -62,5 +62,10 @@ def test_it_installs_and_airflow_lists_it(kind: str, tmp_path: Path) -> None:
         AIRFLOW_HOME=home,
     )
     assert "airflow_provider_starvideos.operators.create starvideos_create_task" in told
+    (examples,) = venv.glob("lib/python*/site-packages/airflow_provider_starvideos/example_dags")
+    assert {"postcard.py", "etl.py"} <= {path.name for path in examples.iterdir()}
+    shown = run(python, "-m", "airflow_provider_starvideos.demo", "--folder", tmp_path / "demo", cwd=tmp_path)
+    (video,) = (tmp_path / "demo" / "videos").glob("*.mp4")
+    assert str(video) in shown
     helped = run(venv / "bin" / "starvideos-emulator", "--help", cwd=tmp_path)
     assert "--fault" in helped
