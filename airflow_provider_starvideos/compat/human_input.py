@@ -124,7 +124,7 @@ def ask(
     :param offer: what all questions of this task need; None: it has this one only
     :param timeout: how long to wait; None: without end
     :param kwargs: what the method gets besides, plain JSON
-    :param recipients: who may answer, and who is told
+    :param recipients: who may answer, and which notifiers are called
     :raises NotImplementedError: this Airflow can't ask; see ``can_ask``
     :raises CannotBeAnsweredError: the page has the options of an earlier question, and lacks one of this
     """
@@ -183,10 +183,9 @@ def read_answer(event: Any, question: Question) -> Answer:
     if len(chosen) != 1 or chosen[0] not in question.options:
         raise NoAnswerError(f"The answer {chosen!r} isn't one of {', '.join(question.options)}.")
     given = {name: _text(value) for name, value in (event.get("params_input") or {}).items() if value is not None}
-    if given.get(CODE_FIELD) != question.code:
-        raise NoAnswerError(
-            f"It is about {given.get(CODE_FIELD) or 'no question'}, and the question is {question.code}."
-        )
+    code = given.get(CODE_FIELD) or "none"
+    if code != question.code:
+        raise NoAnswerError(f"It is about another question: its code is {code}, and that of this one {question.code}.")
     fields = {name: value for name, value in given.items() if name in question.fields and value}
     user = event.get("responded_by_user") or {}
     return Answer(chosen[0], fields, user.get("name") if isinstance(user, Mapping) else getattr(user, "name", None))

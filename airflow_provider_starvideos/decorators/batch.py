@@ -44,7 +44,7 @@ class StarVideosBatchDecoratedOperator(FromFunction, StarVideosBatchOperator):
         """
         self.requests = self._ask(context)
         context["ti"].xcom_push(key=REQUESTS_KEY, value=hide(self.requests))
-        # By name: between the two stands DecoratedOperator.execute, which fails in Airflow 3.0.
+        # By name: between the two is DecoratedOperator.execute, which fails in Airflow 3.0.
         return self._hidden(StarVideosBatchOperator.execute, self, context)
 
     def execute_complete(self, context: Context, event: Any = None) -> Any:

@@ -59,7 +59,7 @@ class StarVideosCreateDecoratedOperator(FromFunction, StarVideosCreateOperator):
         shown = self._kept_request(context)
         if not shown or (asked and asked.get("try_number") != context["ti"].try_number):
             return self.execute(context)
-        if is_hidden(shown):  # the function is called again for the URLs, which may be signed anew
+        if is_hidden(shown):  # the function is called again for the URLs, which may be signed again
             with operator_failures():
                 self._take(self.call(context))
             shown = restored(shown, {name: self.rendered(name) for name in REQUEST_FIELDS})

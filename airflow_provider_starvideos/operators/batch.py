@@ -94,7 +94,7 @@ class StarVideosBatchOperator(AsksPerson, HidesRenderedUrls, KeepsText):
     :param prompt: and the other request arguments: for rows that don't give them
     :return: the manifest's URI with ``destination``; else the videos' ids in the order of the rows, None for a row
         without a video
-    :raises AirflowFailException: an error that a retry can't mend: bad requests (all of them are listed), a refused
+    :raises AirflowFailException: an error that a retry can't fix: bad requests (all of them are listed), a refused
         key, no credit, too many rows refused or unconfirmed
     :raises StarVideosBatchError: too many rows without a video; the task's ``retries`` apply, and go on with them
     :raises ValueError: at Dag parse: an option of the operator's own is out of range
@@ -274,7 +274,7 @@ class StarVideosBatchOperator(AsksPerson, HidesRenderedUrls, KeepsText):
             batch.end_pause()
 
     def _asks(self, context: Context, batch: Batch, person: Person) -> bool:
-        """Ask a person, where only a person can decide; tell whether there is more to do after the answer."""
+        """Ask a person, where only a person can decide; return whether there is more to do after the answer."""
         try:
             goes_on = batch.ask(person)
         except (StarVideosNotApprovedError, StarVideosQuestionError) as error:
@@ -308,11 +308,11 @@ class StarVideosBatchOperator(AsksPerson, HidesRenderedUrls, KeepsText):
         except StarVideosError as error:
             batch.check(f"Saved videos stay. The manifest isn't written: {error}")  # what is with the rows matters more
             raise
-        batch.check(f"Saved videos stay; the manifest {uri} tells of every row.")
+        batch.check(f"Saved videos stay; the manifest {uri} has every row.")
         return uri
 
     def _give_up(self, context: Context, batch: Batch, error: StarVideosError) -> NoReturn:
-        """End the task where nothing can be told of its videos any more; the manifest tells how far they came."""
+        """End the task where it can't go on; the manifest has how far its videos came."""
         self._push_spending(context, batch)
         batch.settle_library()
         if self.destination:

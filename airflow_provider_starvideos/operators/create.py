@@ -141,7 +141,7 @@ class StarVideosCreateOperator(AsksPerson, HidesRenderedUrls, KeepsText):
         """
         from airflow_provider_starvideos.triggers.events import is_completed
 
-        # A completed video stays completed; without a record, to begin anew would be to pay for it again.
+        # A completed video stays completed; without a journal, to order again would be to pay for it again.
         if of_an_earlier_try(context, try_number) and not is_completed(event):
             return self.execute(context)
         self._spending = spending

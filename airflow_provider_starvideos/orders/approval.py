@@ -78,10 +78,10 @@ NONE_NEEDED = Approval()
 
 
 def _rejected(subject: str, answer: Answer | None) -> StarVideosNotApprovedError:
-    late = "Nobody has answered in time, so it counts as rejected"
+    late = "No answer came in time, so it counts as rejected"
+    why = f"Rejected by {answer.who or A_PERSON}" if answer else late
     return StarVideosNotApprovedError(
-        f"{subject} {f'Rejected by {answer.who or A_PERSON}' if answer else late}.\nBilled: no. Nothing was ordered.\n"
-        "To be asked again: clear the task."
+        f"{subject} {why}.\nBilled: no. None of it was ordered.\nTo be asked again: clear the task."
     )
 
 

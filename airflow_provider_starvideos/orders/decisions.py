@@ -220,7 +220,7 @@ def _parse(
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any] | None:
-    """Return a JSON object; None: it gives a name twice, and which one is meant can't be told."""
+    """Return a JSON object; None: it gives a name twice, so which one is meant is unknown."""
     return dict(pairs) if len({name.strip() for name, _ in pairs}) == len(pairs) else None
 
 

@@ -89,6 +89,6 @@ class Person:
         return None if timeout is None else time.time() + timeout
 
 
-def nobody(question: Question, until: float | None) -> NoReturn:
-    """Ask nobody: for tasks that never ask."""
+def no_person(question: Question, until: float | None) -> NoReturn:
+    """Raise an error: the task never asks."""
     raise AssertionError(f"a question that no task asks: {question.subject}")

@@ -26,7 +26,7 @@ from airflow_provider_starvideos.orders.decisions import (
 from airflow_provider_starvideos.orders.journal import Journal
 from airflow_provider_starvideos.orders.lease import Lease
 from airflow_provider_starvideos.orders.limits import check_limits
-from airflow_provider_starvideos.orders.person import Person, nobody
+from airflow_provider_starvideos.orders.person import Person, no_person
 from airflow_provider_starvideos.orders.record import Order, Row, fingerprint_of, key_of
 from airflow_provider_starvideos.orders.states import OrderState
 from airflow_provider_starvideos.orders.submitter import Submitter
@@ -50,7 +50,7 @@ class SingleOrder:
     :param on_unconfirmed: what to do with an order of unknown outcome: ``fail``, ``resubmit`` or ``ask``
     :param approval: whether a person has to approve an order
     :param person: who is asked
-    :param stopping: tells that no more may be sent
+    :param stopping: whether no more may be sent
     :param sleep: how to wait
     """
 
@@ -74,7 +74,7 @@ class SingleOrder:
         self._resubmit = on_unconfirmed == "resubmit"
         self._asks = on_unconfirmed == "ask"
         self._approval = approval
-        self._person = person or Person(nobody, log)
+        self._person = person or Person(no_person, log)
         self._stopping = stopping
         self._sleep = sleep
 
@@ -144,7 +144,7 @@ class SingleOrder:
         return task
 
     def _forgotten(self, error: StarVideosError, order: Order, variable: str) -> StarVideosRecordError:
-        """Note that the API doesn't know the video, and return what a person is told."""
+        """Note that the API doesn't know the video, and return the error that says what to do."""
         order.become(OrderState.UNKNOWN, str(error))
         self._journal.touch([order])
         self._journal.commit_surely()
@@ -200,8 +200,8 @@ class SingleOrder:
                 "again, as on_unconfirmed='resubmit' asks for.",
                 what=error.what,
             ) from error
-        told = StarVideosUnconfirmedError(f"{error}{how_to_decide(variable)}", what=error.what)
-        task = self._decided(told, self._journal.open(row.key), row, endpoint, variable)
+        unknown = StarVideosUnconfirmedError(f"{error}{how_to_decide(variable)}", what=error.what)
+        task = self._decided(unknown, self._journal.open(row.key), row, endpoint, variable)
         return task or self._submitted(row, endpoint, variable)
 
     def _warn_of_others(self, fingerprint: str) -> None:

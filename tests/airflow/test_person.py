@@ -52,7 +52,11 @@ class People:
             # The page may show an earlier question: the task's log and this XCom have the current one.
             return found | self.airflow.xcom(DAG, self.run_id, task_id, "question", map_index=index)
 
-        return wait_until(asked, f"the question of {task_id}[{index}], try {try_number}", 180)
+        try:
+            return wait_until(asked, f"the question of {task_id}[{index}], try {try_number}", 120)
+        except TimeoutError as error:
+            error.add_note(self.airflow.summary(DAG, self.run_id))
+            raise
 
     def answer(self, question: Any, option: str, **fields: Any) -> None:
         """Answer a question as Airflow's page does."""

@@ -72,7 +72,7 @@ def test_rejected_or_not_answered(create: Create, on_reject: str, ends: type[Exc
     assert create.page.timeout is not None
     assert timedelta(minutes=59) < create.page.timeout <= timedelta(hours=1)
     event = {"error": "The timeout has passed", "error_type": "timeout"} if is_late else create.page.answer(REJECT)
-    with pytest.raises(ends, match=r"Nobody has answered in time" if is_late else "Rejected by anna"):
+    with pytest.raises(ends, match=r"No answer came in time" if is_late else "Rejected by anna"):
         create.take(event)
     create.next_try()
     create.asks()

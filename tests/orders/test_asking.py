@@ -11,6 +11,7 @@ from airflow_provider_starvideos.compat.human_input import CODE_FIELD
 from airflow_provider_starvideos.emulator import Emulator
 from airflow_provider_starvideos.exceptions import StarVideosQuestionError, StarVideosRecordError
 from airflow_provider_starvideos.operators.create import StarVideosCreateOperator
+from airflow_provider_starvideos.orders import decisions
 from airflow_provider_starvideos.orders.questions import AGAIN, GIVE_UP, THIS_VIDEO
 from tests.orders.asking import Create
 
@@ -158,6 +159,19 @@ def test_a_variable_that_is_set_meanwhile_is_obeyed_alone(lost: Create, decision
     lost.answer(answer, **fields)
     assert lost.billed == (1 if decision == "id" else 2)
     assert lost.variables.decisions == {}
+
+
+def test_a_variable_that_is_set_while_an_answer_is_refused_stays(lost: Create, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It was set after the question was asked, so it is about it."""
+    make_question = decisions.unknown_question
+
+    def meanwhile(*args: Any, **kwargs: Any) -> Any:
+        lost.decide("resubmit")
+        return make_question(*args, **kwargs)
+
+    monkeypatch.setattr(decisions, "unknown_question", meanwhile)
+    lost.asks(lambda: lost.answer(THIS_VIDEO, video_id="video_starvideos_1234567890"))
+    assert list(lost.variables.decisions.values()) == ["resubmit"]
 
 
 def test_a_variable_alone_decides_after_a_clear(lost: Create) -> None:
