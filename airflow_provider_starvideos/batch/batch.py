@@ -32,8 +32,9 @@ from airflow_provider_starvideos.orders.journal import Journal
 from airflow_provider_starvideos.orders.lease import Lease
 from airflow_provider_starvideos.orders.person import Person
 from airflow_provider_starvideos.orders.record import Order, Row
+from airflow_provider_starvideos.orders.sending import Halt
 from airflow_provider_starvideos.orders.states import STATES, OrderState
-from airflow_provider_starvideos.orders.submitter import MAX_LOST_IN_A_ROW, Halt, Submitter
+from airflow_provider_starvideos.orders.submitter import MAX_LOST_IN_A_ROW, Submitter
 
 if TYPE_CHECKING:
     from airflow_provider_starvideos.batch.reuse import Reuse

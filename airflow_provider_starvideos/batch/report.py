@@ -11,8 +11,8 @@ from typing import Any
 from airflow_provider_starvideos.exceptions import StarVideosBatchError, StarVideosBatchFinalError
 from airflow_provider_starvideos.orders.decisions import UNDECIDED, discard_earlier_decision, how_to_decide
 from airflow_provider_starvideos.orders.record import Order, Row, row_numbers
+from airflow_provider_starvideos.orders.sending import Halt
 from airflow_provider_starvideos.orders.states import STATES, OrderState
-from airflow_provider_starvideos.orders.submitter import Halt
 
 MAX_REASONS = 20  # each a line; equal ones are one
 

@@ -13,10 +13,9 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
-from airflow_provider_starvideos import metrics
 from airflow_provider_starvideos.api.models import VideoRequest, VideoTask
 from airflow_provider_starvideos.api.protocol import Endpoint
 from airflow_provider_starvideos.api.retry import LONGEST_INLINE_WAIT, order_outcome, was_not_accepted
@@ -34,44 +33,12 @@ from airflow_provider_starvideos.orders.journal import Journal
 from airflow_provider_starvideos.orders.lease import Lease
 from airflow_provider_starvideos.orders.pace import Pace
 from airflow_provider_starvideos.orders.record import Order, Row
+from airflow_provider_starvideos.orders.sending import Halt, Reporter, Sending
 from airflow_provider_starvideos.orders.states import OrderState
 
 GATHER_SECONDS = 0.2  # how long outcomes are gathered for one write of the journal
 MAX_LOST_IN_A_ROW = 12  # orders without a readable answer; each may have been billed, so the rest isn't sent
 AFFECTS_ALL = (StarVideosAuthenticationError, StarVideosQuotaError, StarVideosNotFoundError)  # key, account, path
-
-
-@dataclass(frozen=True)
-class Halt:
-    """Why submitting ended with rows left.
-
-    :param why: for people
-    :param resume_at: epoch seconds at which to go on; None: not in this try
-    :param permanent: a retry can't help
-    """
-
-    why: str
-    resume_at: float | None = None
-    permanent: bool = False
-
-
-@dataclass
-class _Sending:
-    """An order that is in flight, once it was ``handed`` to a thread, which sets ``outcome``, once."""
-
-    row: Row
-    order: Order
-    sent_at: float
-    earlier: int  # how often it was ordered before this
-    handed: bool = False
-    outcome: VideoTask | BaseException | None = None
-
-    def begin(self) -> None:
-        self.order.begin_sending(self.sent_at, self.earlier + 1)
-
-    def was_not_accepted(self, state: OrderState, error: str | None = None) -> None:
-        self.order.become(state, error)
-        self.order.orders = self.earlier or None
 
 
 class Submitter:
@@ -115,15 +82,14 @@ class Submitter:
         self._log = log
         self._concurrency = concurrency
         self._max_attempts = max_attempts
-        self._names_rows = names_rows
+        self._reporter = Reporter(hook.starvideos_conn_id, log, names_rows=names_rows)
         self._stopping = stopping
         self._sleep = sleep
         self._pace = Pace(concurrency, blocked_since)
         self._waiting: deque[Row] = deque()
-        self._in_flight: dict[str, _Sending] = {}
+        self._in_flight: dict[str, Sending] = {}
         self._answered: queue.SimpleQueue[None] = queue.SimpleQueue()
         self._attempts: Counter[str] = Counter()
-        self._unreported: list[_Sending] = []
         self._slots = 0
         self._halt: Halt | None = None
         self._last_refusal = ""
@@ -172,7 +138,7 @@ class Submitter:
             self._take_back([one for one in self._in_flight.values() if all_ended or not one.handed])
             self._write_last()
         self._is_settled = True
-        self._report()
+        self._reporter.report(self._waiting, self._halt)
 
     def _write_last(self) -> None:
         try:
@@ -215,12 +181,12 @@ class Submitter:
                 self._not_ready(row, error)
         if not chosen and not self._in_flight and self._waiting and not self._halt:
             self._write()  # first: nothing is in flight while it sleeps, and the journal has to say so
-            self._report()
+            self._reporter.report(self._waiting, self._halt)
             self._sleep(min(self._pace.pause_left(time.time()), LONGEST_INLINE_WAIT))
         return chosen
 
     def _ready(self, row: Row) -> VideoRequest:
-        if row.request.inputs and self._unreported:
+        if row.request.inputs and self._reporter.is_waiting:
             self._write()  # first: to sign and check inputs takes a while, and ids may be unwritten
         return self._hook.with_signed_inputs(row.request, self._endpoint)
 
@@ -229,7 +195,7 @@ class Submitter:
         order.become(OrderState.REJECTED if error.permanent else OrderState.NOT_SENT, str(error))
         self._journal.touch([order])
         self.errors[row.key] = error
-        self._log.error("%sNot ordered, not billed: %s", self._label(row), error)
+        self._log.error("%sNot ordered, not billed: %s", self._reporter.label(row), error)
 
     def _order(self, row: Row) -> Order:
         order = self._journal.open(row.key)
@@ -241,11 +207,11 @@ class Submitter:
     def _send(self, pool: ThreadPoolExecutor, chosen: Sequence[tuple[Row, VideoRequest]]) -> None:
         if not chosen:
             self._write()  # others may be in flight for long
-            self._report()
+            self._reporter.report(self._waiting, self._halt)
             return
         now = time.time()
         orders = [(row, self._order(row)) for row, _ in chosen]
-        sendings = [_Sending(row, order, now, order.times_ordered) for row, order in orders]
+        sendings = [Sending(row, order, now, order.times_ordered) for row, order in orders]
         if self._journal.spreads(sending.order for sending in sendings):
             # Outcomes first, where one write can't hold both: else a crash in between would add up what is unknown.
             self._write()
@@ -263,16 +229,16 @@ class Submitter:
         for sending, (_, request) in zip(sendings, chosen, strict=True):
             sending.handed = True
             pool.submit(self._post, sending, request)
-        self._report()
+        self._reporter.report(self._waiting, self._halt)
 
-    def _take_back(self, sendings: Sequence[_Sending]) -> None:
+    def _take_back(self, sendings: Sequence[Sending]) -> None:
         """Note that orders weren't sent after all."""
         for sending in sendings:
             sending.was_not_accepted(OrderState.OPEN)
             self._journal.touch([sending.order])
             del self._in_flight[sending.row.key]
 
-    def _post(self, sending: _Sending, request: VideoRequest) -> None:
+    def _post(self, sending: Sending, request: VideoRequest) -> None:
         try:
             sending.outcome = self._hook.submit(request, self._once)
         except BaseException as error:  # noqa: BLE001  it is handed over to the deciding thread
@@ -303,11 +269,11 @@ class Submitter:
         for sending in [one for one in self._in_flight.values() if one.outcome is not None]:
             if self._took(sending):
                 again.append(sending.row)
-            self._unreported.append(sending)
+            self._reporter.note(sending)
             del self._in_flight[sending.row.key]
         self._waiting.extendleft(reversed(again))
 
-    def _took(self, sending: _Sending) -> bool:
+    def _took(self, sending: Sending) -> bool:
         """Take one outcome. Return whether its order is sent again."""
         order, outcome = sending.order, sending.outcome
         self._journal.touch([order])
@@ -323,7 +289,7 @@ class Submitter:
         self._lost(sending, outcome)
         return False
 
-    def _lost(self, sending: _Sending, outcome: BaseException | None) -> None:
+    def _lost(self, sending: Sending, outcome: BaseException | None) -> None:
         error = outcome
         if not isinstance(error, StarVideosUnconfirmedError):
             error = StarVideosUnconfirmedError("", what=f"{type(outcome).__name__}: {outcome}")
@@ -336,7 +302,7 @@ class Submitter:
             why = f"{self.lost_in_a_row} orders in a row had no readable answer, the last: {error.what}"
             self._stop(Halt(why, permanent=True))  # each try would lose as many more: a person has to look first
 
-    def _refused(self, sending: _Sending, error: StarVideosError) -> bool:
+    def _refused(self, sending: Sending, error: StarVideosError) -> bool:
         key = sending.row.key
         self._slots += 1
         self._attempts[key] += 1
@@ -363,26 +329,3 @@ class Submitter:
 
     def _write(self) -> None:
         self._journal.commit_surely()
-
-    def _report(self) -> None:
-        """Log and count outcomes that are in the journal."""
-        reported, self._unreported = self._unreported, []
-        for sending in reported:
-            row, outcome, mode = sending.row, sending.outcome, sending.row.request.mode
-            which = self._label(row)
-            if isinstance(outcome, VideoTask):
-                self._log.info("%sOrdered StarVideos video %s: %s.", which, outcome.id, row.request.summary)
-                metrics.count("ordered", self._hook.starvideos_conn_id, mode=mode)
-            elif sending.order.state is OrderState.UNCONFIRMED:
-                unknown = "%sOrder outcome unknown: %s Billed: perhaps. It isn't sent again."
-                self._log.error(unknown, which, sending.order.error)
-                metrics.count("unconfirmed", self._hook.starvideos_conn_id, mode=mode)
-            elif row in self._waiting:
-                self._log.warning("%sNot accepted, not billed; it is sent again: %s", which, outcome)
-            else:
-                self._log.error("%sRefused, not billed: %s", which, outcome)
-        if self._halt and self._halt.permanent and reported and self._names_rows:
-            self._log.error("No more rows are ordered: %s", self._halt.why)
-
-    def _label(self, row: Row) -> str:
-        return f"Row {row.number}: " if self._names_rows else ""

@@ -50,7 +50,8 @@ Line = tuple[str, int]  # file and number
 SILENT = logging.getLogger("tests.orders.silent")  # thousands of runs would log
 SILENT.setLevel(logging.CRITICAL)
 FILES = tuple(
-    str(Path(next(iter(package.__path__))) / name) for name in ("submitter.py", "journal.py", "record.py", "single.py")
+    str(Path(next(iter(package.__path__))) / name)
+    for name in ("submitter.py", "sending.py", "journal.py", "record.py", "single.py")
 )
 
 
@@ -387,7 +388,7 @@ def test_b6_nothing_else_runs_between_the_answer_and_the_record() -> None:
     """Neither a metric, nor a log line, nor a callback: nothing but the submitter and the journal."""
     where = lines_until_written()
     assert where
-    allowed = ("Submitter.", "Journal.", "Order.", "Pace.", "JournalName.", "shortened", "backoff")
+    allowed = ("Submitter.", "Reporter.note", "Journal.", "Order.", "Pace.", "JournalName.", "shortened", "backoff")
     assert not [name for name in where if not name.startswith(allowed)]
 
 
