@@ -121,5 +121,6 @@ def times_of(session: Session, dag_id: str, run_id: str, task_id: str, map_index
     found = dict(zip(columns, row, strict=True))
     trigger = session.get(Trigger, found["trigger_id"]) if found["trigger_id"] is not None else None
     kwargs = trigger.kwargs if trigger else {}
+    kwargs = (kwargs["plan"] | kwargs) if isinstance(kwargs.get("plan"), dict) else kwargs  # of a batch
     waits = {name: kwargs.get(name) for name in ("end_time", "poll_interval")}
     return {name: found[column] for column, name in TIMES.items()} | waits

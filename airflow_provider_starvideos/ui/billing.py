@@ -11,7 +11,6 @@ from airflow_provider_starvideos.orders.spending import SPENDING_KEY, Spending
 from airflow_provider_starvideos.ui.queries import Kind, Task
 from airflow_provider_starvideos.ui.records import orders_in
 
-ONE = {"orders": 1, "seconds_unknown": 1, "amount_unknown": 1}
 COUNTED = ("orders", "unconfirmed", "seconds_ordered", "seconds_unknown", "amount_unknown")
 
 
@@ -19,15 +18,21 @@ def billed(tasks: Iterable[Task]) -> str | None:
     """Return in one line what tasks were billed; None: nothing was ordered, as far as it is known."""
     total = dict.fromkeys(COUNTED, 0)
     amounts: list[Decimal] = []
+    alone = 0  # orders of which no more is read here
     for task in tasks:
         if task.kind not in (Kind.ORDER, Kind.BATCH):
             continue
         spent = _of_task(task)
+        if spent is None:
+            alone += isinstance(task.xcoms.get("video_id"), str)
+            continue
         for name in COUNTED:
             value = spent.get(name)
             total[name] += int(value) if isinstance(value, int | float) and abs(value) < 1e15 else 0
         if (amount := _decimal(spent.get("amount"))) is not None:
             amounts.append(amount)
+    for name in ("orders", "seconds_unknown", "amount_unknown"):
+        total[name] += alone
     if not total["orders"] and not total["unconfirmed"]:
         return None
     return ", ".join(_facts(total, sum(amounts, Decimal()) if amounts else None))
@@ -48,13 +53,12 @@ def _facts(total: Mapping[str, int], amount: Decimal | None) -> list[str]:
     return facts
 
 
-def _of_task(task: Task) -> Mapping[str, Any]:
+def _of_task(task: Task) -> Mapping[str, Any] | None:
     if isinstance(spent := task.value(SPENDING_KEY), dict):
         return spent
     if orders := orders_in(task.journal):
         return Spending.of(orders).to_json()
-    # Its length and price are on record, which isn't read for each of a run's thousands of tasks.
-    return ONE if task.kind is Kind.ORDER and isinstance(task.value("video_id"), str) else {}
+    return None  # the journal isn't read for each of a run's thousands of tasks
 
 
 def _decimal(value: Any) -> Decimal | None:

@@ -80,7 +80,7 @@ PAGE_STATES: Mapping[str, PageState] = {
     _T.NOT_STARTED: PageState(
         "Not started",
         Tone.QUIET,
-        Meaning("the task hasn't run yet; which video it is about isn't known", Billed.PERHAPS, "waits for it"),
+        Meaning("the task hasn't run; which video it is about isn't known", Billed.PERHAPS, "waits for it"),
     ),
     _T.RUNNING: PageState(
         "Running", Tone.BUSY, Meaning("the task runs; no order of it is on record yet", Billed.PERHAPS, "orders it")
@@ -112,7 +112,9 @@ PAGE_STATES: Mapping[str, PageState] = {
         Tone.BAD,
         Meaning("the batch ended without a video for this row", Billed.PERHAPS, "nothing", "read the batch's log"),
     ),
-    _T.NOT_RUN: PageState("Not run", Tone.QUIET, Meaning("the task didn't run", Billed.NO, "orders it")),
+    _T.NOT_RUN: PageState(
+        "Not run", Tone.QUIET, Meaning("the task was skipped, or didn't run", Billed.NO, "orders it")
+    ),
 }
 """Every state, with its words; of an order's states the words are those of ``orders.states.STATES``."""
 
@@ -188,7 +190,7 @@ def _of_task(task: Task) -> str:
     if task.state in WAITING_TO_RUN:
         return str(OrderState.OPEN if orders else TaskState.NOT_STARTED)
     if task.state in NOT_RUN:
-        return str(TaskState.NOT_RUN)
+        return str(TaskState.NOT_RUN if orders else TaskState.NOT_STARTED)
     if task.failure and orders:
         is_unconfirmed = task.failure.get("state") == OrderState.UNCONFIRMED
         return str(OrderState.UNCONFIRMED if is_unconfirmed else TaskState.STOPPED)

@@ -20,7 +20,7 @@ from airflow_provider_starvideos.ui.queries import Kind, Task
 from airflow_provider_starvideos.ui.records import orders_of
 from airflow_provider_starvideos.ui.states import PAGE_STATES, state_of
 
-FLOW = (Kind.ORDER, Kind.WAIT, Kind.SAVE, Kind.BATCH)
+FLOW = {kind: place for place, kind in enumerate((Kind.ORDER, Kind.WAIT, Kind.SAVE, Kind.BATCH))}
 FOLLOWS = frozenset({Kind.WAIT, Kind.SAVE})
 SUCCESS = "success"
 
@@ -209,7 +209,7 @@ def _single(tasks: Sequence[Task], before: Mapping[str, Sequence[str]] | None = 
     by_id: dict[str, Video] = {}
     by_task: dict[str, dict[int, Video]] = {}
     # Those that order come first: the video is shown as theirs.
-    for task in sorted(tasks, key=lambda task: (FLOW.index(task.kind), *task.key)):
+    for task in sorted(tasks, key=lambda task: (FLOW[task.kind], *task.key)):
         if task.kind is Kind.BATCH:
             continue
         orders = orders_of(task.journal)
