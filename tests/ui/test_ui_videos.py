@@ -19,6 +19,7 @@ from airflow_provider_starvideos.orders.store import journal_name
 from airflow_provider_starvideos.ui import batch_rows, records, serializers, videos
 from airflow_provider_starvideos.ui.api_answers import Answer
 from airflow_provider_starvideos.ui.queries import Kind, Task
+from airflow_provider_starvideos.ui.states import PAGE_STATES, TaskState
 from airflow_provider_starvideos.ui.videos import Video
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -438,3 +439,22 @@ def test_inputs_are_shown_without_signatures() -> None:
     rendered = {"prompt": "x", "reference_images": "['https://h/a.png', 'https://h/b.png']"}
     told = serializers.details(Video(created(), tasks=[a_task("create", Kind.ORDER, "success", rendered=rendered)]))
     assert (len(told["inputs"]), told["mode"]) == (2, "image reference")
+
+
+def test_the_documentation_has_the_states_that_are_no_orders() -> None:
+    """By their labels, with whether they are billed."""
+    page = (Path(__file__).parents[2] / "docs" / "ui.md").read_text()
+    rows = {
+        line.split("|")[1].strip(): line.split("|")[3].strip() for line in page.splitlines() if line.count("|") == 4
+    }
+    for state in TaskState:
+        words = PAGE_STATES[state]
+        assert rows[words.label] == words.meaning.billed
+
+
+def test_every_state_has_words() -> None:
+    """Also those that are added to the orders' table."""
+    assert set(PAGE_STATES) == {*map(str, OrderState), *map(str, TaskState)}
+    for words in PAGE_STATES.values():
+        assert words.label
+        assert words.meaning.text
