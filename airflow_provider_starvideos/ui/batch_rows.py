@@ -41,12 +41,14 @@ def rows_of(task: Task) -> list[dict[str, Any]]:
 
 
 def _row_of_id(task: Task, number: int, video_id: Any) -> dict[str, Any]:
-    """Return the row of an id of a batch that saves nothing; None: it has no video, and only the counts may say why."""
-    if isinstance(video_id, str):
-        return {"row": number, "id": video_id, "status": "completed"}
+    """Return the row of an id of a batch that saves nothing; its state is known if the counts have one that fits."""
     counts = task.value("counts")
-    others = set(counts) - {"rows", "completed", "saved"} if isinstance(counts, dict) else set()
-    return {"row": number, "id": None, "status": others.pop() if len(others) == 1 else "no_video"}
+    states = set(counts) - {"rows"} if isinstance(counts, dict) else {"completed"}
+    if isinstance(video_id, str):
+        states &= {"completed", "reused"}
+        return {"row": number, "id": video_id, "status": states.pop() if len(states) == 1 else "ready"}
+    states -= {"completed", "reused"}
+    return {"row": number, "id": None, "status": states.pop() if len(states) == 1 else "no_video"}
 
 
 def _with_requests(task: Task, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -27,6 +27,7 @@ class TaskState(StrEnum):
     UNWATCHED = "unwatched"
     STOPPED = "stopped"
     NO_RECORD = "no_record"
+    READY = "ready"
     NO_VIDEO = "no_video"
     NOT_RUN = "not_run"
 
@@ -105,6 +106,13 @@ PAGE_STATES: Mapping[str, PageState] = {
             Billed.PERHAPS,
             "orders it",
             "read the task's log, and check the StarVideos account",
+        ),
+    ),
+    _T.READY: PageState(
+        "Completed or reused",
+        Tone.GOOD,
+        Meaning(
+            "completed, or reused from the library: the batch's record is gone", Billed.PERHAPS, "nothing", video=True
         ),
     ),
     _T.NO_VIDEO: PageState(

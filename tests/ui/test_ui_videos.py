@@ -323,6 +323,22 @@ def test_a_batch_of_ids_has_a_row_for_each() -> None:
     assert serializers.summary(first)["prompt"] is None
 
 
+@pytest.mark.parametrize(
+    ("counts", "states"),
+    [
+        ({"rows": 2, "completed": 1, "rejected": 1}, ["completed", "rejected"]),
+        ({"rows": 2, "reused": 1, "failed": 1}, ["reused", "failed"]),
+        ({"rows": 4, "completed": 1, "reused": 1, "failed": 1, "unconfirmed": 1}, ["ready", "no_video"]),
+        (None, ["completed", "no_video"]),
+    ],
+)
+def test_rows_of_a_batch_of_ids_have_the_state_that_its_counts_leave(counts: Any, states: list[str]) -> None:
+    """None is guessed: whether a row was billed depends on it."""
+    task = batch(["video_1", None])
+    task.xcoms["counts"] = counts
+    assert [one.state for one in videos._rows(task)] == states
+
+
 @pytest.fixture
 def manifest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A manifest in an allowed folder."""

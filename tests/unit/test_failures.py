@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Any
+from unittest.mock import Mock
+
 import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException, AirflowSensorTimeout
 
 from airflow_provider_starvideos.exceptions import (
+    StarVideosConfigurationError,
+    StarVideosError,
     StarVideosQuotaError,
     StarVideosRateLimitError,
     StarVideosUnconfirmedError,
+    StarVideosVideoFailedError,
     StarVideosWaitTimeoutError,
 )
 from airflow_provider_starvideos.failures import help_address, operator_failures, sensor_failures
@@ -41,3 +47,24 @@ def test_a_private_kind_has_the_address_of_its_public_base() -> None:
     class _LostOrderError(StarVideosUnconfirmedError): ...
 
     assert help_address(_LostOrderError) == "docs/runbook.md#order-outcome-unknown"
+
+
+@pytest.mark.parametrize(
+    ("error", "state"),
+    [
+        (StarVideosVideoFailedError("video_1", "no cats"), "failed"),
+        (StarVideosUnconfirmedError("lost", what="lost"), "unconfirmed"),
+        (StarVideosConfigurationError("no key"), None),
+    ],
+)
+def test_why_a_task_fails_is_pushed_for_the_pages_about_videos(error: StarVideosError, state: str | None) -> None:
+    """With the state that it means for the video, and the try; an Airflow that takes no XCom changes nothing."""
+    ti = Mock(try_number=3)
+    context: Any = {"ti": ti}
+    for side_effect in (None, RuntimeError("the api-server is down")):
+        ti.xcom_push.side_effect = side_effect
+        with pytest.raises((AirflowFailException, StarVideosError)), operator_failures(context=context):
+            raise error
+        pushed = ti.xcom_push.call_args.kwargs
+        assert (pushed["key"], pushed["value"]["state"], pushed["value"]["try_number"]) == ("failure", state, 3)
+        assert str(error).splitlines()[0] in pushed["value"]["error"]
