@@ -17,7 +17,7 @@ from urllib.parse import quote, urlencode
 from playwright.sync_api import Page, sync_playwright
 
 from dev.airflow_stack import AirflowStack
-from dev.demo import DAG_ID, DAGS, FAILURES_ID, ROOT, emulator, environment, run_pipeline
+from dev.demo import DAG_ID, DAGS, FAILURES_ID, ROOT, emulator, environment, run_pipeline, show_failures
 
 OPTIONS = ["--headless", "--no-sandbox", "--disable-gpu"]
 WIDE, NARROW = {"width": 1280, "height": 800}, {"width": 600, "height": 900}
@@ -67,10 +67,12 @@ def main() -> int:
             sync_playwright() as browsers,
         ):
             params = {"database": f"{name}/videos.db", "destination": f"{name}/videos/"}
-            runs = {
-                DAG_ID: run_pipeline(airflow, DAG_ID, params, 300)[0],
-                FAILURES_ID: run_pipeline(airflow, FAILURES_ID, {"destination": params["destination"]}, 300)[0],
-            }
+            run_id, state = run_pipeline(airflow, DAG_ID, params, 300)
+            if state != "success":
+                show_failures(airflow, run_id)
+                return 1
+            failures, _ = run_pipeline(airflow, FAILURES_ID, {"destination": params["destination"]}, 300)
+            runs = {DAG_ID: run_id, FAILURES_ID: failures}
             browser = browsers.chromium.launch(executable_path=chromium, args=OPTIONS)
             for picture, (path, size, scheme) in pages(runs).items():
                 context = browser.new_context(viewport=size, color_scheme=scheme)

@@ -63,7 +63,7 @@ def summary(video: Video) -> dict[str, Any]:
         "prompt": _short(given.get("prompt") or video.record.get("prompt")),
         "duration": _number(video.duration),
         "ratio": _text(given.get("ratio")),
-        "error": _short(_error(video)),
+        "error": _short(_first_line(_error(video))),
         "saved": _short(video.saved[0]) if video.saved else None,
         "preview": playable_file(video),
     }
@@ -181,6 +181,11 @@ def _error(video: Video) -> Any:
         if task.kind is Kind.SAVE and task.state in SAVE_FAILED and video.is_completed:
             return NOT_SAVED.format(_name(task))
     return None
+
+
+def _first_line(text: Any) -> str | None:
+    """Return the reason alone: what to do about it is on the video's page."""
+    return str(text).strip().partition("\n")[0] if text else None
 
 
 def _failure(task: Task) -> str | None:
