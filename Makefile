@@ -8,7 +8,7 @@ VENV ?= .venv$(if $(filter-out 3.3,$(AIRFLOW)),-$(AIRFLOW))
 CONSTRAINTS := constraints/$(if $(filter lowest,$(AIRFLOW)),,airflow-)$(AIRFLOW).txt
 READY := $(VENV)/.ready
 RUN := $(VENV)/bin/python -m
-# The providers that are measured beside ours have an environment of their own.
+# The providers that ours is compared with have a separate environment.
 PEERS := .venv-bench
 PEERS_READY := $(PEERS)/.peers
 PEERS_OPTIONS := --constraint $(CONSTRAINTS) --requirement benchmarks/peers.txt
@@ -36,7 +36,7 @@ test-fast: $(READY) ## Run the tests that need no Airflow processes
 matrix: $(READY) ## Run the tests on every supported Airflow and Python (ARGS="--fast", "--only 3.0 lowest", "-- -x")
 	@$(RUN) dev.matrix $(ARGS)
 
-test-dist: dist ## Install what dist has into an empty environment, and look at it from Airflow
+test-dist: dist ## Install what dist has into an empty environment, and run it there
 	@$(RUN) pytest -m dist tests/release $(ARGS)
 
 stranger: dist ## Follow the README in an empty folder with nothing but Python, with pip and with uv
@@ -53,7 +53,7 @@ bench: $(READY) ## Measure: ratios to peers of the same run
 	@$(RUN) benchmarks.restart
 	@$(RUN) benchmarks.batch
 
-bench-peers: $(PEERS_READY) ## The same beside other providers' triggers and imports, in an environment of their own
+bench-peers: $(PEERS_READY) ## The same, compared with other providers' triggers and imports, in a separate environment
 	@$(PEERS)/bin/python -m benchmarks.waiting --waits 100 400 1000 4000 --peers
 	@$(PEERS)/bin/python -m benchmarks.imports
 	@$(PEERS)/bin/python -m benchmarks.airflow_worker_runs
@@ -98,7 +98,7 @@ $(PEERS_READY): $(READY) benchmarks/peers.txt
 	else $(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check $(PEERS_OPTIONS); fi
 	@touch $@
 
-constraints: ## Resolve all dependencies anew, to their latest versions, for Airflow $(AIRFLOW)
+constraints: ## Resolve all dependencies again, to their latest versions, for Airflow $(AIRFLOW)
 	@sh dev/constraints.sh $(AIRFLOW)
 
 clean: ## Remove everything that these targets have made

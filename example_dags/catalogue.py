@@ -38,7 +38,7 @@ def requests(path: str) -> list[dict]:
 
 @task
 def publish(manifest: str) -> list[str]:
-    """Read what became of each row. A shop would be told here."""
+    """Read the outcome of each row. A real Dag would update the shop here."""
     rows = [json.loads(line) for line in ObjectStoragePath(manifest).read_text().split("\n") if line]
     for row in rows:
         print(row["name"], row["status"], row["uri"] or row["error"])

@@ -37,7 +37,7 @@ def products(path: str) -> list[dict]:
     return [json.loads(line) for line in Path(path).read_text().splitlines() if line.strip()]
 
 
-@task(multiple_outputs=False)  # as one XCom: Airflow 3.0 can't keep a None as one of its own
+@task(multiple_outputs=False)  # as one XCom: Airflow 3.0 can't keep a None as a separate one
 def request_of(product: dict) -> dict:
     """Make the arguments of an order from a product row; what is None is not given."""
     first, last = [f"{INPUTS}/{name}" for name in product.get("frames", [])] or (None, None)
@@ -96,7 +96,7 @@ def etl():
 
 @task
 def report(triggering_asset_events=None) -> dict:
-    """Tell what has come: the event says which table and which rows."""
+    """Report the new videos: the event says which table and which rows."""
     extra = triggering_asset_events[VIDEOS][-1].extra
     marks = ", ".join("?" * len(extra["skus"]))
     with sqlite3.connect(extra["database"]) as connection:

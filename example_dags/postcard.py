@@ -31,7 +31,7 @@ def announce(uri: str):
     schedule="0 6 * * *",
     start_date=datetime(2026, 1, 1),
     catchup=False,
-    is_paused_upon_creation=True,  # every run costs a video: it begins when somebody says so
+    is_paused_upon_creation=True,  # every run costs a video: unpause it when you want that
     default_args={"retries": 2, "retry_delay": timedelta(minutes=5)},
     tags=["starvideos"],
 )

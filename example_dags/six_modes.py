@@ -1,4 +1,4 @@
-"""All six ways of making a video. The inputs make the mode; nobody names it.
+"""All six ways of making a video. The inputs make the mode; no argument names it.
 
 The sample inputs come from the local StarVideos server (``starvideos-emulator``). For the vendor's own server, put the
 address of a public folder with files of these names into the environment variable ``STARVIDEOS_EXAMPLE_INPUTS``.
