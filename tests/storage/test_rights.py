@@ -16,21 +16,21 @@ from airflow_provider_starvideos.storage.destinations import Destination
 from airflow_provider_starvideos.storage.fetch import Limits
 from airflow_provider_starvideos.storage.saving import save
 from tests.storage.buckets import S3, SECRET
-from tests.storage.gate import Gate
 from tests.storage.hosts import LOG
+from tests.storage.strict_store import StrictStore
 
-Start = Callable[..., Gate]
+Start = Callable[..., StrictStore]
 
 
 @pytest.fixture
-def gate(s3: S3, monkeypatch: pytest.MonkeyPatch) -> Iterator[Start]:
-    """Starts a gate, and makes the Airflow connection ``gate_<number>`` to it: Airflow keeps stores by connection."""
-    running: list[Gate] = []
+def strict_store(s3: S3, monkeypatch: pytest.MonkeyPatch) -> Iterator[Start]:
+    """Starts stores, each with its own Airflow connection: Airflow keeps stores by connection."""
+    running: list[StrictStore] = []
 
-    def start(*rights: str, region: str = "us-east-1", **extra: Any) -> Gate:
-        one = Gate(s3.port, *rights, region=region).__enter__()
+    def start(*rights: str, region: str = "us-east-1", **extra: Any) -> StrictStore:
+        one = StrictStore(s3.port, *rights, region=region).__enter__()
         running.append(one)
-        one.conn_id = f"gate_{one.url.rpartition(':')[2]}"  # type: ignore[attr-defined]
+        one.conn_id = f"strict_store_{one.url.rpartition(':')[2]}"  # type: ignore[attr-defined]
         monkeypatch.setenv(f"AIRFLOW_CONN_{one.conn_id.upper()}", one.connection(**extra))  # type: ignore[attr-defined]
         return one
 
@@ -52,30 +52,30 @@ def order(hook: StarVideosHook, uri: str) -> Any:
     return hook.create_video(prompt="a cat", reference_images=[uri])
 
 
-def input_of(gate: Any, name: str = "shop/cat 1.png") -> str:
-    """Return the URI of an input behind a gate."""
-    return f"s3://{gate.conn_id}@inputs/{name}"
+def input_of(store: Any, name: str = "shop/cat 1.png") -> str:
+    """Return the URI of an input in a strict store."""
+    return f"s3://{store.conn_id}@inputs/{name}"
 
 
 def test_c11_inputs_need_the_right_to_read_the_object(
-    emulator: Emulator, hook: StarVideosHook, gate: Start, picture: bytes
+    emulator: Emulator, hook: StarVideosHook, strict_store: Start, picture: bytes
 ) -> None:
     """GetObject alone: nothing is listed, no bucket is checked. The API reads it with the URL."""
     emulator.update(references="required")
-    door = gate("s3:GetObject")
-    task = order(hook, input_of(door))
+    store = strict_store("s3:GetObject")
+    task = order(hook, input_of(store))
     emulator.wait_for("status", id=task.id, status="completed", timeout=30)
-    assert {*door.actions} == {"s3:GetObject"}
+    assert {*store.actions} == {"s3:GetObject"}
 
 
 @pytest.mark.parametrize("region", ["us-east-1", "eu-central-1", "cn-north-1"])
 @pytest.mark.parametrize("configured", ["us-east-1", "ap-southeast-2", None])
 def test_c12_v4_whatever_the_region(
-    emulator: Emulator, hook: StarVideosHook, gate: Start, picture: bytes, region: str, configured: str | None
+    emulator: Emulator, hook: StarVideosHook, strict_store: Start, picture: bytes, region: str, configured: str | None
 ) -> None:
     """Also where the connection names another region than the bucket's, or none: the store names it."""
-    door = gate("s3:GetObject", region=region, region_name=configured)
-    task = order(hook, input_of(door))
+    store = strict_store("s3:GetObject", region=region, region_name=configured)
+    task = order(hook, input_of(store))
     (url,) = emulator.order(task.id).request["referenceImages"]
     assert requests.get(url, timeout=10).content == picture
 
@@ -89,42 +89,42 @@ def test_c12_v4_whatever_the_region(
     ],
 )
 def test_c12_what_can_not_be_read_costs_nothing(
-    emulator: Emulator, hook: StarVideosHook, gate: Start, s3: S3, rights: list[str], name: str, rule: str
+    emulator: Emulator, hook: StarVideosHook, strict_store: Start, s3: S3, rights: list[str], name: str, rule: str
 ) -> None:
     """It is found before the order, by one byte, without the key; the signature isn't shown."""
     s3.put("inputs", "shop/cat 1.png", b"a cat")
     s3.put("inputs", "empty.png", b"")
     with pytest.raises(StarVideosValidationError, match=rule) as caught:
-        order(hook, input_of(gate(*rights), name))
+        order(hook, input_of(strict_store(*rights), name))
     assert emulator.billed.videos == emulator.requests["create"] == 0
     assert not [word for word in ("X-Amz", SECRET, emulator.key) if word in str(caught.value)]
 
 
 def test_c12_the_check_can_be_turned_off(
-    emulator: Emulator, connect: Callable[..., StarVideosHook], gate: Start, picture: bytes
+    emulator: Emulator, connect: Callable[..., StarVideosHook], strict_store: Start, picture: bytes
 ) -> None:
     """Then the store isn't asked at all."""
     emulator.update(references="off")  # else the API itself reads the input, sooner or later
-    door = gate()
-    order(connect(emulator, skip_input_checks=True), input_of(door))
+    store = strict_store()
+    order(connect(emulator, skip_input_checks=True), input_of(store))
     assert emulator.requests["create"] == 1
-    assert door.actions == []
+    assert store.actions == []
 
 
 @pytest.mark.parametrize("name", ["versionId", "versionid", "VersionId"])
 def test_c13_that_version(
-    emulator: Emulator, hook: StarVideosHook, gate: Start, s3: S3, picture: bytes, name: str
+    emulator: Emulator, hook: StarVideosHook, strict_store: Start, s3: S3, picture: bytes, name: str
 ) -> None:
     """A version that the URI names is the one that is signed; the right to read versions is needed."""
     s3.client.put_bucket_versioning(Bucket="inputs", VersioningConfiguration={"Status": "Enabled"})
     old = s3.client.put_object(Bucket="inputs", Key="v.png", Body=picture)["VersionId"]
     s3.put("inputs", "v.png", b"newer")
-    door = gate("s3:GetObjectVersion")
-    task = order(hook, input_of(door, f"v.png?{name}={old}"))
+    store = strict_store("s3:GetObjectVersion")
+    task = order(hook, input_of(store, f"v.png?{name}={old}"))
     (url,) = emulator.order(task.id).request["referenceImages"]
     assert requests.get(url, timeout=10).content == picture
     with pytest.raises(StarVideosValidationError):
-        order(hook, input_of(door, "v.png?versionId=none"))
+        order(hook, input_of(store, "v.png?versionId=none"))
 
 
 @pytest.mark.parametrize(
@@ -147,37 +147,37 @@ def test_c13_or_refused(emulator: Emulator, hook: StarVideosHook, uri: str) -> N
 
 @pytest.mark.parametrize("size", [0, 12_000_000], ids=["in one piece", "in parts"])
 def test_c11_a_destination_needs_the_right_to_write(
-    emulator: Emulator, hook: StarVideosHook, video_id: str, gate: Start, s3: S3, size: int
+    emulator: Emulator, hook: StarVideosHook, video_id: str, strict_store: Start, s3: S3, size: int
 ) -> None:
     """PutObject alone, for if_exists="overwrite"; over a file that is there, too."""
     emulator.update(pad_bytes=size)
-    door = gate("s3:PutObject")
+    store = strict_store("s3:PutObject")
     for _ in range(2):
-        target = Destination(f"s3://{door.conn_id}@videos/", video_id)  # type: ignore[attr-defined]
+        target = Destination(f"s3://{store.conn_id}@videos/", video_id)  # type: ignore[attr-defined]
         saved = save(hook, video_id, target, if_exists="overwrite", limits=Limits(), log=LOG)
-    assert {*door.actions} == {"s3:PutObject"}
+    assert {*store.actions} == {"s3:PutObject"}
     head = s3.client.head_object(Bucket="videos", Key=f"{video_id}.mp4")
     assert (head["ContentLength"], head["ContentType"]) == (saved.size_bytes, "video/mp4")
 
 
-def test_a_bucket_that_can_not_be_written_is_found_before_the_order(gate: Start, s3: S3) -> None:
+def test_a_bucket_that_can_not_be_written_is_found_before_the_order(strict_store: Start, s3: S3) -> None:
     """As a batch asks; with the right to write, nothing is left of the question, if it may clean up."""
     with pytest.raises(StarVideosDownloadError, match="can't be written"):
-        Destination(f"s3://{gate('s3:GetObject').conn_id}@videos/", "video_1").check()  # type: ignore[attr-defined]
+        Destination(f"s3://{strict_store('s3:GetObject').conn_id}@videos/", "video_1").check()  # type: ignore[attr-defined]
     for rights, left in ((["s3:PutObject"], 1), (["s3:PutObject", "s3:AbortMultipartUpload"], 1)):
-        Destination(f"s3://{gate(*rights).conn_id}@videos/", "video_1").check()  # type: ignore[attr-defined]
+        Destination(f"s3://{strict_store(*rights).conn_id}@videos/", "video_1").check()  # type: ignore[attr-defined]
         assert len(s3.uploads("videos")) == left
     assert s3.names("videos") == []
 
 
 def test_errors_of_the_reading_hold_no_url(
-    emulator: Emulator, hook: StarVideosHook, gate: Start, picture: bytes, caplog: pytest.LogCaptureFixture
+    emulator: Emulator, hook: StarVideosHook, strict_store: Start, picture: bytes, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A store that breaks off, whatever its library says of it."""
-    door = gate("s3:GetObject")
-    door.refusal = lambda *_: 1 / 0  # type: ignore[assignment,return-value]
+    store = strict_store("s3:GetObject")
+    store.refusal = lambda *_: 1 / 0  # type: ignore[assignment,return-value]
     with pytest.raises(Exception, match="can't be read before the order") as caught:
-        order(hook, input_of(door))
+        order(hook, input_of(store))
     caplog.set_level("INFO")
     logging.getLogger("tests").error("failed", exc_info=caught.value)
     assert "X-Amz" not in caplog.text

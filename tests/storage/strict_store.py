@@ -35,7 +35,7 @@ def action_of(method: str, path: str, query: Mapping[str, Any]) -> str:
     return "s3:PutObject"
 
 
-class Gate:
+class StrictStore:
     """The server; a context manager.
 
     :param port: of moto's server
@@ -46,7 +46,7 @@ class Gate:
     def __init__(self, port: int, *rights: str, region: str = "us-east-1") -> None:
         self.rights, self.region = set(rights), region
         self.actions: list[str] = []
-        gate = self
+        store = self
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
@@ -54,7 +54,7 @@ class Gate:
             def answer(self) -> None:
                 length = int(self.headers.get("content-length", 0))
                 body = self.rfile.read(length)
-                status, found, headers = gate.refusal(self.command, self.path, dict(self.headers.items()))
+                status, found, headers = store.refusal(self.command, self.path, dict(self.headers.items()))
                 if not status:
                     upstream = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
                     upstream.request(self.command, self.path, body, dict(self.headers.items()))
