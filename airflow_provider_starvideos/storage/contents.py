@@ -1,7 +1,6 @@
-"""What tells that an input is still the same: its content where a store tells it, else its address.
+"""The content of inputs. Decides whether an input is still the same: by what its store says of it, else by its address.
 
-Only facts of the object are asked for, never the object itself. An input whose content can't be told has none, and its
-request is not looked up: no video is used for an input that may have changed.
+The object itself isn't read. An input whose content is unknown may have changed, so no earlier video is used for it.
 """
 
 from __future__ import annotations
@@ -25,44 +24,45 @@ from airflow_provider_starvideos.exceptions import (
 )
 from airflow_provider_starvideos.storage.addresses import why_unreachable
 from airflow_provider_starvideos.storage.guard import Guard
+from airflow_provider_starvideos.storage.inputs import LATER
 from airflow_provider_starvideos.storage.uris import S3_VERSION, object_path
 from airflow_provider_starvideos.storage.web import Web
 
-AT_ONCE = 16
-STALL_SECONDS, TOTAL_SECONDS = 10.0, 30.0  # of one question
+CONCURRENCY = 16
+STALL_SECONDS, TOTAL_SECONDS = 10.0, 30.0  # of one request
 MOST_SHOWN = 20  # problems in one error
+# Properties by which a store names the content alone: a copy under another name has the same.
 OF_CONTENT: Mapping[str, tuple[str, ...]] = {
     **dict.fromkeys(("s3", "s3a", "s3n"), ("ETag",)),
     **dict.fromkeys(("gs", "gcs"), ("md5Hash",)),
 }
-"""Facts by which a store names the content alone: a copy under another name has the same."""
+# Properties that change with each new content of one object. The first that a store has is used, with the address.
 OF_OBJECT = ("generation", "etag", "ETag", "mtime", "last_modified", "LastModified", "updated", "created")
-"""Facts that change with each new content of one object. The first that a store tells is taken, with the address."""
 
 
 def contents_of(inputs: Iterable[str], endpoint: Endpoint, *, head: bool) -> dict[str, Any]:
-    """Return what names the content of inputs, as JSON; None for one of which that can't be told.
+    """Return what names the content of inputs, as JSON. None: it is unknown.
 
-    :param inputs: URLs and storage URIs; each is asked for once
+    :param inputs: URLs and storage URIs; one request for each
     :param endpoint: the API
     :param head: ask the hosts of http(s) inputs for ``ETag`` and ``Last-Modified``
     :raises StarVideosStorageError: a store or a host can't be asked now
-    :raises StarVideosValidationError: a host tells neither ``ETag`` nor ``Last-Modified``; with all of them
+    :raises StarVideosValidationError: hosts send neither ``ETag`` nor ``Last-Modified``; it names all of them
     """
     distinct = list(dict.fromkeys(inputs))
-    # Here, in the task's own thread: it may look up connections.
-    asking = {url: _question(url, endpoint, head=head) for url in distinct}
-    with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="starvideos-inputs") as pool:
-        found = dict(zip(distinct, pool.map(lambda url: asking[url](), distinct), strict=True))
+    # Here, in the task's own thread: it may read connections.
+    requests_of = {url: _prepared(url, endpoint, head=head) for url in distinct}
+    with ThreadPoolExecutor(CONCURRENCY, thread_name_prefix="starvideos-inputs") as pool:
+        found = dict(zip(distinct, pool.map(lambda url: requests_of[url](), distinct), strict=True))
     if problems := [one for one in found.values() if isinstance(one, Problem)]:
         raise StarVideosValidationError(problems[:MOST_SHOWN])
     return found
 
 
-def _question(url: str, endpoint: Endpoint, *, head: bool) -> Callable[[], Any]:
+def _prepared(url: str, endpoint: Endpoint, *, head: bool) -> Callable[[], Any]:
     if is_storage_uri(url):
         return _stored(url)
-    return (lambda: _asked(url, endpoint)) if head else (lambda: {"address": identity(url)})
+    return (lambda: _of_host(url, endpoint)) if head else (lambda: {"address": identity(url)})
 
 
 def _stored(uri: str) -> Callable[[], Any]:
@@ -91,12 +91,12 @@ def _stored(uri: str) -> Callable[[], Any]:
 
 def _content(uri: str, protocol: str, info: Mapping[str, Any]) -> Any:
     size = info.get("size")
-    for fact in OF_CONTENT.get(protocol, ()):
-        if info.get(fact):
-            return {fact.lower(): str(info[fact]).strip('"'), "size": size}
-    for fact in OF_OBJECT:
-        if info.get(fact):
-            return {"address": _without_connection(uri), fact.lower(): str(info[fact]), "size": size}
+    for name in OF_CONTENT.get(protocol, ()):
+        if info.get(name):
+            return {name.lower(): str(info[name]).strip('"'), "size": size}
+    for name in OF_OBJECT:
+        if info.get(name):
+            return {"address": _without_connection(uri), name.lower(): str(info[name]), "size": size}
     return None
 
 
@@ -106,7 +106,7 @@ def _without_connection(uri: str) -> str:
     return f"{scheme}://{host.rpartition('@')[2]}{slash}{path}"
 
 
-def _asked(url: str, endpoint: Endpoint) -> Any:
+def _of_host(url: str, endpoint: Endpoint) -> Any:
     """Ask an input's host for what changes with the content. A GET of one byte: presigned URLs refuse HEAD."""
     if why_unreachable(url, endpoint.base_url):
         return None  # the check before the order refuses it
@@ -124,12 +124,11 @@ def _asked(url: str, endpoint: Endpoint) -> Any:
             f"{shown(url)} can't be asked whether it has changed ({type(error).__name__}). Nothing was sent. "
             'library_check="head" asks that of each http(s) input.'
         ) from None
-    if status in (408, 425, 429) or status >= 500:
+    if status in LATER or status >= 500:
         raise StarVideosStorageError(f"{shown(url)} can't be asked whether it has changed: its host answered {status}.")
-    facts = {"etag": answer.get("etag"), "last-modified": answer.get("last-modified")}
-    told = {name: value for name, value in facts.items() if value}
-    if status >= 400 or not told:
-        said = f"its host answered {status}" if status >= 400 else "its host tells neither"
-        rule = f'must tell ETag or Last-Modified with library_check="head", but {said}'
+    sent = {name: answer[name] for name in ("etag", "last-modified") if answer.get(name)}
+    if status >= 400 or not sent:
+        said = f"its host answered {status}" if status >= 400 else "its host sends neither"
+        rule = f'must have an ETag or Last-Modified with library_check="head", but {said}'
         return Problem("library_check", rule, shown(url))
-    return {"address": identity(url), **told}
+    return {"address": identity(url), **sent}

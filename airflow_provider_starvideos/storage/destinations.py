@@ -213,7 +213,7 @@ class Destination:
             raise self._failed("written", error) from error
 
     def copy_within_store(self, fs: Any, path: str) -> bool:
-        """Copy a file of the same store here, in place of one that is there, without its bytes coming to this machine.
+        """Copy a file of the same store here, without its bytes coming to this machine. It replaces one that is there.
 
         :param fs: the file's store
         :param path: the file
@@ -221,7 +221,7 @@ class Destination:
         """
         if self._local or fs is not self._fs or self._protocol not in COPY_WHOLE:
             return False
-        with suppress(Exception):  # other rights, regions or keys: it may be read and written all the same
+        with suppress(Exception):  # other rights, regions or keys: it may still be read and written
             fs.cp_file(path, self._path)
             return True
         return False

@@ -1,7 +1,7 @@
-"""Opening a result's URL: through the guard, along its redirects, without a credential, and with an end to everything.
+"""Opening a result's URL: which redirects are followed, what is sent, and when it ends.
 
-A timeout of a socket bounds one wait for a byte; whoever sends a byte a minute, a header among them, would hold a
-worker for years. So there is a watch besides, which shuts the connection at the deadline, whatever is read just then.
+No credential is sent. A socket's timeout bounds the wait for one byte, so a slow host could hold a worker slot for
+years: a timer shuts the connection at the deadline, also in the middle of a header.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ AUTHORITIES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")  # variables that name a 
 
 
 class Web:
-    """Connections of one transfer; a context manager.
+    """Connections of one transfer, as a context manager.
 
     :param guard: says which hosts may be fetched from
     :param stall_seconds: longest time without a byte
@@ -61,11 +61,11 @@ class Web:
 
     @property
     def seconds_left(self) -> float:
-        """Until the deadline; 0 when it has passed."""
+        """Until the deadline. 0: it has passed."""
         return self._watch.seconds_left
 
     def get(self, url: str, headers: dict[str, str], *, follow: bool = True) -> requests.Response:
-        """Return the answer of a URL, or of where it redirects to; its body isn't read yet.
+        """Return the answer of a URL, or of its redirect's target. The body isn't read yet.
 
         :param follow: False: a redirect is an answer, too
         :raises StarVideosUnsafeURLError: it leads where it must not
@@ -94,7 +94,7 @@ class Web:
 
 
 class _Session(requests.Session):
-    """Leaves redirects alone. Even if it mustn't follow one, requests reads all of its body, however long."""
+    """Ignores redirects. Else requests would read all of a redirect's body, even if it must not follow."""
 
     def get_redirect_target(self, resp: requests.Response) -> None:
         """Return none."""
@@ -137,7 +137,7 @@ class _Watch:
         self._take(None)
 
     def over(self, sock: socket.socket) -> socket.socket:
-        """Watch over a connection. Its twin reaches it also when TLS has been put on top."""
+        """Watch a connection. Its duplicate reaches it also under TLS."""
         self._take(sock.dup())
         if not self.seconds_left:
             self._cut()
@@ -192,7 +192,7 @@ class _GuardedAdapter(HTTPAdapter):
             opened_by = adapter
 
             def _new_conn(self) -> Any:
-                if through_proxy:  # it looks names up itself, where nobody here can check them
+                if through_proxy:  # it resolves names itself, so they can't be checked here
                     return adapter._watch.over(super()._new_conn())
                 timeout = self.timeout if isinstance(self.timeout, int | float) else None
                 return adapter._watch.over(adapter._guard.connect(self.host.strip("[]"), self.port, timeout))

@@ -90,7 +90,7 @@ def test_a_host_is_asked(host: Callable[..., Host], fact: str) -> None:
 @pytest.mark.parametrize(
     ("reply", "error", "text"),
     [
-        (answer(b"x"), StarVideosValidationError, "its host tells neither"),
+        (answer(b"x"), StarVideosValidationError, "its host sends neither"),
         (answer(b"x", "404 Not Found", etag="1"), StarVideosValidationError, "its host answered 404"),
         (answer(b"x", "503 Unavailable", etag="1"), StarVideosStorageError, "its host answered 503"),
         (b"", StarVideosStorageError, "ConnectionError"),
