@@ -48,6 +48,8 @@ def review():
     look = ApprovalOperator(
         task_id="review",
         subject="Publish this video?",
+        body="[Watch it](dags/{{ dag.dag_id }}/runs/{{ run_id | urlencode }}/tasks/save/plugin/starvideos-video): "
+        "{{ params.prompt }}",
     )
     save >> look >> publish(save.output)
     # [review: end]
