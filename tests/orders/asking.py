@@ -23,6 +23,7 @@ from airflow_provider_starvideos.compat.human_input import (
     Recipients,
 )
 from airflow_provider_starvideos.emulator import Emulator
+from airflow_provider_starvideos.operators import person
 from airflow_provider_starvideos.operators.create import StarVideosCreateOperator
 from tests.orders.variables import Variables
 
@@ -45,8 +46,9 @@ class Page:
         self.is_down = False
 
     def install(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        """Be the page of this process."""
+        """Be the page of this process, whatever Airflow is installed."""
         monkeypatch.setattr(human_input, "ask", self._ask)
+        monkeypatch.setattr(person, "AIRFLOW_V_3_1_PLUS", True)
 
     @property
     def question(self) -> Question:

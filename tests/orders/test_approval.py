@@ -260,8 +260,11 @@ def test_who_is_asked(create: Create) -> None:
         ({"on_unconfirmed": "guess"}, "on_unconfirmed must be one of"),
     ],
 )
-def test_what_is_wrong_is_said_at_dag_parse(options: dict[str, Any], message: str) -> None:
+def test_what_is_wrong_is_said_at_dag_parse(
+    monkeypatch: pytest.MonkeyPatch, options: dict[str, Any], message: str
+) -> None:
     """With the option's name."""
+    monkeypatch.setattr(person, "AIRFLOW_V_3_1_PLUS", True)
     with pytest.raises(ValueError, match=message):
         StarVideosCreateOperator(task_id="t", prompt="p", **options)
 

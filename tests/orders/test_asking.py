@@ -10,6 +10,7 @@ from airflow.providers.common.compat.sdk import AirflowFailException
 from airflow_provider_starvideos.compat.human_input import CODE_FIELD
 from airflow_provider_starvideos.emulator import Emulator
 from airflow_provider_starvideos.exceptions import StarVideosQuestionError, StarVideosRecordError
+from airflow_provider_starvideos.operators import person
 from airflow_provider_starvideos.operators.create import StarVideosCreateOperator
 from airflow_provider_starvideos.orders import decisions
 from airflow_provider_starvideos.orders.questions import AGAIN, GIVE_UP, THIS_VIDEO
@@ -246,7 +247,8 @@ def test_a_secret_of_an_input_is_not_in_the_question(lost: Create) -> None:
     assert "`a 'fox' **bold**" in body
 
 
-def test_it_needs_a_journal() -> None:
+def test_it_needs_a_journal(monkeypatch: pytest.MonkeyPatch) -> None:
     """An answer has to be about an order that the next process knows."""
+    monkeypatch.setattr(person, "AIRFLOW_V_3_1_PLUS", True)
     with pytest.raises(ValueError, match="needs durable=True"):
         StarVideosCreateOperator(task_id="t", prompt="p", on_unconfirmed="ask", durable=False)
