@@ -19,13 +19,16 @@ WORKERS ?= $(if $(ARGS),0,3)
 export PYTHON VENV CONSTRAINTS
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-fast crash-matrix bench bench-peers check format venv constraints clean matrix test-dist stranger docs dist audit
+.PHONY: help demo screenshots test test-fast crash-matrix bench bench-peers check format venv constraints clean matrix test-dist stranger docs dist audit
 
 help: ## List the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "%-12s %s\n", $$1, $$2}'
 
 demo: $(READY) ## Run the example pipeline on a real Airflow with a local StarVideos; KEEP=1 leaves both running
 	@$(RUN) dev.demo $(if $(KEEP),--keep)
+
+screenshots: $(READY) ## Take the pictures of the UI in docs/images, of the demo's Dags
+	@$(RUN) dev.screenshots
 
 test: $(READY) ## Run all tests, those on a real Airflow too (ARGS="…" goes to pytest)
 	@$(RUN) pytest -n $(WORKERS) $(ARGS)

@@ -278,8 +278,14 @@ def test_a_run_is_found_as_airflow_3_1_names_it(page: Page, site: Site) -> None:
 
 
 def test_recent_runs_lead_to_their_galleries(page: Page, site: Site) -> None:
-    """The page in Airflow's navigation."""
+    """The page in Airflow's navigation; filters by Dag and by the run's state."""
     page.goto(f"{site.url}/plugin/starvideos")
     frame = page.frame_locator("iframe")
+    frame.get_by_label("Dag").fill("ui_saved")
+    frame.get_by_label("Dag").press("Tab")
+    expect(frame.get_by_role("link", name="ui_mapped")).to_have_count(0)
+    frame.get_by_label("Dag").fill("")
+    frame.get_by_label("Run").select_option("failed")
+    expect(frame.get_by_role("link", name="ui_saved")).to_have_count(0)
     frame.get_by_role("link", name="ui_mapped").click()
     expect(frame.get_by_role("link", name="a lamp")).to_be_visible()

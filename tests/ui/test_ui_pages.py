@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from urllib.parse import urlencode
 
@@ -56,6 +57,7 @@ CHIPS = (
     "Rejected 1 not billed",
     "Not sent 1 not billed",
     "Not ordered 2 not billed",
+    "Waits for a person 1 not billed",
     "Not ordered: failed 1 not billed",
     "Nothing on record 1 may be billed",
 )
@@ -90,6 +92,7 @@ def test_a_gallery_has_a_chip_for_each_state_and_says_what_was_billed(page: Page
                        "2 orders, 10 s, amount 1.52")),
         ("done_save", ("Not saved", "task done_save didn't run")),
         ("later", ("Not ordered; not billed", "no state yet")),
+        ("asks", ("waits for a person's decision; not billed", "Task asks waits for a person's decision.")),
     ],
 )  # fmt: skip
 def test_the_tab_of_a_task_says_what_is_known_and_no_more(
@@ -108,6 +111,15 @@ def test_a_reused_video_says_where_it_comes_from(page: Page, address: str) -> No
     open_page(page, address, "video", task_id="batch", row="6")
     expect(page.get_by_role("region", name="About the video")).to_contain_text("s3://library/abc.mp4")
     expect(page.get_by_role("button", name="Copy the address of the library's video")).to_be_visible()
+
+
+def test_a_task_that_asks_a_person_leads_to_airflows_page(page: Page, address: str) -> None:
+    """Required Actions, of that task."""
+    open_page(page, address, "video", task_id="asks")
+    link = page.get_by_role("link", name="Required Actions")
+    expect(link).to_have_attribute(
+        "href", re.compile(r"/dags/ui_states/runs/run%2B1%3A00/tasks/asks/required_actions$")
+    )
 
 
 def test_the_address_has_filter_page_and_view(page: Page, address: str) -> None:

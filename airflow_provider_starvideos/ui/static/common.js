@@ -75,11 +75,9 @@ export const nameOf = (video) => video.name ?? `${taskName(video)}${video.row ? 
 export const badge = (words) => el("span", { className: `badge ${words.tone}`, title: `${words.text}; ${words.billed}` }, words.label);
 
 // Where Airflow's own page of a run or a task is. A frame inside of Airflow may not lead it elsewhere: there it is text.
-export function airflowLink(text, ...steps) {
-  if (parent !== window) return text;
-  const base = new URL(root, location.href).pathname.replace(/starvideos\/$/, "");
-  return el("a", { href: base + steps.map(encodeURIComponent).join("/") }, text);
-}
+export const airflowAddress = (...steps) => new URL(root, location.href).href.replace(/starvideos\/$/, "") + steps.map(encodeURIComponent).join("/");
+const framed = parent !== window;
+export const airflowLink = (text, ...steps) => (framed ? text : el("a", { href: airflowAddress(...steps) }, text));
 
 export function copyButton(text, what, shown = "Copy") {
   const button = el("button", { type: "button", className: "copy", ariaLabel: `Copy ${what}`, onclick: () => copy(text).then(done, () => select(text)) }, shown);

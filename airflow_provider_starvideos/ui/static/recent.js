@@ -3,6 +3,7 @@
 import { api, asQuery, badge, el, entitle, moment, note, pageUrl, query, say, show, trouble } from "./common.js";
 
 const STATES = ["running", "queued", "success", "failed"];
+const TONES = { success: "good", failed: "bad", running: "busy" };
 
 export async function showRecent() {
   const filter = { dag_id: query.get("dag_id") || null, state: query.get("state") || null };
@@ -56,6 +57,7 @@ export async function showRecent() {
 function row(run) {
   const counted = Object.entries(run.counts).map(([status, count]) => el("span", {}, badge(run.states[status]), ` ${count}`));
   const link = el("a", { href: pageUrl("gallery", { run_id: run.run_id }, run.dag_id), ariaLabel: `Videos of ${run.dag_id}, run ${run.run_id}` }, run.run_id);
-  const cells = [run.dag_id, link, run.state, el("span", { className: "counts" }, ...counted), moment(run.when) ?? ""];
+  const state = el("span", { className: `badge ${TONES[run.state] ?? ""}` }, run.state);
+  const cells = [run.dag_id, link, state, el("span", { className: "counts" }, ...counted), moment(run.when) ?? ""];
   return el("tr", {}, ...cells.map((cell) => el("td", {}, cell)));
 }

@@ -1,6 +1,6 @@
 // One video: the player, and all that is known of it.
 
-import { airflowLink, api, badge, code, copyButton, dagId, el, entitle, moment, nameOf, pageUrl, placeOf, query, refresh, say, seconds, show, span, taskName } from "./common.js";
+import { airflowAddress, airflowLink, api, badge, code, copyButton, dagId, el, entitle, moment, nameOf, pageUrl, placeOf, query, refresh, say, seconds, show, span, taskName } from "./common.js";
 
 const path = `dags/${encodeURIComponent(dagId)}`;
 const PASSING = new Set(["api_seconds_ago"]); // of no weight by themselves: a player isn't replaced for them
@@ -108,7 +108,7 @@ function steps(video) {
   if (!video.next.length) return null;
   const one = ({ text, at, commands, asks }) => {
     const page = asks && ["dags", dagId, "runs", query.get("run_id"), "tasks", asks.task_id, ...(asks.map_index >= 0 ? ["mapped", String(asks.map_index)] : []), "required_actions"];
-    const more = [at && [" At: ", moment(at)], page && [" ", airflowLink("Required Actions", ...page)]].filter(Boolean).flat();
+    const more = [at && [" At: ", moment(at)], page && [" ", airflowLink("Required Actions", ...page), " ", copyButton(airflowAddress(...page), "the address of Required Actions", "Copy address")]].filter(Boolean).flat();
     return el("li", {}, text, ...more, ...(commands ?? []).map((command) => el("p", {}, code(command, "the command"))));
   };
   return el("ul", {}, ...video.next.map(one));
