@@ -115,7 +115,7 @@ def overview(run: Run) -> dict[str, Any]:
         "counts": counted,
         "states": words(states),
         "total": len(run.videos),
-        "batches": [batch for batch in batches if batch["counts"]],
+        "batches": [batch for batch in batches if batch["counts"] or batch["asks"]],
         "problems": [_text(problem) for problem in run.problems],
         "billed": billed(run.tasks),
     }
@@ -151,7 +151,8 @@ def _batch(task: Task, videos: Iterable[Video]) -> dict[str, Any]:
     pushed = task.value("counts")
     if not found and isinstance(pushed, dict):
         found = {state: pushed[state] for state in PAGE_STATES if isinstance(pushed.get(state), int)}
-    return _place(task) | {"counts": found, "error": _text(_failure(task)), "billed": billed([task])}
+    more = {"counts": found, "error": _text(_failure(task)), "billed": billed([task]), "asks": task.is_asking}
+    return _place(task) | more
 
 
 def _given(video: Video) -> Mapping[str, Any]:

@@ -62,6 +62,7 @@ TASKS: tuple[tuple[str, str, str | None, dict[str, Any], dict[str, Any]], ...] =
     ("done", CREATE, "success", {"prompt": "A done video", "ratio": "16:9"}, {"video_id": "video_d", "video_url": "x"}),
     ("done_save", DOWNLOAD, "upstream_failed", {"video_id": "video_d"}, {}),
     ("later", CREATE, None, {}, {}),
+    ("asking", BATCH, "awaiting_input", {"starvideos_conn_id": "starvideos_default"}, {}),
     ("asks", CREATE, "awaiting_input", {"prompt": "A costly video"}, {}),
     ("batch", BATCH, "failed", {"starvideos_conn_id": "starvideos_default"},
      failing(None, "4 of 7 rows have no video.")),
@@ -86,9 +87,10 @@ def fill_states(session: Session) -> None:
         for key, value in xcoms.items():
             pushed = {"dag_run_id": run, "key": key, "value": value, "timestamp": NOW}
             session.execute(insert(XComModel.__table__), [at | pushed])
-    task = session.query(TaskInstance).filter_by(task_id="asks").one()
     question = {"options": ["Approve", "Reject"], "subject": "Order?", "params": {}, "created_at": NOW}
-    session.add(HITLDetail(ti_id=task.id, **question))
+    for task in session.query(TaskInstance).filter_by(state="awaiting_input"):
+        session.add(HITLDetail(ti_id=task.id, **question))
+    _journal(session, "asking", [{"state": "open", "row": 1, "orders": 0, "prompt": "A costly row"}], 2)
     _journal(session, "lost", [{"state": "unconfirmed", "error": "no answer within 60 s", "seconds": 5}])
     _journal(session, "batch", [one | {"row": number, "seconds": 5} for number, one in enumerate(ROWS, start=1)], 8)
     session.commit()

@@ -75,8 +75,9 @@ export const nameOf = (video) => video.name ?? `${taskName(video)}${video.row ? 
 export const badge = (words) => el("span", { className: `badge ${words.tone}`, title: `${words.text}; ${words.billed}` }, words.label);
 
 // Where Airflow's own page of a run or a task is. A frame inside of Airflow may not lead it elsewhere: there it is text.
-export const airflowAddress = (...steps) => new URL(root, location.href).href.replace(/starvideos\/$/, "") + steps.map(encodeURIComponent).join("/");
+const airflowAddress = (...steps) => new URL(root, location.href).href.replace(/starvideos\/$/, "") + steps.map(encodeURIComponent).join("/");
 const framed = parent !== window;
+export const taskSteps = (task) => ["dags", dagId, "runs", query.get("run_id"), "tasks", task.task_id, ...(task.map_index >= 0 ? ["mapped", String(task.map_index)] : [])];
 export const airflowLink = (text, ...steps) => (framed ? text : el("a", { href: airflowAddress(...steps) }, text));
 
 export function copyButton(text, what, shown = "Copy") {
@@ -100,6 +101,12 @@ async function copy(text) {
 }
 
 const select = (text) => window.prompt("Copy this text:", text);
+
+// Where a person answers what a task asks.
+export function requiredActions(task) {
+  const steps = [...taskSteps(task), "required_actions"];
+  return [airflowLink("Required Actions", ...steps), " ", copyButton(airflowAddress(...steps), "the address of Required Actions", "Copy address")];
+}
 
 export const code = (text, what) => el("span", { className: "copied" }, el("code", { dir: "auto" }, text), " ", copyButton(text, what));
 

@@ -1,7 +1,7 @@
 // The videos of a run, or of one of its tasks: cards that play under the pointer or with the focus, or a table.
 
 import { fillGrid } from "./cards.js";
-import { airflowLink, api, asQuery, badge, copyButton, dagId, el, entitle, nameOf, note, pageUrl, placeOf, query, refresh, say, show, taskName, trouble } from "./common.js";
+import { airflowLink, api, asQuery, badge, copyButton, dagId, el, entitle, nameOf, note, pageUrl, placeOf, query, refresh, requiredActions, say, show, taskName, trouble } from "./common.js";
 
 const PAGE = 24;
 const ENDED = new Set(["success", "failed"]);
@@ -118,7 +118,8 @@ function batchLine(batch, answer) {
   const number = el("span", { className: "quiet" }, `${rows} rows`);
   const error = batch.error && el("pre", { className: "error", dir: "auto" }, batch.error);
   const billed = batch.billed && el("span", {}, `Billed, over all tries: ${batch.billed}`);
-  return el("div", { className: "batch" }, el("b", {}, taskName(batch)), number, ...counted, billed || null, error || null);
+  const asks = batch.asks ? [el("span", { className: "badge bad" }, "Waits for a person"), el("span", {}, ...requiredActions(batch))] : [];
+  return el("div", { className: "batch" }, el("b", {}, taskName(batch)), number, ...asks, ...counted, billed || null, error || null);
 }
 
 function pages(answer, state, go) {

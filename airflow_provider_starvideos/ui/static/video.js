@@ -1,6 +1,6 @@
 // One video: the player, and all that is known of it.
 
-import { airflowAddress, airflowLink, api, badge, code, copyButton, dagId, el, entitle, moment, nameOf, pageUrl, placeOf, query, refresh, say, seconds, show, span, taskName } from "./common.js";
+import { airflowLink, api, badge, code, copyButton, dagId, el, entitle, moment, nameOf, pageUrl, placeOf, query, refresh, requiredActions, say, seconds, show, span, taskName, taskSteps } from "./common.js";
 
 const path = `dags/${encodeURIComponent(dagId)}`;
 const PASSING = new Set(["api_seconds_ago"]); // of no weight by themselves: a player isn't replaced for them
@@ -107,8 +107,7 @@ function facts(video, place, name) {
 function steps(video) {
   if (!video.next.length) return null;
   const one = ({ text, at, commands, asks }) => {
-    const page = asks && ["dags", dagId, "runs", query.get("run_id"), "tasks", asks.task_id, ...(asks.map_index >= 0 ? ["mapped", String(asks.map_index)] : []), "required_actions"];
-    const more = [at && [" At: ", moment(at)], page && [" ", airflowLink("Required Actions", ...page), " ", copyButton(airflowAddress(...page), "the address of Required Actions", "Copy address")]].filter(Boolean).flat();
+    const more = [at && [" At: ", moment(at)], asks && [" ", ...requiredActions(asks)]].filter(Boolean).flat();
     return el("li", {}, text, ...more, ...(commands ?? []).map((command) => el("p", {}, code(command, "the command"))));
   };
   return el("ul", {}, ...video.next.map(one));
@@ -154,7 +153,6 @@ function earlier(video) {
 
 function tasks(video) {
   const one = (task) => {
-    const steps = ["dags", dagId, "runs", query.get("run_id"), "tasks", task.task_id, ...(task.map_index >= 0 ? ["mapped", String(task.map_index)] : [])];
     const since = task.started_at ? (new Date(task.ended_at ?? Date.now()) - new Date(task.started_at)) / 1000 : null;
     const times = [
       task.try_number > 1 || task.max_tries > 1 ? `try ${task.try_number} of ${task.max_tries}` : null,
@@ -162,7 +160,7 @@ function tasks(video) {
       task.poll_interval ? `polls every ${span(task.poll_interval)}` : null,
     ];
     const more = [times.filter(Boolean).join(", "), task.deadline ? el("span", {}, " until ", moment(task.deadline)) : ""];
-    return el("li", {}, airflowLink(`${taskName(task)}: ${task.state ?? "no state yet"}`, ...steps), el("span", { className: "quiet" }, " ", ...more));
+    return el("li", {}, airflowLink(`${taskName(task)}: ${task.state ?? "no state yet"}`, ...taskSteps(task)), el("span", { className: "quiet" }, " ", ...more));
   };
   return el("ul", {}, ...video.tasks.map(one));
 }
