@@ -229,7 +229,7 @@ class StarVideosCreateOperator(AsksPerson, HidesRenderedUrls, KeepsText):
                 timeout=self.timeout,
                 end_task=True,
                 settled=self._journal.settled_names() if self.durable and self._journal else (),
-                spending=self._spending,
+                spending={name: value for name, value in (self._spending or {}).items() if value},
             )
         from airflow_provider_starvideos.hooks.starvideos import StarVideosHook
 
