@@ -9,7 +9,7 @@ from itertools import islice
 from typing import Any
 
 from airflow_provider_starvideos.api.redaction import hide_url, hide_urls
-from airflow_provider_starvideos.orders.record import MAX_PROMPT_BYTES, Order, Row, shortened
+from airflow_provider_starvideos.orders.record import MAX_PROMPT_BYTES, Order, Row, counted, shortened
 from airflow_provider_starvideos.orders.states import OrderState
 
 SHOWN_PROMPTS = 5
@@ -78,7 +78,7 @@ class Estimate:
         again = f" ({self.again} of them again: billed again)" if self.again else ""
         unknown = f", and {self.unknown_seconds} as long as their clips" if self.unknown_seconds else ""
         return (
-            f"About to order {self.new_orders} videos{again}, {self.seconds} s{unknown}: {modes}. "
+            f"About to order {counted(self.new_orders, 'video')}{again}, {self.seconds} s{unknown}: {modes}. "
             f"{rows} Each order is billed."
         )
 

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from airflow_provider_starvideos.api.limits import length_problem
 from airflow_provider_starvideos.api.protocol import Endpoint
 from airflow_provider_starvideos.exceptions import StarVideosLimitError
-from airflow_provider_starvideos.orders.record import Row, row_numbers
+from airflow_provider_starvideos.orders.record import Row, counted, row_numbers
 
 
 def check_limits(
@@ -36,13 +36,13 @@ def check_limits(
         f"the task allows {max_orders} (max_orders)": max_orders,
     }
     total = len(rows) + ordered
-    counted = f"{total} orders: {len(rows)} new ones, and {ordered} of this task before, over all its tries"
-    problems = [f"{counted}; {limit}" for limit, most in limits.items() if most is not None and total > most]
+    numbers = f"{counted(total, 'order')}: {len(rows)} new, and {ordered} of this task before, over all its tries"
+    problems = [f"{numbers}; {limit}" for limit, most in limits.items() if most is not None and total > most]
     lengths: dict[int | None, list[int]] = defaultdict(list)
     for row in rows:
         lengths[row.request.seconds].append(row.number)
-    for seconds, numbers in lengths.items():
+    for seconds, of_rows in lengths.items():
         if problem := length_problem(seconds, connection, endpoint):
-            problems.append(f"{row_numbers(numbers)}: {problem}")
+            problems.append(f"{row_numbers(of_rows)}: {problem}")
     if problems:
         raise StarVideosLimitError(problems)

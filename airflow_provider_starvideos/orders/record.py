@@ -232,6 +232,11 @@ def row_numbers(numbers: Sequence[int]) -> str:
     return f"{'Row' if len(numbers) == 1 else 'Rows'} {listed}"
 
 
+def counted(number: int, what: str) -> str:
+    """Return a number with its noun: ``1 video``, ``2 videos``."""
+    return f"{number} {what}{'' if number == 1 else 's'}"
+
+
 def shortened(text: str, most_bytes: int) -> str:
     """Cut a text to one line whose JSON takes at most so many bytes."""
     text = " ".join(text.split())

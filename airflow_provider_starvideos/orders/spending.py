@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 from airflow_provider_starvideos.api.models import amount_text
-from airflow_provider_starvideos.orders.record import Order
+from airflow_provider_starvideos.orders.record import Order, counted
 
 SPENDING_KEY = "spending"
 
@@ -94,12 +94,12 @@ class Spending:
 
     def text(self) -> str:
         """Return it in one line, for the log."""
-        facts = [f"{self.orders} orders", f"{self.seconds_ordered} s ordered"]
+        facts = [counted(self.orders, "order"), f"{self.seconds_ordered} s ordered"]
         facts += [f"{self.unconfirmed} perhaps accepted"] if self.unconfirmed else []
         facts += [f"{self.seconds_unknown} as long as their clips"] if self.seconds_unknown else []
-        facts += [f"{self.reused} videos out of the library"] if self.reused else []
-        facts += [f"{self.videos} videos", f"{self.seconds_delivered:g} s delivered"]
-        unknown = f"{self.amount_unknown} orders without a known amount"
+        facts += [f"{counted(self.reused, 'video')} out of the library"] if self.reused else []
+        facts += [counted(self.videos, "video"), f"{self.seconds_delivered:g} s delivered"]
+        unknown = f"{counted(self.amount_unknown, 'order')} without a known amount"
         if self.amount is None:
             facts.append("amount unknown")
         else:

@@ -123,7 +123,7 @@ def test_no_dag_orders_more_than_the_connection_allows(airflow: AirflowStack, em
     prompts = [order.prompt for order in emulator.orders if order.prompt.startswith(run_id)]
     assert prompts == [f"{run_id} few"] * 3
     many, few, long = (airflow.log("batch_limits", run_id, task_id) for task_id in ("too_many", "allowed", "too_long"))
-    assert "4 orders: 4 new ones, and 0 of this task before, over all its tries; the connection" in many
+    assert "4 orders: 4 new, and 0 of this task before, over all its tries; the connection" in many
     assert "a video 6 s long; the connection" in long
     assert "About to order 3 videos, 9 s: 3 text to video. Rows: 3, ordered already: 0." in few
 

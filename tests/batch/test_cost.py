@@ -60,7 +60,7 @@ def test_the_log_says_what_is_about_to_be_ordered_before_it_is(desk: Desk, caplo
     caplog.clear()
     desk.next_try()
     desk.run([*rows, *prompts(3)[2:]])
-    assert "About to order 1 videos, 3 s: 1 text to video. Rows: 4, ordered already: 3." in caplog.text
+    assert "About to order 1 video, 3 s: 1 text to video. Rows: 4, ordered already: 3." in caplog.text
 
 
 @pytest.mark.parametrize("by", ["max_orders", "max_orders_per_task"])
@@ -70,7 +70,7 @@ def test_a_batch_of_too_many_rows_orders_none(desk: Desk, monkeypatch: pytest.Mo
     if by == "max_orders_per_task":
         limit(desk, monkeypatch, max_orders_per_task=4)
         limits = {"max_orders": 100}
-    assert "5 orders: 5 new ones, and 0 of this task before" in refused(desk, prompts(5), **limits)
+    assert "5 orders: 5 new, and 0 of this task before" in refused(desk, prompts(5), **limits)
     assert not desk.emulator.requests.get("create")
     assert len(desk.run(prompts(4), **limits)) == 4
 
@@ -84,7 +84,7 @@ def test_retries_do_not_creep_past_the_limit(desk: Desk) -> None:
     with pytest.raises(StarVideosBatchError):
         desk.run(prompts(2), max_orders=5, retry_failed=True)
     desk.next_try()
-    why = "6 orders: 2 new ones, and 4 of this task before, over all its tries; the task allows 5 (max_orders)"
+    why = "6 orders: 2 new, and 4 of this task before, over all its tries; the task allows 5 (max_orders)"
     assert why in refused(desk, prompts(2), max_orders=5, retry_failed=True)
     assert why in refused(desk, [{"prompt": "other."}, {"prompt": "more."}], max_orders=5)
     assert desk.billed == 4
@@ -116,7 +116,7 @@ def test_a_limit_that_is_set_while_a_try_waits_holds(desk: Desk, monkeypatch: py
     """The rows that are left aren't ordered; the videos that are made are waited for."""
     deferred = desk.first_leg(prompts(4), max_in_flight=2)
     limit(desk, monkeypatch, max_orders_per_task=3)
-    with pytest.raises(AirflowFailException, match="4 orders: 2 new ones, and 2 of this task before"):
+    with pytest.raises(AirflowFailException, match="4 orders: 2 new, and 2 of this task before"):
         desk.resume(deferred)
     assert desk.billed == 2
     assert desk.variables.states() == {"completed": 2}
@@ -128,7 +128,7 @@ def test_an_unconfirmed_order_counts(desk: Desk) -> None:
     with pytest.raises(StarVideosBatchError):
         desk.run(prompts(2), max_orders=2, on_unconfirmed="resubmit")
     desk.next_try()
-    assert "3 orders: 1 new ones, and 2" in refused(desk, prompts(2), max_orders=2, on_unconfirmed="resubmit")
+    assert "3 orders: 1 new, and 2" in refused(desk, prompts(2), max_orders=2, on_unconfirmed="resubmit")
     assert desk.billed == 2
 
 

@@ -113,7 +113,7 @@ def test_what_is_spent_is_summed_up_and_what_is_unknown_is_counted() -> None:
         amount_unknown=1,
     )
     assert Spending.from_json(json.loads(json.dumps(spending.to_json()))) == spending
-    assert "amount 0.3, 1 orders without a known amount." in spending.text()
+    assert "amount 0.3, 1 order without a known amount." in spending.text()
 
 
 def test_a_video_that_comes_later_is_added_to_what_is_spent() -> None:

@@ -225,7 +225,7 @@ def test_a_refusal_says_the_numbers() -> None:
     assert StarVideosLimitError.permanent
     text = refusal(rows, 8, max_orders=10, max_orders_per_task=11, max_seconds_per_order=5)
     most = "the connection 'studio' allows 5 s (max_seconds_per_order)"
-    counted = "12 orders: 4 new ones, and 8 of this task before, over all its tries"
+    counted = "12 orders: 4 new, and 8 of this task before, over all its tries"
     assert text.splitlines()[1:6] == [
         f"  - {counted}; the connection 'studio' allows 11 (max_orders_per_task)",
         f"  - {counted}; the task allows 10 (max_orders)",
@@ -249,7 +249,7 @@ def test_a_single_order_that_is_not_allowed_is_not_sent(task: Task) -> None:
     task.hook.endpoint = replace(task.hook.endpoint, max_orders_per_task=1)
     first = task.order()
     assert task.order() == first  # resumed, not ordered
-    with pytest.raises(StarVideosLimitError, match="2 orders: 1 new ones, and 1 of this task before"):
+    with pytest.raises(StarVideosLimitError, match="2 orders: 1 new, and 1 of this task before"):
         task.order("another fox")
     task.emulator.finish(first, "failed")
     with pytest.raises(StarVideosLimitError):

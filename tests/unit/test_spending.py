@@ -97,7 +97,7 @@ def test_a_create_orders_no_more_than_the_connection_allows(
     extra = {"extra": {"max_orders_per_task": 0}}
     monkeypatch.setenv("AIRFLOW_CONN_STARVIDEOS_DEFAULT", json.dumps(connection | extra))
     context: Any = {"ti": TaskInstance()}
-    with pytest.raises(AirflowFailException, match="1 orders: 1 new ones, and 0 of this task before"):
+    with pytest.raises(AirflowFailException, match="1 order: 1 new, and 0 of this task before"):
         StarVideosCreateOperator(task_id="create", prompt="a red fox").execute(context)
     assert emulator.billed.videos == 0
 
