@@ -20,6 +20,7 @@ from airflow_provider_starvideos.library.folder import Folder
 
 CLAIMS = "claims"
 FILE = re.compile(r"([0-9a-f]{40})\.([1-9][0-9]{0,8})\.json")
+DEAD_SECONDS = 24 * 3600.0
 CLOCK_SECONDS = 120.0  # how far the clocks of two workers may be apart
 
 
@@ -90,6 +91,20 @@ class Claims:
             for number in (*others, *mine) if mine else ():
                 self._folder.delete(_file(name, number))
                 self._known()[name].discard(number)
+
+    def remove_dead(self) -> int:
+        """Delete the claims whose time was over a day ago: their runs are gone. Return how many.
+
+        :raises StarVideosError: they can't be listed or deleted
+        """
+        removed = 0
+        for name, numbers in self._listed().items():
+            for number in numbers:
+                until = self._read(name, number).get("until")
+                if not isinstance(until, int | float) or until < time.time() - DEAD_SECONDS:
+                    self._folder.delete(_file(name, number))
+                    removed += 1
+        return removed
 
     def _known(self) -> dict[str, set[int]]:
         if self._seen is None:

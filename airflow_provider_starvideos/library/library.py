@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from airflow_provider_starvideos.exceptions import StarVideosDownloadError, StarVideosError
 from airflow_provider_starvideos.library import index
 from airflow_provider_starvideos.library.entry import MAX_BYTES, DamagedEntryError, Entry, document_of, folder_of
 from airflow_provider_starvideos.library.folder import File, Folder
+from airflow_provider_starvideos.library.names import NAME
 from airflow_provider_starvideos.storage.destinations import Destination
 
 FOLDERS = "0123456789abcdef"
@@ -32,10 +33,12 @@ class Found:
 
     :param entries: by name
     :param damaged: what is wrong, by name: entries that can't be used
+    :param loose: videos that no entry tells of: of a run that was killed, or that an entry was replaced
     """
 
     entries: dict[str, Entry] = field(default_factory=dict)
     damaged: dict[str, str] = field(default_factory=dict)
+    loose: list[File] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -78,6 +81,14 @@ class Library:
                 found.entries |= one.entries
                 found.damaged |= one.damaged
         return found
+
+    def folders(self) -> Iterator[Found]:
+        """Yield all that is in the library, a folder at a time.
+
+        :raises StarVideosStorageError: the store can't be asked
+        """
+        for part in FOLDERS:
+            yield self._look_in(part, None)
 
     def find(self, name: str) -> Entry | None:
         """Return one entry, if it is there and whole.
@@ -151,18 +162,19 @@ class Library:
                 raise DamagedEntryError(f"{self.uri_of(entry)} isn't the video that its document tells of")
             to.put(part, content_type=MP4, overwrite=overwrite)
 
-    def _look_in(self, part: str, wanted: set[str]) -> Found:
+    def _look_in(self, part: str, wanted: set[str] | None) -> Found:
         documents: dict[str, File] = {}
-        videos: dict[str, int] = {}
+        videos: dict[str, File] = {}
         stamps: dict[str, str] = {}  # of all documents, for the index
         for file in self.folder.files(part):
-            name, is_wanted = file.name[:40], file.name[:40] in wanted
+            name = file.name[:40]
+            is_wanted = name in wanted if wanted is not None else bool(NAME.fullmatch(name))
             if file.name[40:] == ".json":
                 stamps[name] = file.stamp
                 if is_wanted:
                     documents[name] = file
-            elif is_wanted:
-                videos[f"{part}/{file.name}"] = file.size
+            elif is_wanted and file.name.endswith(".mp4"):
+                videos[f"{part}/{file.name}"] = replace(file, name=f"{part}/{file.name}")
         found = Found()
         for name, data in self._read(part, documents, stamps).items():
             try:
@@ -170,13 +182,14 @@ class Library:
             except DamagedEntryError as error:
                 found.damaged[name] = f"its document {document_of(name)} is broken: {error}"
                 continue
-            size = videos.get(entry.file)
-            if size == entry.size_bytes:
-                found.entries[name] = entry
-            elif size is None:
+            video = videos.pop(entry.file, None)
+            if video is None:
                 found.damaged[name] = f"its video {entry.file} is missing"
+            elif video.size != entry.size_bytes:
+                found.damaged[name] = f"its video {entry.file} has {video.size} bytes, and not {entry.size_bytes}"
             else:
-                found.damaged[name] = f"its video {entry.file} has {size} bytes, and not {entry.size_bytes}"
+                found.entries[name] = entry
+        found.loose += videos.values()
         return found
 
     def _read(self, part: str, documents: Mapping[str, File], stamps: Mapping[str, str]) -> dict[str, bytes]:
