@@ -81,7 +81,9 @@ class Files:
     async def _sample(self, request: web.Request, content_type: str, making: Awaitable[bytes]) -> web.StreamResponse:
         self._service.requests["sample"] += 1
         try:
-            answer = Answer(200, Body(await making), content_type)
+            data = await making
+            etag = f'"{hashlib.sha256(data).hexdigest()[:24]}"'
+            answer = Answer(200, Body(data), content_type, headers={"ETag": etag})
         except MissingLibraryError as exc:
             answer = error_answer(501, str(exc), "missing_library")
         return (await send(request, answer)).response

@@ -60,4 +60,4 @@ def test_the_tests_and_examples_of_the_documentation_pass(tmp_path: Path) -> Non
     files = [str(HERE / "your_tests.py"), str(HERE / "example_runs.py")]
     plugin = ["-p", testing.__name__, "--basetemp", str(tmp_path / "files")]
     done = subprocess.run([*COMMAND, *plugin, *files], env=env, cwd=ROOT, capture_output=True, text=True, check=False)
-    assert re.search(r"^5 passed", done.stdout, re.MULTILINE), done.stdout[-10_000:] + done.stderr[-2000:]
+    assert re.search(r"^6 passed", done.stdout, re.MULTILINE), done.stdout[-10_000:] + done.stderr[-2000:]
