@@ -106,7 +106,7 @@ def frozen_before_its_order(row: Row) -> Script:
     frozen = yield from _frozen(row)
     row.let_go("sign")
     yield lambda: row.try_number > 1 and row.state == "success"
-    yield _thawed(frozen)
+    yield _thawed(frozen, supervisor_first=True)
 
 
 def marked_before_its_order(row: Row) -> Script:
@@ -136,9 +136,12 @@ def _frozen(row: Row) -> Generator[Condition, None, list[psutil.Process]]:
     return frozen
 
 
-def _thawed(frozen: list[psutil.Process]) -> Condition:
-    """Let frozen processes go on. Return the condition that they have ended."""
-    for process in reversed(frozen):  # the supervisor last: it would end the task's process
+def _thawed(frozen: list[psutil.Process], *, supervisor_first: bool = False) -> Condition:
+    """Let frozen processes go on. Return the condition that they have ended.
+
+    :param supervisor_first: it goes on first, and may end the task's process
+    """
+    for process in frozen if supervisor_first else reversed(frozen):
         process.resume()
     return lambda: not any(process.is_running() for process in frozen[1:])  # the executor's worker goes on
 
