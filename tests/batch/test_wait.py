@@ -44,18 +44,18 @@ class Api:
 
     def __init__(self, status: Callable[[str, int], str | StarVideosError], seconds: float = 0.005) -> None:
         self.status, self.seconds = status, seconds
-        self.looks: dict[str, list[float]] = {}
+        self.polled: dict[str, list[float]] = {}
         self.out = Counter[str]()
         self.most = 0
 
-    async def look(self, video_id: str) -> VideoTask:
-        self.looks.setdefault(video_id, []).append(time.monotonic())
+    async def poll(self, video_id: str) -> VideoTask:
+        self.polled.setdefault(video_id, []).append(time.monotonic())
         self.out[video_id] += 1
-        assert self.out[video_id] == 1, "two looks at once"
+        assert self.out[video_id] == 1, "two polls at once"
         self.most = max(self.most, self.out.total())
         await asyncio.sleep(self.seconds)
         self.out[video_id] -= 1
-        said = self.status(video_id, len(self.looks[video_id]))
+        said = self.status(video_id, len(self.polled[video_id]))
         if isinstance(said, StarVideosError):
             raise said
         if said != "completed":
@@ -70,34 +70,34 @@ def plan(count: int, seconds: float = 60, **fields: Any) -> Plan:
 
 async def waited(api: Api, of: Plan) -> dict[str, Outcome]:
     """Wait, and leave nothing behind."""
-    outcomes = await BatchWait(of, api.look, LOG).run()
+    outcomes = await BatchWait(of, api.poll, LOG).run()
     assert not [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
     return outcomes
 
 
-def completed_at_look(number: int) -> Callable[[str, int], str]:
+def completed_at_poll(number: int) -> Callable[[str, int], str]:
     """Say that a video is completed at that poll."""
-    return lambda video_id, look: "completed" if look >= number else "processing"
+    return lambda video_id, poll: "completed" if poll >= number else "processing"
 
 
-async def test_no_more_looks_than_one_an_interval() -> None:
+async def test_no_more_polls_than_one_per_interval() -> None:
     """Each video for itself, spread from the beginning on."""
-    api = Api(completed_at_look(5))
+    api = Api(completed_at_poll(5))
     began = time.monotonic()
     outcomes = await waited(api, plan(60))
     wall = time.monotonic() - began
     assert {one.state for one in outcomes.values()} == {OrderState.COMPLETED}
     assert len(outcomes) == 60
-    for times in api.looks.values():
+    for times in api.polled.values():
         assert len(times) <= wall / INTERVAL + 1
         assert min(after - before for before, after in pairwise(times)) >= INTERVAL * 0.99
-    firsts = sorted(times[0] - began for times in api.looks.values())
+    firsts = sorted(times[0] - began for times in api.polled.values())
     assert firsts[6] < INTERVAL * 0.5 < firsts[54]
 
 
 async def test_a_slow_server_is_not_asked_many_things_at_once() -> None:
     """However many videos are due."""
-    api = Api(completed_at_look(1), seconds=0.05)
+    api = Api(completed_at_poll(1), seconds=0.05)
     assert len(await waited(api, plan(100))) == 100
     assert 10 < api.most <= 20
 
@@ -108,7 +108,7 @@ async def test_each_end_is_its_video_s_own(monkeypatch: pytest.MonkeyPatch) -> N
     unknown = StarVideosNotFoundError("no such video", status_code=404, from_api=True)
     unknown.names_video = True
     said: dict[str, Any] = {"v0": "completed", "v1": "failed", "v2": unknown, "v3": "processing"}
-    outcomes = await waited(Api(lambda video_id, look: said[video_id]), plan(4, seconds=0.4))
+    outcomes = await waited(Api(lambda video_id, poll: said[video_id]), plan(4, seconds=0.4))
     assert {name: str(one.state) for name, one in outcomes.items()} == {
         "v0": "completed",
         "v1": "failed",
@@ -126,7 +126,7 @@ async def test_each_end_is_its_video_s_own(monkeypatch: pytest.MonkeyPatch) -> N
 
 async def test_enough() -> None:
     """Ends with the wanted number of ended videos; the others go on."""
-    api = Api(lambda video_id, look: "completed" if int(video_id[1:]) < 10 else "processing")
+    api = Api(lambda video_id, poll: "completed" if int(video_id[1:]) < 10 else "processing")
     outcomes = await waited(api, plan(50, enough=5))
     assert 5 <= len(outcomes) <= 10
 
@@ -135,7 +135,7 @@ async def test_resume_at() -> None:
     """Not a moment before, though all have ended; and also where there is nothing to wait for."""
     for count in (0, 3):
         until = time.time() + 0.3
-        outcomes = await waited(Api(completed_at_look(1)), plan(count, resume_at=until))
+        outcomes = await waited(Api(completed_at_poll(1)), plan(count, resume_at=until))
         assert until <= time.time() < until + 0.3
         assert len(outcomes) == count
 
@@ -143,7 +143,7 @@ async def test_resume_at() -> None:
 async def test_save_after() -> None:
     """So long after the first completed video, though others aren't ready."""
     began = time.monotonic()
-    api = Api(lambda video_id, look: "completed" if video_id == "v0" else "processing")
+    api = Api(lambda video_id, poll: "completed" if video_id == "v0" else "processing")
     assert set(await waited(api, plan(5, save_after=0.3))) == {"v0"}
     assert 0.3 <= time.monotonic() - began < 1.0
 
@@ -154,8 +154,8 @@ REFUSED = StarVideosAuthenticationError("the key", status_code=401, from_api=Tru
 @pytest.mark.usefixtures("impatient")
 async def test_an_error_that_concerns_all() -> None:
     """A key that stays refused for all ends the wait; what was known by then stays known."""
-    api = Api(lambda video_id, look: "completed" if video_id == "v7" and look == 1 else REFUSED)
-    wait = BatchWait(plan(50), api.look, LOG)
+    api = Api(lambda video_id, poll: "completed" if video_id == "v7" and poll == 1 else REFUSED)
+    wait = BatchWait(plan(50), api.poll, LOG)
     with pytest.raises(StarVideosAuthenticationError) as caught:
         await wait.run()
     assert caught.value is REFUSED
@@ -165,8 +165,8 @@ async def test_an_error_that_concerns_all() -> None:
 @pytest.mark.usefixtures("impatient")
 async def test_an_error_that_concerns_all_after_a_late_answer() -> None:
     """Each of the others has failed already when one is answered: that doesn't make all of them odd for good."""
-    api = Api(lambda video_id, look: "processing" if video_id == "v7" and look == 3 else REFUSED)
-    wait = BatchWait(plan(20), api.look, LOG)
+    api = Api(lambda video_id, poll: "processing" if video_id == "v7" and poll == 3 else REFUSED)
+    wait = BatchWait(plan(20), api.poll, LOG)
     with pytest.raises(StarVideosAuthenticationError):
         await asyncio.wait_for(wait.run(), 30)
 
@@ -174,7 +174,7 @@ async def test_an_error_that_concerns_all_after_a_late_answer() -> None:
 async def test_c2_one_401_while_a_key_is_exchanged_ends_nothing() -> None:
     """Also where the refused video was never seen before."""
     api = Api(
-        lambda video_id, look: REFUSED if video_id == "v1" and look == 1 else completed_at_look(2)(video_id, look)
+        lambda video_id, poll: REFUSED if video_id == "v1" and poll == 1 else completed_at_poll(2)(video_id, poll)
     )
     assert {one.state for one in (await waited(api, plan(3))).values()} == {OrderState.COMPLETED}
 
@@ -187,27 +187,27 @@ ODD = [GATEWAYS, REFUSED, StarVideosServerError("down", status_code=500), StarVi
 @pytest.mark.parametrize("error", ODD, ids=lambda error: type(error).__name__)
 async def test_no_answer_about_one_video_ends_the_wait_for_the_others(error: StarVideosError) -> None:
     """It ends at its deadline, as late; also where the others have ended long before."""
-    api = Api(lambda video_id, look: error if video_id == "v0" else "completed" if look > 5 else "processing")
+    api = Api(lambda video_id, poll: error if video_id == "v0" else "completed" if poll > 5 else "processing")
     outcomes = await waited(api, Plan({f"v{number}": time.time() + 1.2 for number in range(3)}, 0.05))
     assert {name: one.state for name, one in outcomes.items()} == {
         "v0": OrderState.TIMED_OUT,
         "v1": OrderState.COMPLETED,
         "v2": OrderState.COMPLETED,
     }
-    assert len(api.looks["v0"]) > 10
+    assert len(api.polled["v0"]) > 10
 
 
 @pytest.mark.usefixtures("impatient")
 async def test_what_a_gateway_says_of_all_is_a_failed_poll() -> None:
     """Ten times in a row they end the wait, and a retry may help."""
     with pytest.raises(StarVideosServerError, match="10 polls in a row failed") as caught:
-        await waited(Api(lambda video_id, look: GATEWAYS), plan(5))
+        await waited(Api(lambda video_id, poll: GATEWAYS), plan(5))
     assert not caught.value.permanent
 
 
 async def test_an_unknown_status_is_warned_of_once(caplog: pytest.LogCaptureFixture) -> None:
     """However many videos have it."""
-    await waited(Api(lambda video_id, look: "dreaming" if look < 3 else "completed"), plan(5))
+    await waited(Api(lambda video_id, poll: "dreaming" if poll < 3 else "completed"), plan(5))
     (warning,) = [entry.getMessage() for entry in caplog.records if entry.levelname == "WARNING"]
     assert "is dreaming, a status that isn't documented" in warning
 
@@ -215,8 +215,8 @@ async def test_an_unknown_status_is_warned_of_once(caplog: pytest.LogCaptureFixt
 async def test_c4_deadlines_that_have_passed_still_get_a_poll() -> None:
     """Saving took longer than they lasted: what is completed by then is delivered, and the rest ends."""
     of = Plan({"v0": time.time() - 500, "v1": time.time() - 5}, 600.0)
-    with_one = Api(lambda video_id, look: "completed" if video_id == "v0" else "processing")
-    wait = BatchWait(of, with_one.look, LOG)
+    with_one = Api(lambda video_id, poll: "completed" if video_id == "v0" else "processing")
+    wait = BatchWait(of, with_one.poll, LOG)
     wait._due = [(0.0, video_id) for _, video_id in wait._due]  # not spread over half a minute
     outcomes = await wait.run()
     assert {name: one.state for name, one in outcomes.items()} == {
@@ -228,12 +228,12 @@ async def test_c4_deadlines_that_have_passed_still_get_a_poll() -> None:
 async def test_c4_polls_after_the_last_deadline_come_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
     """Within the time that Airflow leaves them, however long the interval; a poll that hangs doesn't hold them up."""
     of = Plan({f"v{number}": time.time() - 5 for number in range(200)}, 6000.0)
-    first = [due for due, _ in BatchWait(of, Api(completed_at_look(1)).look, LOG)._due]
+    first = [due for due, _ in BatchWait(of, Api(completed_at_poll(1)).poll, LOG)._due]
     assert max(first) <= time.time() + LATE_SPREAD_SECONDS
     assert LATE_SPREAD_SECONDS < LAST_POLL_SECONDS < BACKSTOP_SECONDS
     monkeypatch.setattr(poller, "LAST_POLL_SECONDS", 0.3)
     monkeypatch.setattr(poller, "LATE_SPREAD_SECONDS", 0.05)
-    hanging = Api(lambda video_id, look: "processing", seconds=3600)
+    hanging = Api(lambda video_id, poll: "processing", seconds=3600)
     outcomes = await waited(hanging, of)
     assert {one.state for one in outcomes.values()} == {OrderState.TIMED_OUT}
     assert len(outcomes) == 200
@@ -242,22 +242,22 @@ async def test_c4_polls_after_the_last_deadline_come_in_time(monkeypatch: pytest
 @pytest.mark.usefixtures("impatient")
 async def test_a_server_that_is_gone_ends_the_wait() -> None:
     """After ten polls in a row without an answer, as for a single video."""
-    api = Api(lambda video_id, look: StarVideosServerError("down", status_code=502))
+    api = Api(lambda video_id, poll: StarVideosServerError("down", status_code=502))
     with pytest.raises(StarVideosServerError):
         await waited(api, plan(5))
-    assert max(len(times) for times in api.looks.values()) == 10
+    assert max(len(times) for times in api.polled.values()) == 10
 
 
 async def test_progress() -> None:
     """How many are where, the rate and the estimated end, in one line, now and then."""
     api = Api(
-        lambda video_id, look: {
+        lambda video_id, poll: {
             "v0": "completed",
             "v1": StarVideosServerError("down", status_code=502),
             "v2": "paused",
         }.get(video_id, "processing")
     )
-    wait = BatchWait(plan(5, rows=10, done=4, save_after=0.25), api.look, LOG)
+    wait = BatchWait(plan(5, rows=10, done=4, save_after=0.25), api.poll, LOG)
     await wait.run()
     line = wait.progress()
     assert "5 of 10 rows have ended" in line

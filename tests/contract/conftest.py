@@ -147,7 +147,7 @@ class Api:
     def create(self) -> Call:
         return calls.create(self.endpoint, REQUEST)
 
-    def look(self, video_id: str = "video_1") -> Call:
+    def poll(self, video_id: str = "video_1") -> Call:
         return calls.query(self.endpoint, video_id)
 
     def with_(self, **changes: Any) -> Api:

@@ -222,7 +222,7 @@ def test_a_huge_answer_to_an_order_leaves_it_unconfirmed(client: Any, api: Any, 
         client.run(api(emulator.base_url).create())
     assert emulator.billed.videos == 1
     with pytest.raises(StarVideosMalformedAnswerError):
-        client.run(api(emulator.base_url).look())
+        client.run(api(emulator.base_url).poll())
 
 
 def test_closing_leaves_no_connection_open(client: Any, api: Any, serve: Any) -> None:

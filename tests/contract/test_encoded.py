@@ -53,7 +53,7 @@ def test_an_encoded_answer_is_read(name: str, client: Any, api: Any, serve: Any)
     server = serve(answering(*READABLE[name]))
     assert client.run(api(server.url).create()).id == "video_1"
     for _ in range(2):
-        assert client.run(api(server.url).look()).id == "video_1"
+        assert client.run(api(server.url).poll()).id == "video_1"
     assert (len(server.requests), server.connections) == (3, 2)
 
 
@@ -67,7 +67,7 @@ def test_an_answer_that_cannot_be_decoded(name: str, client: Any, api: Any, serv
     assert (len(server.requests), client.slept) == (1, [])
     for _ in range(2):
         with pytest.raises(StarVideosMalformedAnswerError, match=rf"is encoded \('{encoding[:50]}.* can't be read"):
-            client.run(api(server.url).look())
+            client.run(api(server.url).poll())
     assert (len(server.requests), server.connections) == (3, 2)
 
 

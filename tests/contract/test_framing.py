@@ -69,7 +69,7 @@ def test_a_whole_answer_is_read(data: bytes, client: Any, api: Any, serve: Any) 
     """An accepted order isn't lost, and a poll doesn't fail, over what a gateway adds."""
     here = api(serve(answering(data)).url)
     assert client.run(here.create()).id == "video_1"
-    assert client.run(here.look()).id == "video_1"
+    assert client.run(here.poll()).id == "video_1"
 
 
 @pytest.mark.parametrize("data", UNREADABLE.values(), ids=UNREADABLE)

@@ -78,7 +78,7 @@ def test_an_orders_answer_does_not_wait_for_a_closing(
     assert client.run(here.create()).id == "video_1"
     client.leave()
     assert client.run(here.create()).id == "video_1"
-    assert client.run(here.look()).id == "video_1"
+    assert client.run(here.poll()).id == "video_1"
     client.leave()
     assert time.monotonic() - started < 5
 
@@ -92,7 +92,7 @@ def test_a_connection_that_cannot_be_released_loses_no_answer(
     request.addfinalizer(ended)
     here = api(serve(answer).url)
     assert client.run(here.create()).id == "video_1"
-    assert client.run(here.look()).id == "video_1"
+    assert client.run(here.poll()).id == "video_1"
     client.leave()
 
 

@@ -171,7 +171,7 @@ def test_the_connections_retries_count(
 
 
 @pytest.mark.usefixtures("impatient")
-def test_a_wait_has_no_retries_within_its_looks(calls: Calls, emulator: Emulator, connect: Callable[..., None]) -> None:
+def test_a_wait_has_no_retries_within_its_polls(calls: Calls, emulator: Emulator, connect: Callable[..., None]) -> None:
     """The next poll is the retry; the tenth in a row that fails ends the wait."""
     connect(emulator.base_url, emulator.key, max_retries=5)
     emulator.add_fault(on="query", kind="server_error")

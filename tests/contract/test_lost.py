@@ -210,7 +210,7 @@ def test_a_query_whose_answer_is_lost_is_sent_again(
                 peer.answer(VIDEO)
 
     server = serve(then_well)
-    assert client.run(api(server.url, max_retries=2).look()).id == "video_1"
+    assert client.run(api(server.url, max_retries=2).poll()).id == "video_1"
     assert len(server.requests) == 3
     assert 1 <= len(client.slept) <= 2  # aiohttp itself repeats a GET once, where a connection just closed
 
@@ -401,7 +401,7 @@ def test_a_key_in_the_place_of_an_answer_is_taken_out(before: bytes, client: Any
             return
 
     here = api(serve(handle).url)
-    for call in (here.look(), here.create()):
+    for call in (here.poll(), here.create()):
         with pytest.raises(
             (StarVideosConnectionError, StarVideosMalformedAnswerError, StarVideosUnconfirmedError)
         ) as caught:

@@ -175,7 +175,7 @@ def test_a_companys_own_authority_is_trusted_where_it_is_named(
     monkeypatch.setenv(variable, str(form(certificate, tmp_path)))
     here = api(f"https://localhost:{tls.port}")
     assert client.run(here.create()).id == "video_1"
-    assert client.run(here.look()).id == "video_1"
+    assert client.run(here.poll()).id == "video_1"
 
 
 @pytest.mark.parametrize("variable", BUNDLES)
@@ -205,7 +205,7 @@ def test_a_bundle_that_is_replaced_is_read_anew(
     here = api(f"https://localhost:{tls.port}")
     never_left(client, here)
     shutil.copy(certificate, bundle)
-    assert client.run(here.look()).id == "video_1"
+    assert client.run(here.poll()).id == "video_1"
 
 
 # -- proxies
@@ -254,7 +254,7 @@ def test_orders_and_polls_go_through_the_proxy(
     proxy, server = proxied(form, scheme, variable, serve, tls, context, monkeypatch)
     here = api(f"{scheme}://api.test/base", timeout=30.0)
     assert client.run(here.create()).id == "video_1"
-    assert client.run(here.look()).id == "video_1"
+    assert client.run(here.poll()).id == "video_1"
     client.leave()
     order, query = server.requests
     assert order.startswith(b"POST /base/v1/starvideos/videos HTTP/1.1\r\n")
@@ -272,7 +272,7 @@ def test_orders_and_polls_go_through_the_proxy(
 def direct(client: Any, here: Any) -> None:
     """Check that an order and a poll get there."""
     assert client.run(here.create()).id == "video_1"
-    assert client.run(here.look()).id == "video_1"
+    assert client.run(here.poll()).id == "video_1"
 
 
 EXEMPT = {

@@ -103,7 +103,7 @@ def test_the_bytes_of_an_order(client: Any, api: Any, serve: Any) -> None:
 def test_the_bytes_of_a_query(client: Any, api: Any, serve: Any) -> None:
     """A GET of the documented path with the key, and without a body or a type of one."""
     server = serve(answering(b'{"id": "video_a.b~c-1", "status": "queued"}'))
-    client.run(api(f"{server.url}/base").look("video_a.b~c-1"))
+    client.run(api(f"{server.url}/base").poll("video_a.b~c-1"))
     (raw,) = server.requests
     assert raw.startswith(b"GET /base/v1/result/video_a.b~c-1 HTTP/1.1\r\n")
     headers = headers_of(raw)
@@ -118,7 +118,7 @@ def test_redirects_are_not_followed(status: str, kind: str, client: Any, api: An
     """Neither to another host, which would get the key, nor on the same one: the other server sees nothing at all."""
     other = serve(answering())
     server = serve(answering(b"", status, f"Location: {other.url}/v1/result/video_1"))
-    call = api(server.url).create() if kind == "order" else api(server.url).look()
+    call = api(server.url).create() if kind == "order" else api(server.url).poll()
     doubtful = kind == "order" and status[:3] in ("302", "303")
     expected = StarVideosUnconfirmedError if doubtful else StarVideosRejectedError
     with pytest.raises(expected, match=r"the server redirects to 127\.0\.0\.1, which isn't followed with a key"):
@@ -149,7 +149,7 @@ def test_a_changed_key_is_sent_at_once_and_over_the_same_connection(client: Any,
     here = api(server.url)
     keys = [here.endpoint.key, "sk-rotated", here.endpoint.key]
     for key in keys:
-        client.run(here.with_(key=key).look())
+        client.run(here.with_(key=key).poll())
         client.run(here.with_(key=key).create())
     sent = [headers_of(raw)["authorization"] for raw in server.requests]
     assert sent == [f"Bearer {key}" for key in keys for _ in range(2)]
@@ -160,7 +160,7 @@ def test_another_hosts_key_does_not_go_along(client: Any, api: Any, serve: Any) 
     """One transport may be used for two endpoints; each gets its own key only."""
     one, other = serve(answering()), serve(answering())
     for server, key in ((one, "sk-one"), (other, "sk-other"), (one, "sk-one")):
-        client.run(api(server.url).with_(key=key).look())
+        client.run(api(server.url).with_(key=key).poll())
     assert {headers_of(raw)["authorization"] for raw in one.requests} == {"Bearer sk-one"}
     assert {headers_of(raw)["authorization"] for raw in other.requests} == {"Bearer sk-other"}
 
@@ -176,7 +176,7 @@ def test_cookies_are_not_kept(client: Any, api: Any, serve: Any) -> None:
     """The next request is as the first: nothing that a server set comes back to it."""
     server = serve(answering(VIDEO, "200 OK", "Set-Cookie: session=1; Path=/"))
     for _ in range(2):
-        client.run(api(f"http://localhost:{server.port}").look())  # cookie jars treat addresses differently
+        client.run(api(f"http://localhost:{server.port}").poll())  # cookie jars treat addresses differently
     assert len(server.requests) == 2
     assert "cookie" not in headers_of(server.requests[1])
 
@@ -199,7 +199,7 @@ def test_a_netrc_neither_replaces_the_key_nor_breaks_anything(
         (tmp_path / name).chmod(0o600)
     monkeypatch.setenv("HOME", str(tmp_path))
     server = serve(answering())
-    client.run(api(server.url).look())
+    client.run(api(server.url).poll())
     monkeypatch.setenv("NETRC", str(tmp_path / "named"))
     client.run(api(server.url).create())
     assert len(server.requests) == 2
@@ -212,9 +212,9 @@ def test_queries_share_a_connection_and_every_order_has_its_own(client: Any, api
     here = api(emulator.base_url)
     task = client.run(here.create())
     for _ in range(5):
-        client.run(here.look(task.id))
+        client.run(here.poll(task.id))
     client.run(here.create())
-    client.run(here.look(task.id))
+    client.run(here.poll(task.id))
     requests = emulator.journal(event="request")
     assert [entry["kind"] for entry in requests] == ["create", *["query"] * 5, "create", "query"]
     orders = [entry["connection"] for entry in requests if entry["kind"] == "create"]
@@ -246,7 +246,7 @@ def test_a_query_survives_a_connection_that_the_server_has_closed(client: Any, a
     task = client.run(here.create())
     emulator.add_fault(on="query", kind="close_after", times=3)
     for _ in range(4):
-        assert client.run(here.look(task.id)).id == task.id
+        assert client.run(here.poll(task.id)).id == task.id
 
 
 @pytest.mark.parametrize("interim", [b"100 Continue", b"102 Processing", b"103 Early Hints", b"199 Later"])
@@ -261,7 +261,7 @@ def test_an_interim_answer_is_not_the_answer(count: int, interim: bytes, client:
 
     here = api(serve(handle).url)
     assert client.run(here.create()).id == "video_1"
-    assert [client.run(here.look()).status for _ in range(2)] == ["queued"] * 2
+    assert [client.run(here.poll()).status for _ in range(2)] == ["queued"] * 2
 
 
 def test_of_a_header_that_comes_twice_the_first_counts(client: Any, api: Any, serve: Any) -> None:
@@ -272,14 +272,14 @@ def test_of_a_header_that_comes_twice_the_first_counts(client: Any, api: Any, se
             peer.answer(b"", "429 Too Many Requests", "Retry-After: 7", "retry-after: 9")
 
     with pytest.raises(StarVideosRateLimitError) as caught:
-        client.run(api(serve(handle).url).look())
+        client.run(api(serve(handle).url).poll())
     assert caught.value.retry_after == 7.0
 
 
 def test_a_wrong_key_is_told_as_such(client: Any, api: Any, emulator: Emulator) -> None:
     """By the server that checks it; nothing is billed and nothing is sent again."""
     here = api(emulator.base_url, max_retries=5).with_(key="sk-another")
-    for call in (here.create(), here.look()):
+    for call in (here.create(), here.poll()):
         with pytest.raises(StarVideosAuthenticationError, match="check the connection's password"):
             client.run(call)
     assert emulator.billed.videos == 0

@@ -76,7 +76,7 @@ async def test_a_wait_that_is_cancelled_while_it_leaves_leaves_no_connection(
 ) -> None:
     """Airflow's triggerer cancels a trigger at each of its rounds, until it has ended."""
     (video_id,) = await ordered(1)
-    looked, leaving = asyncio.Event(), asyncio.Event()
+    polled, leaving = asyncio.Event(), asyncio.Event()
     transports = []
 
     async def slowly(shared: Engine) -> None:
@@ -88,11 +88,11 @@ async def test_a_wait_that_is_cancelled_while_it_leaves_leaves_no_connection(
             await shared.ask(video_id, LONG)
             monkeypatch.setattr(Engine, "_count_polls", slowly)
             transports.append(shared._client)
-            looked.set()
+            polled.set()
             await asyncio.Event().wait()
 
     trigger = asyncio.create_task(wait())
-    await looked.wait()
+    await polled.wait()
     session = transports[0]._session
     assert session is not None
     assert not session.closed
@@ -105,7 +105,7 @@ async def test_a_wait_that_is_cancelled_while_it_leaves_leaves_no_connection(
     assert not engine._engines[asyncio.get_running_loop()]
 
 
-async def test_looks_at_one_video_at_the_same_time_are_one_poll(emulator: Emulator) -> None:
+async def test_polls_of_one_video_at_the_same_time_are_one_poll(emulator: Emulator) -> None:
     """Ten waits for a video ask the API once, and all get the answer."""
     (video_id,) = await ordered(1)
     async with waiting(CONN, video_id) as shared:
@@ -151,7 +151,7 @@ async def test_what_nobody_waits_for_is_forgotten(emulator: Emulator) -> None:
     assert emulator.requests["query"] == 2
 
 
-async def test_many_looks_go_over_few_connections(emulator: Emulator) -> None:
+async def test_many_polls_go_over_few_connections(emulator: Emulator) -> None:
     """One kept-alive connection is enough for polls that come one after the other."""
     videos = await ordered(5)
     before = emulator.connections
@@ -168,14 +168,14 @@ async def test_only_so_many_polls_are_under_way_at_once(emulator: Emulator) -> N
     fault = emulator.add_fault(on="query", kind="hang", release="answer")
     names = [f"video_{number}" for number in range(MAX_POLLS_AT_ONCE + 10)]
     async with waiting(CONN, names[0]) as shared:
-        looks = [asyncio.create_task(shared.ask(name, LONG)) for name in names]
+        polls = [asyncio.create_task(shared.ask(name, LONG)) for name in names]
         while emulator.requests["query"] < MAX_POLLS_AT_ONCE:  # noqa: ASYNC110  the journal has no "so many"
             await asyncio.sleep(0.005)
         assert shared._slots.locked()
         assert emulator.requests["query"] == MAX_POLLS_AT_ONCE
-        for look in looks:
-            look.cancel()
-        await asyncio.gather(*looks, return_exceptions=True)
+        for poll in polls:
+            poll.cancel()
+        await asyncio.gather(*polls, return_exceptions=True)
         emulator.clear_faults(fault)
         assert not shared._slots.locked()
 

@@ -47,14 +47,14 @@ class World:
     """Answers polls one after the other, and lets the clock jump while the wait sleeps.
 
     :param outcomes: of each poll; the last one for ever
-    :param seconds_a_look: that each takes
+    :param seconds_per_poll: that each takes
     """
 
-    def __init__(self, outcomes: Sequence[VideoTask | StarVideosError], seconds_a_look: float = 0.0) -> None:
+    def __init__(self, outcomes: Sequence[VideoTask | StarVideosError], seconds_per_poll: float = 0.0) -> None:
         self.outcomes = list(outcomes)
-        self.seconds_a_look = seconds_a_look
+        self.seconds_per_poll = seconds_per_poll
         self.clock = START
-        self.looks: list[float] = []
+        self.polled: list[float] = []
         self.sleeps: list[Sleep] = []
 
     def perform(self, step: Poll | Sleep) -> VideoTask | None:
@@ -63,8 +63,8 @@ class World:
             self.clock += step.seconds
             return None
         assert step.video_id == "video_1"
-        self.looks.append(self.clock - START)
-        self.clock += self.seconds_a_look
+        self.polled.append(self.clock - START)
+        self.clock += self.seconds_per_poll
         outcome = self.outcomes.pop(0) if len(self.outcomes) > 1 else self.outcomes[0]
         if isinstance(outcome, StarVideosError):
             raise outcome
@@ -85,19 +85,19 @@ class World:
         return [step.notice for step in self.sleeps if step.notice]
 
 
-def test_the_first_look_comes_at_once() -> None:
+def test_the_first_poll_comes_at_once() -> None:
     """A video that is already there isn't waited for at all."""
     world = World([COMPLETED])
     assert world.watch() is COMPLETED
-    assert world.looks == [0.0]
+    assert world.polled == [0.0]
     assert world.sleeps == []
 
 
-def test_a_video_is_looked_at_once_an_interval_until_it_is_completed() -> None:
+def test_a_video_is_polled_once_per_interval_until_it_is_completed() -> None:
     """Queued and processing wait on; each change of status is noticed once."""
     world = World([QUEUED, QUEUED, PROCESSING, PROCESSING, COMPLETED])
     assert world.watch() is COMPLETED
-    assert world.looks == [0.0, 30.0, 60.0, 90.0, 120.0]
+    assert world.polled == [0.0, 30.0, 60.0, 90.0, 120.0]
     assert world.notices == ["StarVideos video video_1 is queued", "StarVideos video video_1 is processing"]
 
 
@@ -115,7 +115,7 @@ def test_a_failed_video_ends_the_wait_with_the_apis_reason() -> None:
     with pytest.raises(StarVideosVideoFailedError, match="video_1 failed: content policy") as caught:
         world.watch()
     assert (caught.value.video_id, caught.value.reason) == ("video_1", "content policy")
-    assert len(world.looks) == 2
+    assert len(world.polled) == 2
 
 
 def test_a_failure_without_a_reason_says_so() -> None:
@@ -172,14 +172,14 @@ def test_an_unknown_status_ends_at_the_deadline() -> None:
     world = World([VideoTask("video_1", "paused")])
     with pytest.raises(StarVideosWaitTimeoutError, match="it was paused when last seen"):
         world.watch(timeout=100)
-    assert world.looks == [0.0, 30.0, 60.0, 90.0, 100.0]
+    assert world.polled == [0.0, 30.0, 60.0, 90.0, 100.0]
 
 
-def test_the_last_look_is_at_the_deadline() -> None:
+def test_the_last_poll_is_at_the_deadline() -> None:
     """A video that is completed in the last interval is delivered: no sleep goes beyond the end."""
     world = World([QUEUED, QUEUED, COMPLETED])
     assert world.watch(timeout=45) is COMPLETED
-    assert world.looks == [0.0, 30.0, 45.0]
+    assert world.polled == [0.0, 30.0, 45.0]
 
 
 def test_at_the_deadline_the_wait_ends_and_says_what_becomes_of_the_video() -> None:
@@ -199,11 +199,11 @@ def test_at_the_deadline_the_wait_ends_and_says_what_becomes_of_the_video() -> N
         "wasn't ready at the deadline; it was processing when last seen. It can't be stopped: it goes on, and is "
         "billed once."
     )
-    assert world.looks == [0.0, 30.0, 40.0]
+    assert world.polled == [0.0, 30.0, 40.0]
 
 
 @pytest.mark.parametrize("outcome", [COMPLETED, FAILED, QUEUED], ids=["completed", "failed", "queued"])
-def test_a_wait_that_begins_after_its_deadline_looks_once(outcome: VideoTask) -> None:
+def test_a_wait_that_begins_after_its_deadline_polls_once(outcome: VideoTask) -> None:
     """A triggerer that was down for hours still finds the video that is there by then, and ends the wait if not."""
     world = World([outcome])
     if outcome is COMPLETED:
@@ -212,16 +212,16 @@ def test_a_wait_that_begins_after_its_deadline_looks_once(outcome: VideoTask) ->
         expected = StarVideosVideoFailedError if outcome is FAILED else StarVideosWaitTimeoutError
         with pytest.raises(expected):
             world.watch(timeout=-500)
-    assert world.looks == [0.0]
+    assert world.polled == [0.0]
     assert world.sleeps == []
 
 
-def test_a_slow_look_uses_up_its_time() -> None:
+def test_a_slow_poll_uses_up_its_time() -> None:
     """The deadline is a time of the clock, whatever the wait was spent on."""
-    world = World([QUEUED], seconds_a_look=50.0)
+    world = World([QUEUED], seconds_per_poll=50.0)
     with pytest.raises(StarVideosWaitTimeoutError):
         world.watch(timeout=100)
-    assert world.looks == [0.0, 80.0]
+    assert world.polled == [0.0, 80.0]
 
 
 PASSING = [
@@ -237,25 +237,25 @@ def test_a_poll_that_fails_does_not_fail_the_wait(error: StarVideosError) -> Non
     """The video goes on whether or not it can be polled; the next poll comes after the usual interval."""
     world = World([error, PROCESSING, error, error, COMPLETED])
     assert world.watch() is COMPLETED
-    assert world.looks == [0.0, 30.0, 60.0, 90.0, 120.0]
+    assert world.polled == [0.0, 30.0, 60.0, 90.0, 120.0]
     assert f"failed (2 in a row), the wait goes on: {error}" in world.notices[-1]
 
 
-@pytest.mark.parametrize(("interval", "looks"), [(5.0, 121), (30.0, 21), (120.0, 10)])
-def test_too_many_failures_in_a_row_end_the_wait(interval: float, looks: int) -> None:
+@pytest.mark.parametrize(("interval", "count"), [(5.0, 121), (30.0, 21), (120.0, 10)])
+def test_too_many_failures_in_a_row_end_the_wait(interval: float, count: int) -> None:
     """Ten, and for ten minutes, however short the interval is: an API that restarts costs no wait."""
     world = World([PROCESSING, LOST])
     with pytest.raises(
-        StarVideosConnectionError, match=f"{looks} polls in a row failed, over 1[0-9]+ minutes"
+        StarVideosConnectionError, match=f"{count} polls in a row failed, over 1[0-9]+ minutes"
     ) as caught:
         world.watch(poll_interval=interval)
     assert caught.value.__cause__ is LOST
     assert not caught.value.permanent
     for fact in ("video_1", "reset", "Billed: once", "1. Check", "2. Clear this task"):
         assert fact in str(caught.value)
-    assert len(world.looks) == 1 + looks
-    assert looks >= MAX_POLL_ERRORS_IN_A_ROW == 10
-    assert world.looks[-1] - world.looks[1] >= MIN_FAILING_SECONDS == 600
+    assert len(world.polled) == 1 + count
+    assert count >= MAX_POLL_ERRORS_IN_A_ROW == 10
+    assert world.polled[-1] - world.polled[1] >= MIN_FAILING_SECONDS == 600
 
 
 def test_a_deadline_without_sight_says_why() -> None:
@@ -270,7 +270,7 @@ def test_only_failures_in_a_row_count() -> None:
     twenty = [LOST] * 20
     world = World([*twenty, PROCESSING, *twenty, PROCESSING, *twenty, COMPLETED])
     assert world.watch() is COMPLETED
-    assert len(world.looks) == 63
+    assert len(world.polled) == 63
 
 
 REFUSED = StarVideosAuthenticationError("x", status_code=401, from_api=True)
@@ -289,7 +289,7 @@ def test_what_the_api_says_itself_ends_a_wait_after_a_few_repeats(error: StarVid
             world.watch()
         assert caught.value is error
         assert caught.value.permanent
-        assert len(world.looks) == len(before) + polls
+        assert len(world.polled) == len(before) + polls
 
 
 @pytest.mark.parametrize(("error", "polls"), ENDS_AFTER, ids=lambda value: type(value).__name__)
@@ -298,7 +298,7 @@ def test_fewer_repeats_end_no_wait(error: StarVideosError, polls: int) -> None:
     few = [error] * (polls - 1)
     world = World([*few, PROCESSING, *few, PROCESSING, *few, COMPLETED])
     assert world.watch() is COMPLETED
-    assert len(world.looks) == 3 * polls
+    assert len(world.polled) == 3 * polls
 
 
 def test_a_refusal_among_failed_polls_is_no_refusal_for_good() -> None:
@@ -319,7 +319,7 @@ def test_what_a_gateway_refuses_is_a_failed_poll(kind: type[StarVideosAPIError])
     with pytest.raises(StarVideosServerError, match="polls in a row failed") as caught:
         world.watch()
     assert caught.value.status_code == 404
-    assert world.looks[-1] - world.looks[1] == MIN_FAILING_SECONDS
+    assert world.polled[-1] - world.polled[1] == MIN_FAILING_SECONDS
 
 
 WITHOUT_URL = VideoTask("video_1", TaskStatus.COMPLETED)
@@ -339,7 +339,7 @@ def test_a_completed_video_that_never_gets_a_url_is_delivered_without() -> None:
     """It is completed: no deadline is waited for."""
     world = World([WITHOUT_URL])
     assert world.watch() is WITHOUT_URL
-    assert world.looks == [0.0, 30.0, 60.0, 90.0]
+    assert world.polled == [0.0, 30.0, 60.0, 90.0]
     world = World([PROCESSING, WITHOUT_URL])
     assert world.watch(timeout=40) is WITHOUT_URL, "at the deadline too"
 
@@ -372,11 +372,11 @@ def test_nothing_is_remembered_of_a_good_poll() -> None:
     assert wait.memory() == ""
 
 
-def test_a_look_that_was_shared_counts_from_when_the_api_was_asked() -> None:
+def test_a_poll_that_was_shared_counts_from_when_the_api_was_asked() -> None:
     """Two waits for one video take turns: who is told what another has just seen comes back an interval after that."""
     world = World([replace(QUEUED, age=12.0), COMPLETED])
     world.watch()
-    assert world.looks == [0.0, 18.0]
+    assert world.polled == [0.0, 18.0]
 
 
 def test_rate_limits_never_end_a_wait_and_are_noticed_once_in_a_row() -> None:
@@ -410,10 +410,10 @@ def test_no_pause_goes_beyond_the_deadline() -> None:
     """The last poll is at the deadline, whatever the server asks for."""
     world = World([QUEUED, StarVideosRateLimitError("x", status_code=429, retry_after=300.0), COMPLETED])
     assert world.watch(timeout=100) is COMPLETED
-    assert world.looks == [0.0, 30.0, 100.0]
+    assert world.polled == [0.0, 30.0, 100.0]
 
 
-def test_a_failing_look_at_the_deadline_is_a_timeout() -> None:
+def test_a_failing_poll_at_the_deadline_is_a_timeout() -> None:
     """The error names the deadline, with the status that was seen last."""
     with pytest.raises(StarVideosWaitTimeoutError, match="processing when last seen"):
         World([PROCESSING, LOST]).watch(timeout=20)
@@ -430,7 +430,7 @@ def test_a_short_wait_uses_its_time() -> None:
     """Half a second is no deadline that has passed."""
     world = World([QUEUED, COMPLETED])
     assert world.watch(timeout=0.5) is COMPLETED
-    assert world.looks == [0.0, 0.5]
+    assert world.polled == [0.0, 0.5]
 
 
 def test_a_wait_without_a_deadline_never_times_out() -> None:
@@ -440,7 +440,7 @@ def test_a_wait_without_a_deadline_never_times_out() -> None:
     assert wait.saw(COMPLETED, 1e13) is COMPLETED
 
 
-def test_a_driver_that_answers_a_look_with_nothing_is_told() -> None:
+def test_a_driver_that_answers_a_poll_with_nothing_is_an_error() -> None:
     """A mistake in a driver is a TypeError, not a video."""
     flow: Any = watch("video_1", poll_interval=1, end_time=2, now=lambda: 0.0)
     assert next(flow) == Poll("video_1")

@@ -150,7 +150,7 @@ async def test_an_error_on_the_way_to_a_value_may_be_retried(monkeypatch: pytest
 
 
 @pytest.mark.usefixtures("impatient")
-async def test_silent_fail_waits_on_however_many_looks_fail(emulator: Emulator, video_id: str) -> None:
+async def test_silent_fail_waits_on_however_many_polls_fail(emulator: Emulator, video_id: str) -> None:
     """Without it ten in a row end the wait, where they last long enough."""
     emulator.add_fault(on="query", kind="server_error", times=25)
     assert isinstance(await error_of(starting(video_id)), StarVideosServerError)
@@ -210,7 +210,7 @@ async def test_what_earlier_tries_have_pushed_is_deleted(
     assert all(message == {**place, "type": "DeleteXCom"} for message in asked)
 
 
-async def test_what_earlier_tries_have_pushed_is_deleted_where_no_look_succeeds(
+async def test_what_earlier_tries_have_pushed_is_deleted_where_no_poll_succeeds(
     emulator: Emulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The API doesn't know the video, say: the failed task keeps no other video's URL."""

@@ -200,7 +200,7 @@ def test_a_mapped_sensor_without_a_video_is_skipped(
 
 
 @pytest.mark.parametrize("value", [0, -1, 0.0, timedelta(0), timedelta(seconds=-1), "5", None])
-def test_a_sensor_never_looks_without_a_pause(value: Any) -> None:
+def test_a_sensor_never_polls_without_a_pause(value: Any) -> None:
     """Refused when the Dag is parsed; ``timeout=0`` is one poll, as with Airflow's own sensors."""
     with pytest.raises(ValueError, match=r"poke_interval must be a positive number of seconds.* \(got "):
         sensor("video_1", poke_interval=value)
@@ -301,7 +301,7 @@ def test_silent_fail_pokes_on_whatever_fails(emulator: Emulator, video_id: str) 
         run(poking(None, silent_fail=True))
 
 
-def test_rescheduling_looks_once_and_comes_back(emulator: Emulator, video_id: str) -> None:
+def test_rescheduling_polls_once_and_comes_back(emulator: Emulator, video_id: str) -> None:
     """``mode="reschedule"`` frees the worker between two polls."""
     before = datetime.now(UTC)
     with pytest.raises(AirflowRescheduleException) as caught:
