@@ -22,8 +22,7 @@ from dev.airflow_stack import AirflowStack
 DAGS = Path(__file__).parent / "dags_batch"
 INTERVAL = 10.0
 VIDEO_SECONDS = (20.0, 40.0)
-MAX_CPU = 0.05
-"""CPU seconds per video, in all."""
+MAX_CPU = 0.05  # CPU seconds per video, in all
 PATIENCE_SECONDS = 1200
 
 

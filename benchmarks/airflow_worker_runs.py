@@ -30,15 +30,12 @@ from dev.airflow_stack import AirflowStack
 ROOT = Path(__file__).parents[1]
 KEY = "key-of-the-benchmark"
 INTERVAL = 5.0
-HOLD_SECONDS = 10.0
-"""How long all wait together."""
+HOLD_SECONDS = 10.0  # how long all wait together
 IDLE_SECONDS = 15.0
 SETTLE_SECONDS = 3.0
-PATIENCE_SECONDS = 900
-"""For a busy machine; a quiet one with two cores takes two minutes for each."""
+PATIENCE_SECONDS = 900  # for a busy machine; a quiet one with two cores takes two minutes for each
 ENDED = ("success", "failed", "skipped", "upstream_failed", "up_for_retry")
-WORKER_RUN = "::group::Pre Execute"
-"""What Airflow writes to a task's log at the start of each worker run."""
+WORKER_RUN = "::group::Pre Execute"  # what Airflow writes to a task's log at the start of each worker run
 
 
 class Figures(NamedTuple):

@@ -20,8 +20,7 @@ from typing import Any
 from dev import figures
 
 SIZES = (10, 100, 1000, 10_000)
-MAX_GROWTH = 2.0
-"""CPU of a row among 10,000, against one among 100."""
+MAX_GROWTH = 2.0  # CPU of a row among 10,000, against one among 100
 MAX_MEMORY_MB = 120.0
 PROMPT = "A red kite over the sea, slow pan from left to right, golden hour, no people, number "
 

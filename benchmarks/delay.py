@@ -34,11 +34,9 @@ from dev import figures
 
 INTERVALS = (5.0, 10.0, 30.0, 60.0)
 DAY = 86_400.0
-SEEN = 100
-"""How many videos a prediction remembers; so that it follows a drift."""
+SEEN = 100  # how many videos a prediction remembers; so that it follows a drift
 LEAST_SEEN = 10
-STEP = 0.2
-"""Of the videos that are still under way, which share a predicted sleep waits for."""
+STEP = 0.2  # of the videos that are still under way, which share a predicted sleep waits for
 FIRST = 0.1
 CHECK_INTERVAL = 1.0
 CHECK_SECONDS = (2.0, 20.0)

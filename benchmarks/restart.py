@@ -25,8 +25,8 @@ from airflow_provider_starvideos.emulator import Emulator
 MAX_AT_ONCE = 20
 LATENCY = 0.1
 INTERVALS_AFTER = 3
+# Three intervals after the start, the fullest second may have so many times the requests of a mean one.
 MOST_BUNCHED = 2.0
-"""Three intervals after the start, the fullest second may have so many times the requests of a mean one."""
 KEY = "key-of-the-benchmark"
 
 

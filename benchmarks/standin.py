@@ -39,13 +39,13 @@ ANTHROPIC = {
     "cancel_initiated_at": None,
     "results_url": None,
 }
+# What an answer says, by a part of the path; the id that was asked for is added. The first that fits counts.
 ANSWERS: dict[str, dict[str, Any]] = {
     "/result/": STARVIDEOS,
     "/messages/batches/": ANTHROPIC,
     "/batches/": OPENAI,
     "/runs/": {"data": {"status": 3}},  # dbt Cloud: running
 }
-"""What an answer says, by a part of the path; the id that was asked for is added. The first that fits counts."""
 
 
 class Connection(asyncio.Protocol):

@@ -27,8 +27,7 @@ TIMEOUT = 90.0
 MAX_CPU_RATIO = 1.3
 MAX_MEMORY_RATIO = 2.0
 MAX_CONNECTIONS = 20
-LEAST_WAITS_FOR_MEMORY = 1000
-"""Fewer fit into the memory that is free after the imports."""
+LEAST_WAITS_FOR_MEMORY = 1000  # fewer fit into the memory that is free after the imports
 PEERS = {"dbt Cloud": "dbt.cloud", "Anthropic": "anthropic", "OpenAI": "openai"}
 
 Figures = dict[str, float]

@@ -18,10 +18,8 @@ from pathlib import Path
 from typing import Any
 
 KEY = "key-of-the-benchmark"
-LATE = 0.1
-"""Seconds; a loop that is blocked for longer counts as stalled."""
-STARTS_PER_SECOND = 1000
-"""A triggerer takes on fewer."""
+LATE = 0.1  # seconds; a loop that is blocked for longer counts as stalled
+STARTS_PER_SECOND = 1000  # A triggerer takes on fewer
 TICK = 0.01
 
 Wait = Callable[[int], Awaitable[None]]

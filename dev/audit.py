@@ -24,8 +24,7 @@ from packaging.requirements import InvalidRequirement, Requirement
 WELL, FOUND, UNUSABLE, NOT_ASKED = 0, 1, 2, 3
 TOOL = "pip-audit>=2.10,<3"
 OPTIONS = ("--no-deps", "--disable-pip", "--format", "json", "--progress-spinner", "off", "--timeout", "15")
-HOME = Path("build/audit")
-"""Where the tool is put where there is no uv."""
+HOME = Path("build/audit")  # where the tool is put where there is no uv
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,7 @@ TESTS = (
 WAITS = ("none", "deferred", "blocking", "ended there")
 
 
+# The columns of the batches' table.
 BATCH = {
     "what": "what happened",
     "rows": "rows",
@@ -37,7 +38,6 @@ BATCH = {
     "state": "task",
     "told": "log says",
 }
-"""The columns of the batches' table."""
 
 
 def measured() -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:

@@ -50,8 +50,7 @@ class Row(NamedTuple):
 
 NEWEST = "3.3"
 USUAL = ROOT / ".venv"
-HERE = "{}.{}".format(*sys.version_info)
-"""The Python of the usual environment, in which this runs."""
+HERE = "{}.{}".format(*sys.version_info)  # the Python of the usual environment, in which this runs
 ROWS = (
     Row("3.0", "3.11", real=True),
     Row("3.1", "3.11"),

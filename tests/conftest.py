@@ -28,8 +28,8 @@ os.environ["AIRFLOW_HOME"] = tempfile.mkdtemp(prefix="starvideos-tests-")
 os.environ["AIRFLOW__CORE__LOAD_EXAMPLES"] = "False"
 atexit.register(shutil.rmtree, os.environ["AIRFLOW_HOME"], ignore_errors=True)
 
+# On it every warning is an error. Older ones warn about libraries that came after them, which we can't fix.
 NEWEST = "3.3."
-"""On it every warning is an error. Older ones warn about libraries that came after them, which we can't fix."""
 NOT_OURS = "(?!airflow_provider_starvideos|tests|dev|example_dags)"
 TOLERATED = () if version("apache-airflow-core").startswith(NEWEST) else (DeprecationWarning, FutureWarning)
 

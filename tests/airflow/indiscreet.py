@@ -44,10 +44,8 @@ ANSWERS: Mapping[str, Callable[[Handler], Answer]] = {
         json.dumps({"id": "video_odd", "status": {"said": handler.key, "input": handler.input}}),
     ),
 }
-FAILED = "doomed"
-"""Word in the prompt of an order that is accepted, and fails with all that its input's URL says."""
-BROKEN = "broken"
-"""Word in the prompt of an order whose answer isn't even HTTP."""
+FAILED = "doomed"  # word in the prompt of an order that is accepted, and fails with all that its input's URL says
+BROKEN = "broken"  # word in the prompt of an order whose answer isn't even HTTP
 
 
 class Handler(BaseHTTPRequestHandler):

@@ -14,8 +14,7 @@ from cryptography.fernet import Fernet
 from airflow_provider_starvideos.orders.store import journal_name
 from dev.airflow_stack import AirflowStack
 
-LEG = "DAG bundles loaded"
-"""Each process that works on a task says so in the task's log, first thing."""
+LEG = "DAG bundles loaded"  # each process that works on a task says so in the task's log, first thing
 
 
 def orders_of(

@@ -18,8 +18,8 @@ from cryptography.fernet import Fernet
 from dev.airflow_api import AirflowApiError, path
 from dev.airflow_stack import AirflowStack
 
+# What Airflow has encrypted: Variables, arguments of triggers, passwords.
 TOKEN = re.compile(r"gAAAA[\w=-]{40,}", re.ASCII)
-"""What Airflow has encrypted: Variables, arguments of triggers, passwords."""
 LISTS = ("/eventLogs", "/importErrors", "/connections", "/variables", "/assets/events", "/plugins", "/jobs")
 PAGE = 100
 

@@ -15,8 +15,7 @@ from tests.airflow.looks import LEG, orders_of
 
 SENSOR_WAYS = ("started", "ended", "resumed")
 CREATE_WAYS = ("create_ended", "create_unrecorded", "create_resumed")
-WAITING = ("completed", "bare", "failed", "soft_failed")
-"""Those that wait until the test says how their video ends."""
+WAITING = ("completed", "bare", "failed", "soft_failed")  # those that wait until the test says how their video ends
 
 
 class Outcome(NamedTuple):
@@ -155,8 +154,8 @@ def test_a_task_ends_alike_whichever_way(
         assert xcoms["amount"] == "0.75"
 
 
+# Before Airflow 3.3 nothing starts or ends in the triggerer.
 LEGS = {"started": 0, "ended": 1, "resumed": 2, "create_ended": 1, "create_unrecorded": 1, "create_resumed": 2}
-"""Before Airflow 3.3 nothing starts or ends in the triggerer."""
 
 
 @pytest.mark.timeout(600)

@@ -34,16 +34,16 @@ from tests.storage.buckets import S3, SECRET, USER
 
 pytestmark = pytest.mark.timeout(900)  # the first test's time is that of all runs; on a busy machine it takes long
 HERE = Path(__file__).parent
+# With characters that are written in other ways in URLs, HTML and base64; another one in each run.
 KEY = f"key/of+tests&{secrets.token_hex(6)}=shows-up-nowhere"
-"""With characters that are written in other ways in URLs, HTML and base64; another one in each run."""
 FERNET_KEY = base64.urlsafe_b64encode(secrets.token_bytes(32)).decode()
 MADE_BY_A_FUNCTION, WRITTEN_INTO_A_DAG = "made-by-made-by", "signature-that-a-user-wrote-into-a-dag"
+# What several vendors' signatures are made of, in the query and in the path.
 RENDERED = ("rendered-by-rendered-by", "0badc0de0badc0de")
-"""What several vendors' signatures are made of, in the query and in the path."""
+# How a presigned URL of the bucket begins.
 SIGNING = {
     f"{name}{equals}{USER}" for name in ("awsaccesskeyid", "x-amz-credential") for equals in ("=", "%3d", "%253d")
 }
-"""How a presigned URL of the bucket begins."""
 BROKEN_DAG = """
 from airflow.sdk import DAG
 
@@ -52,8 +52,9 @@ from airflow_provider_starvideos.hooks.starvideos import StarVideosHook
 StarVideosHook("starvideos_indiscreet").create_video(prompt="debug")
 """
 WELL, BADLY, KILLED = "nothing_secret_well", "nothing_secret_badly", "nothing_secret_killed"
+# Airflow 3.0 writes whatever a task and its supervisor tell each other into the scheduler's log.
 AIRFLOWS_OWN_LOG = set() if AIRFLOW_V_3_1_PLUS else {"logs"}
-"""Airflow 3.0 writes whatever a task and its supervisor tell each other into the scheduler's log."""
+# What may be where. Anything else is a leak.
 ALLOWED: dict[str, set[str]] = {
     "key": {"connection.password"},  # where the user put it
     "store": {"connection.password"},
@@ -77,7 +78,6 @@ ALLOWED: dict[str, set[str]] = {
         "api xcomEntries video_url",
     },
 }
-"""What may be where. Anything else is a leak."""
 
 
 @dataclass

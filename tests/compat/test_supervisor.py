@@ -18,8 +18,8 @@ from airflow_provider_starvideos.compat import supervisor
 from tests.compat.conftest import Become, ExecutionApi, Instances
 
 KEY = "starvideos_order_of_compat"
+# Not in 3.0.3, the oldest that is supported; in 3.0.6.
 TRIGGERS_MAY_WRITE = PutVariable in get_args(get_args(ToTriggerSupervisor)[0])
-"""Not in 3.0.3, the oldest that is supported; in 3.0.6."""
 
 
 def test_a_task_keeps_a_variable(become_task: Become, instances: Instances) -> None:

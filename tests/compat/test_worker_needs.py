@@ -22,6 +22,7 @@ from airflow_provider_starvideos.operators.create import StarVideosCreateOperato
 from airflow_provider_starvideos.sensors.task import StarVideosTaskSensor
 
 needs_3_3 = pytest.mark.skipif(not AIRFLOW_V_3_3_PLUS, reason="before Airflow 3.3 every task ends on a worker")
+# What Airflow has, and only a worker does or heeds. A new one is either of these, or in ``worker_needs.HARMLESS``.
 NEED_A_WORKER = {
     "allow_nested_operators",
     "do_xcom_push",
@@ -41,7 +42,6 @@ NEED_A_WORKER = {
     "run_as_user",
     "template_ext",
 }
-"""What Airflow has, and only a worker does or heeds. A new one is either of these, or in ``worker_needs.HARMLESS``."""
 
 Make = Callable[..., Any]
 

@@ -19,10 +19,8 @@ from airflow_provider_starvideos.exceptions import (
     StarVideosUnconfirmedError,
 )
 
-SHORT = 0.2
-"""The timeout of a request in these tests, seconds."""
-SLACK = 5.0
-"""How much later a busy machine may notice."""
+SHORT = 0.2  # the timeout of a request in these tests, seconds
+SLACK = 5.0  # how much later a busy machine may notice
 VIDEO = b'{"id": "video_1", "status": "queued"}'
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
 

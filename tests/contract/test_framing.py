@@ -45,13 +45,13 @@ WHOLE: dict[str, bytes] = {
     + VIDEO,
     "header in UTF-8": OK + LENGTH + "X-Who: Grüße\r\n\r\n".encode() + VIDEO,
 }
+# HTTP lets a client refuse these.
 UNREADABLE = {
     "the same length twice": OK + LENGTH + LENGTH + b"\r\n" + VIDEO,
     "more than its length": OK + LENGTH + b"Connection: close\r\n\r\n" + VIDEO + b"trailing",
     "less than its length": OK + b"Content-Length: 99\r\n\r\n" + VIDEO,
     "chunks and a length": OK + CHUNKS + LENGTH + b"\r\n" + CHUNK + b"0\r\n\r\n",
 }
-"""HTTP lets a client refuse these."""
 
 
 def answering(data: bytes) -> Callable[[Peer], None]:

@@ -26,8 +26,7 @@ from airflow_provider_starvideos.exceptions import (
 )
 from airflow_provider_starvideos.hooks.starvideos import StarVideosHook
 
-SHORT = 0.02
-"""Seconds between two polls."""
+SHORT = 0.02  # seconds between two polls
 
 
 class Calls:

@@ -15,8 +15,7 @@ from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_3_PLUS
 from dev import pages
 
 PAGE = (pages.DOCS / "api.md").read_text()
-NO_PARAMETERS = {"TaskStatus", "GenerationMode"}
-"""Enums."""
+NO_PARAMETERS = {"TaskStatus", "GenerationMode"}  # enums
 
 
 def documented() -> Iterator[tuple[str, Any, str]]:

@@ -264,6 +264,7 @@ def test_every_error_has_a_row() -> None:
     assert all(len(cells) == 5 and all(cells) for cells in told.values())
 
 
+# Errors with one meaning each: the row of the class says it all.
 TOLD_BY_CLASS = {
     "StarVideosValidationError",  # each problem says what must hold
     "StarVideosLimitError",
@@ -273,9 +274,8 @@ TOLD_BY_CLASS = {
     "StarVideosExistsError",
     "StarVideosWaitTimeoutError",
 }
-"""Errors with one meaning each: the row of the class says it all."""
+# Becomes another error before a user sees it, or can't be caused by a Dag.
 NOT_SEEN = {"a part before part … is missing", "without a destination there must be a library"}
-"""Becomes another error before a user sees it, or can't be caused by a Dag."""
 
 
 def _message(node: ast.expr) -> str:

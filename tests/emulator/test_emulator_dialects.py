@@ -19,8 +19,7 @@ from airflow_provider_starvideos.exceptions import StarVideosAuthenticationError
 from tests.contract.conftest import AioClient, SyncClient
 
 PAIRS = [*DIALECTS, *(",".join(pair) for pair in itertools.combinations(DIALECTS, 2)), ",".join(DIALECTS)]
-ERRORS_LEFT = ("detail", "plain")
-"""With one of these an error isn't the API's own JSON any more."""
+ERRORS_LEFT = ("detail", "plain")  # with one of these an error isn't the API's own JSON any more
 REQUEST = build_request(prompt="a red fox", duration=4)
 
 

@@ -7,8 +7,8 @@ import os
 import pytest
 from hypothesis import HealthCheck, Phase, settings
 
+# How many times as many examples, and then of chance: ``STARVIDEOS_FUZZ=50 make test ARGS=tests/hostile``.
 LONG = int(os.environ.get("STARVIDEOS_FUZZ", "1"))
-"""How many times as many examples, and then of chance: ``STARVIDEOS_FUZZ=50 make test ARGS=tests/hostile``."""
 
 settings.register_profile(
     "hostile",

@@ -30,8 +30,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:Generating overly large repr")
 PROFILE = settings.get_profile("hostile")
 EXAMPLES = 200 * LONG
 KEY = "sk-key-that-nobody-may-see"
-TIMEOUTS = {"hang": 0.3, "close": 10.0, "reset": 10.0}
-"""Seconds a request, by what comes after an answer."""
+TIMEOUTS = {"hang": 0.3, "close": 10.0, "reset": 10.0}  # seconds a request, by what comes after an answer
 SLACK = 3.0
 REQUEST = build_request(prompt="a red fox", duration=5)
 RESENDABLE = {429, 503}

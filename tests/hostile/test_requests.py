@@ -35,6 +35,7 @@ from tests.hostile.conftest import LONG
 
 PROFILE = settings.get_profile("hostile")
 ENDPOINT = Endpoint("http://127.0.0.1:9/kyyReactApiServer", "k")
+# Name on the wire: the author's name for it.
 ARGUMENTS = {
     "model": "model",
     "prompt": "prompt",
@@ -45,7 +46,6 @@ ARGUMENTS = {
     "last_image": "last_image",
     "referenceVideos": "reference_videos",
 }
-"""Name on the wire: the author's name for it."""
 
 
 def nested(depth: int) -> list[Any]:
@@ -131,6 +131,7 @@ paths = st.sampled_from(
 blanks = st.sampled_from(["", "", "", "", " ", "\n", "\t", "\u3000", "\x00", "\x1f", "\ufeff", "\u200b"])
 RIGHT = ("", "https://", "h.example", "/a.png", "")
 odd_parts = (blanks, schemes | stores, hosts, paths, blanks)
+# A URL with one odd part, with nothing but odd ones, with any character in it, or none at all.
 urls = st.one_of(
     *(
         part.map(lambda text, at=at: "".join((*RIGHT[:at], text, *RIGHT[at + 1 :])))
@@ -140,7 +141,6 @@ urls = st.one_of(
     st.builds("{}{}{}".format, st.just("https://h.example/"), st.characters(), st.just("a")),
     st.text(max_size=20),
 )
-"""A URL with one odd part, with nothing but odd ones, with any character in it, or none at all."""
 good_urls = st.builds(
     "{}h{}.example/{}.png".format, st.sampled_from(["http://", "https://"]), st.integers(0, 9), st.just("a")
 )

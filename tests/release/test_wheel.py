@@ -23,8 +23,8 @@ from dev.description import for_index
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = "airflow_provider_starvideos"
+# What a package may hold, by its ending.
 ASSETS = {".py", ".typed", ".html", ".css", ".js", ".json", ".svg", ".png", ".ttf", ".md", ".txt"}
-"""What a package may hold, by its ending."""
 FILES = [
     *("py.typed", "emulator/page.html", "get_provider_info.py", "check/__main__.py", "ui/plugin.py", "demo.py"),
     *(f"ui/static/{name}" for name in ("page.html", "style.css", "main.js", "common.js", "video.js", "gallery.js")),

@@ -29,8 +29,8 @@ from tests.storage.hosts import LOG
 
 ROOT = Path(__file__).parents[2]
 CONN_ID = "aws_default"
+# What the right s3:PutObject covers.
 PUT_OBJECT = {"put_object", "create_multipart_upload", "upload_part", "complete_multipart_upload"}
-"""What the right s3:PutObject covers."""
 Save = Callable[..., SavedVideo]
 
 SAVE = """

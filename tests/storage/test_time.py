@@ -15,8 +15,7 @@ from tests.storage.hosts import VIDEO, Host, answer
 
 Start = Callable[..., Host]
 Fetch = Callable[..., Any]
-SLACK = 5.0
-"""Of a busy machine, seconds."""
+SLACK = 5.0  # of a busy machine, seconds
 
 
 @pytest.fixture

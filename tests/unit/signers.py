@@ -85,6 +85,7 @@ def akamai(n: int) -> str:
     return f"st={unix(n)}~exp={unix(n) + 600}~acl=/in/*~hmac={hexed(n, 64)}"
 
 
+# What is added to ``https://host/in/a.png?…``.
 QUERIES: dict[str, Callable[[int], str]] = {
     # -- stores
     "S3 v4": v4("Amz", "AWS4-HMAC-SHA256", "us-east-1/s3/aws4_request"),
@@ -206,8 +207,8 @@ QUERIES: dict[str, Callable[[int], str]] = {
     "own: a token": lambda n: f"access_token={b64url(n, 60)}&expires_in=3600",
     "own: unknown names": lambda n: f"k={hexed(n, 40)}&validUntil={unix(n)}",
 }
-"""What is added to ``https://host/in/a.png?…``."""
 
+# Whole URLs: what grants access is in the path, or in a URL within.
 PATHS: dict[str, Callable[[int, str], str]] = {
     "CDN type B (Alibaba, Tencent, Huawei, Volcengine)": lambda n, name: (
         f"https://c.example/{minute(n)}/{hexed(n)}/4/{name}"
@@ -255,8 +256,8 @@ PATHS: dict[str, Callable[[int, str], str]] = {
     ),
     "user and password": lambda n, name: f"https://team:{b64url(n, 20)}@dav.example/in/{name}",
 }
-"""Whole URLs: what grants access is in the path, or in a URL within."""
 
+# What grants access and doesn't change from one signing to the next: it must be hidden alone.
 STEADY_PATHS: dict[str, tuple[str, str]] = {
     "imgproxy": (f"https://img.example/{b64url(1)}/rs:fit:300:300/plain/s3://b/a.png", b64url(1)),
     "thumbor": (f"https://img.example/{b64url(1, 27)}=/300x200/b.example/a.png", b64url(1, 27)),
@@ -266,8 +267,8 @@ STEADY_PATHS: dict[str, tuple[str, str]] = {
     ),
     "Telegram": (f"https://api.telegram.org/file/bot123456789:{b64url(1, 35)}/photos/file_1.jpg", b64url(1, 35)),
 }
-"""What grants access and doesn't change from one signing to the next: it must be hidden alone."""
 
+# The values of these name the input.
 UNSIGNED = (
     "https://b.example/a.png?st=1&se=2",
     "https://b.example/a.png?expires=5",
@@ -289,4 +290,3 @@ UNSIGNED = (
     "s3://bucket/a.png?versionId=3",
     "https://[::1",
 )
-"""The values of these name the input."""

@@ -12,6 +12,7 @@ from tests.unit.signers import PATHS, QUERIES, UNSIGNED, jwt
 
 BASE = "https://api.example/base"
 OBJECT = "https://bucket.s3.example/in/a.png"
+# Parameters that mean other bytes: a version, an object, a processing.
 NAMING = (
     "versionId=1",
     "generation=1760000000000001",
@@ -23,7 +24,6 @@ NAMING = (
     "w=300",
     "id=0a1b2c3d4e5f60718293a4b5c6d7e8f9",
 )
-"""Parameters that mean other bytes: a version, an object, a processing."""
 
 
 def fingerprint(image: str, base_url: str = BASE, **changed: object) -> str:

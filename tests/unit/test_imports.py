@@ -20,8 +20,8 @@ for module in sys.argv[1:]:
 print(json.dumps(loaded))
 """
 NEVER = ("requests", "urllib3", "aiohttp", "httpx", "fsspec", "upath", "jsonschema", "av", "PIL", "asgiref")
+# What the sensors of the first Airflows 3.0 load themselves.
 FOR_AIRFLOW = set() if AIRFLOW_V_3_1_PLUS else {"structlog", "rich", "pygments"}
-"""What the sensors of the first Airflows 3.0 load themselves."""
 MODULES = [
     "airflow_provider_starvideos.operators.create",
     "airflow_provider_starvideos.operators.download",

@@ -13,15 +13,15 @@ import airflow_provider_starvideos
 
 PACKAGE = "airflow_provider_starvideos"
 ROOT = Path(airflow_provider_starvideos.__file__).parent
-PURE = {"exceptions", "api"}
-"""No I/O, no Airflow: the standard library and pendulum only."""
+PURE = {"exceptions", "api"}  # no I/O, no Airflow: the standard library and pendulum only
 NETWORK = {"socket", "ssl", "http", "asyncio"}
 SYSTEM = {"threading", "subprocess", "os", "pathlib", "tempfile", "io", "shutil"}
+# One HTTP library speaks to the API, on workers and in the triggerer (the storage's fetches go to other hosts).
 CLIENTS: dict[str, set[str]] = {"aiohttp": {"clients"}, "requests": set(), "urllib3": set()}
-"""One HTTP library speaks to the API, on workers and in the triggerer (the storage's fetches go to other hosts)."""
 
 CORE = {"exceptions", "api", "compat"}
 WITH_HOOK = CORE | {"clients", "hooks", "metrics"}
+# What each part may know of the others. A new part has to be added here.
 MAY_IMPORT: dict[str, set[str]] = {
     "": set(),  # the package itself: __version__, for all
     "exceptions": set(),
@@ -53,7 +53,6 @@ MAY_IMPORT: dict[str, set[str]] = {
     "testing": {"emulator"},  # for users' tests: nothing here uses it
     "demo": {"emulator"},  # the same
 }
-"""What each part may know of the others. A new part has to be added here."""
 
 
 class Module:

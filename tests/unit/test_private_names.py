@@ -11,13 +11,14 @@ import pytest
 import airflow_provider_starvideos
 
 ROOT = Path(airflow_provider_starvideos.__file__).parent
+# Modules that Airflow and its providers document. Names of ``airflow.sdk`` itself are, too.
 PROMISED = (
     "airflow.providers.",
     "airflow.configuration.conf",
     "airflow.triggers.base",
     "airflow.sdk.types",
 )
-"""Modules that Airflow and its providers document. Names of ``airflow.sdk`` itself are, too."""
+# Of Airflow's classes, wherever they are imported from.
 PRIVATE_NAMES = {
     "SUPERVISOR_COMMS",
     "TaskAwaitingInput",
@@ -39,7 +40,6 @@ PRIVATE_NAMES = {
     "_render",
     "_ti_context_from_server",
 }
-"""Of Airflow's classes, wherever they are imported from."""
 
 
 def found_in(path: Path) -> Iterator[tuple[int, str]]:

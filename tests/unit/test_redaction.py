@@ -113,8 +113,8 @@ def words(text: str) -> set[str]:
 
 
 FIRST, SECOND = signed(1), signed(2)
+# By signer, whatever two signings don't have in common.
 SECRETS = {name: words(FIRST[name]) - words(SECOND[name]) for name in FIRST}
-"""By signer, whatever two signings don't have in common."""
 URLS = FIRST | {name: url for name, (url, _) in STEADY_PATHS.items()}
 SECRETS |= {name: {secret} for name, (_, secret) in STEADY_PATHS.items()}
 FORMS: dict[str, Callable[[str], str]] = {

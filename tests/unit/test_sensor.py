@@ -34,8 +34,7 @@ from airflow_provider_starvideos.sensors.task import StarVideosTaskSensor
 from airflow_provider_starvideos.triggers import events
 from tests.versions import AirflowRescheduleException
 
-SHORT = 0.01
-"""Seconds between two pokes."""
+SHORT = 0.01  # seconds between two pokes
 COMPLETED = VideoTask(
     "video_1",
     TaskStatus.COMPLETED,

@@ -32,8 +32,7 @@ from tests.unit.waits import error_of, event_of
 from tests.versions import deserialize, serialize
 
 needs_3_3 = pytest.mark.skipif(not AIRFLOW_V_3_3_PLUS, reason="before Airflow 3.3 no task starts in the triggerer")
-SHORT = 0.02
-"""Seconds between two polls, so that a test of many takes none."""
+SHORT = 0.02  # seconds between two polls, so that a test of many takes none
 
 
 def trigger(video_id: str, *, seconds: float = 30.0, poll_interval: float = SHORT) -> StarVideosTaskTrigger:

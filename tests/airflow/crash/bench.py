@@ -20,8 +20,8 @@ from tests.airflow.looks import no_task_talking
 
 FINAL = frozenset({"success", "failed", "upstream_failed", "skipped", "removed"})
 POLL = 0.1
+# Every measured row is appended here; `dev.crash_matrix` makes the table of it.
 RESULTS = Path(__file__).parents[3] / "build" / "crash-matrix.jsonl"
-"""Every measured row is appended here; `dev.crash_matrix` makes the table of it."""
 
 
 class Bench:

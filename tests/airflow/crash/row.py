@@ -26,9 +26,9 @@ if TYPE_CHECKING:
 
 TASK = "order"
 AIRFLOW_3_0 = not AIRFLOW_V_3_1_PLUS
+# The state of a row whose task Airflow 3.0 has failed because its process was killed: later ones try it again. The
+# bench then clears it, as a user does, and the next try must do what it does elsewhere.
 KILLED = "killed"
-"""The state of a row whose task Airflow 3.0 has failed because its process was killed: later ones try it again. The
-bench then clears it, as a user does, and the next try must do what it does elsewhere."""
 CONFLICT = 409
 DEFERRED = {"wait_for_completion": True, "deferrable": True}
 WAITS: dict[str, dict[str, bool]] = {
