@@ -1,7 +1,7 @@
 """What an answer of the StarVideos API means: a video, or an error. No other module reads answers.
 
 Fields and statuses are from the vendor's pages "StarVideos O3 - Create Task" and "StarVideos O3 - Query Task". The
-vendor documents no errors: those are read that other clients of the same server met, any other gives a clear error.
+vendor documents no errors. Those that other clients of the server have met are read. Any other gives a clear error.
 """
 
 from __future__ import annotations

@@ -35,7 +35,7 @@ from typing import TypeAlias
 
 from airflow_provider_starvideos.api import retry
 from airflow_provider_starvideos.api.flow import Sleep
-from airflow_provider_starvideos.api.models import VideoTask, amount_text
+from airflow_provider_starvideos.api.models import VideoTask
 from airflow_provider_starvideos.exceptions import (
     StarVideosAPIError,
     StarVideosAuthenticationError,
@@ -76,7 +76,7 @@ class Failure(StrEnum):
 FAILURES = frozenset(Failure)
 
 
-def kind_of(error: StarVideosError) -> Failure:
+def failure_kind(error: StarVideosError) -> Failure:
     """Return the kind of a failed poll, by the table in this module's docstring."""
     from_api = isinstance(error, StarVideosAPIError) and error.from_api
     if isinstance(error, StarVideosNotFoundError) and from_api and error.names_video:
@@ -243,7 +243,7 @@ class Wait:
         """
         if isinstance(error, StarVideosRateLimitError):
             return self._rate_limited(error, now)
-        kind = kind_of(error)
+        kind = failure_kind(error)
         for counted in {kind, Failure.FAILED}:
             self._failures.setdefault(counted, Streak()).count(now)
         failed = self._failures[Failure.FAILED]
@@ -292,11 +292,3 @@ def no_status_error(video_id: str, error: StarVideosError, failed: Streak, now: 
     # An answer of a gateway isn't the API's refusal, so it isn't permanent.
     kind = StarVideosServerError if error.permanent else type(error)
     return kind(message, status_code=error.status_code, body=error.body, request_id=error.request_id)
-
-
-def completed_line(task: VideoTask) -> str:
-    """Return the log line of a completed video."""
-    length = f", {task.actual_duration:g} s long" if task.actual_duration is not None else ""
-    took = f", {max(0.0, time.time() - task.created):.0f} s after its order" if task.created else ""
-    billed = f" Billed: {amount_text(task.amount)}." if task.amount is not None else ""
-    return f"StarVideos video {task.id} is completed{length}{took}.{billed}"

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_starvideos import metrics
 from airflow_provider_starvideos.api.models import amount_text
-from airflow_provider_starvideos.api.polling import completed_line
 from airflow_provider_starvideos.orders.spending import SPENDING_KEY, Spending
 
 if TYPE_CHECKING:
@@ -40,3 +40,11 @@ def log_result(conn_id: str, task: VideoTask, log: Any) -> None:
     metrics.completed(conn_id, task.created, amount=task.amount)
     if task.video_url is None:
         log.warning("The API gave no URL for the completed video %s. Ask for it again later.", task.id)
+
+
+def completed_line(task: VideoTask) -> str:
+    """Return the log line of a completed video."""
+    length = f", {task.actual_duration:g} s long" if task.actual_duration is not None else ""
+    took = f", {max(0.0, time.time() - task.created):.0f} s after its order" if task.created else ""
+    billed = f" Billed: {amount_text(task.amount)}." if task.amount is not None else ""
+    return f"StarVideos video {task.id} is completed{length}{took}.{billed}"

@@ -19,7 +19,6 @@ from airflow_provider_starvideos.api.polling import (
     BACKSTOP_SECONDS,
     DEFAULT_POLL_INTERVAL,
     DEFAULT_TIMEOUT,
-    completed_line,
 )
 from airflow_provider_starvideos.api.protocol import Endpoint
 from airflow_provider_starvideos.arguments import positive_seconds
@@ -29,6 +28,7 @@ from airflow_provider_starvideos.operators.batch import StarVideosBatchOperator
 from airflow_provider_starvideos.operators.create import StarVideosCreateOperator
 from airflow_provider_starvideos.operators.download import StarVideosDownloadOperator
 from airflow_provider_starvideos.sensors.task import StarVideosTaskSensor
+from airflow_provider_starvideos.triggers.results import completed_line
 
 NOW = 1_700_000_000
 URL = "https://files.example/v.mp4?signature=SECRET"
@@ -62,7 +62,7 @@ def test_the_default_interval_is_as_the_vendor_recommends() -> None:
 
 def test_a_completed_video_is_one_line_in_the_log(monkeypatch: pytest.MonkeyPatch) -> None:
     """With what is known of it, and not the signed URL."""
-    monkeypatch.setattr("airflow_provider_starvideos.api.polling.time.time", lambda: NOW + 90)
+    monkeypatch.setattr("airflow_provider_starvideos.triggers.results.time.time", lambda: NOW + 90)
     assert completed_line(COMPLETED) == "StarVideos video video_1 is completed."
     known = replace(COMPLETED, actual_duration=5.0, created=NOW)
     assert completed_line(known) == "StarVideos video video_1 is completed, 5 s long, 90 s after its order."
