@@ -50,10 +50,11 @@ def unconfirmed(
     """
     when = datetime.fromtimestamp(sent_at, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
     message = (
-        f"An order was sent to {base_url} at {when} and may or may not have been accepted (and billed): {what} "
-        f"The order: {request.summary}. It isn't sent again. Check the StarVideos account for it."
+        f"Order outcome unknown: it may or may not have been accepted. {what}\n"
+        f"The order: {request.summary}, sent to {base_url} at {when}.\n"
+        f"Billed: perhaps once. It isn't sent again. Look for it in the StarVideos account.{how_to_go_on}"
     )
-    return StarVideosUnconfirmedError(f"{message} {how_to_go_on}".strip(), what=what, named=named)
+    return StarVideosUnconfirmedError(message, what=what, named=named)
 
 
 def query(endpoint: Endpoint, video_id: str, *, max_retries: int | None = None) -> Call:
