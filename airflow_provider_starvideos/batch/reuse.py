@@ -22,7 +22,7 @@ from airflow_provider_starvideos.exceptions import StarVideosError, StarVideosVi
 from airflow_provider_starvideos.library.claims import Claims
 from airflow_provider_starvideos.library.entry import DamagedEntryError, Entry, now_text, video_of
 from airflow_provider_starvideos.library.library import Copied, Library
-from airflow_provider_starvideos.library.names import name_of, told
+from airflow_provider_starvideos.library.names import as_taken, name_of
 from airflow_provider_starvideos.orders.journal import Journal
 from airflow_provider_starvideos.orders.record import Order, Row
 from airflow_provider_starvideos.orders.spending import Spending
@@ -38,7 +38,7 @@ AT_ONCE = 16  # claims that are written at once
 LONGEST_PAUSE_SECONDS = 600.0  # between two looks whether another run has finished
 HAS_NO_ORDER = (OrderState.OPEN, OrderState.NOT_SENT, OrderState.SAVED, OrderState.REUSED)
 UNUSED = (OrderState.OPEN, OrderState.NOT_SENT, OrderState.REJECTED, OrderState.FAILED)
-OTHERS = "others"  # folder of videos that no request finds: their inputs can't be told, or have changed
+OTHERS = "others"  # folder of videos that no request finds: their inputs can't be asked for, or have changed
 
 
 class Reuse:
@@ -49,7 +49,7 @@ class Reuse:
     :param journal: loaded
     :param hook: the API
     :param log: a logger
-    :param refresh: patterns of names, or of prompts of rows without one: those rows are ordered anew
+    :param refresh: patterns of names, or of prompts of rows without one: those rows are ordered again
     :param head: ask the hosts of http(s) inputs whether these have changed
     :param poll_interval: seconds until the first look whether another run has finished
     :param timeout: seconds for which another run's video is waited for
@@ -213,7 +213,7 @@ class Reuse:
             created = pool.map(self._claims.take, names.values())
             taken = {name for name, is_mine in zip(names.values(), created, strict=True) if is_mine}
             kept = self._claims.confirm(taken) if taken else set()
-            # Only now: whoever had claimed it has written the entry before giving the claim up.
+            # Only now: the run that had claimed it has written the entry before it gave the claim up.
             entries = dict(zip(kept, pool.map(self._library.find, kept), strict=True))
         mine: list[Row] = []
         others: list[Row] = []
@@ -257,7 +257,7 @@ class Reuse:
         try:
             self._names_of(rows)
         except StarVideosError as error:
-            self._log.warning("These videos aren't added to the library: it can't be told what they show: %s", error)
+            self._log.warning("These videos aren't added to the library: their inputs can't be asked for: %s", error)
             self._names |= dict.fromkeys((row.key for row in rows), None)
 
     def transfer(
@@ -275,7 +275,7 @@ class Reuse:
         :param to: the destination; None: the library is
         :param if_exists: ``overwrite``, ``skip`` or ``error``
         :param save: saves a completed video to a destination, with an ``if_exists``
-        :raises DamagedEntryError: the library's video is gone, or isn't the one that its document tells of
+        :raises DamagedEntryError: the library's video is gone, or isn't the one of its document
         :raises StarVideosError: it can't be saved
         """
         if order.state is OrderState.REUSED and to:
@@ -321,14 +321,14 @@ class Reuse:
             if order.sent_at
             else None,
             api=hide_url(self._hook.get_conn().base_url),
-            request=hide(told(row.request)),
+            request=hide(as_taken(row.request)),
             variant=row.variant,
             inputs={hide_url(url): hide(self._contents.get(url)) for url in row.request.inputs},
             made_by=self._made_by,
         )
         self._library.add(entry)
         self._entries[name] = entry
-        self._claims.release(name)  # only now: whoever claims it from now on finds the entry
+        self._claims.release(name)  # only now: a run that claims it from now on finds the entry
         return saved
 
     def _copied(self, saved: SavedVideo, name: str, to: Destination, if_exists: str) -> SavedVideo:
@@ -362,7 +362,7 @@ class Reuse:
 
 
 def patterns_of(value: Any) -> tuple[str, ...]:
-    """Return which rows are ordered anew.
+    """Return which rows are ordered again.
 
     :param value: a pattern (``shoe-*``), several with commas between them, a list, or a flag: all or none
     """

@@ -96,7 +96,7 @@ def _verify(library: Library, given: argparse.Namespace) -> int:
         for name, problem in sorted(wrong.items()):
             _say(f"{name}  {problem}")
         for file in found.loose:
-            _say(f"{file.name}  no entry tells of it ({file.size} bytes)")
+            _say(f"{file.name}  no entry names it ({file.size} bytes)")
         damaged, loose = damaged + len(wrong), loose + len(found.loose)
         whole += len(found.entries) - len(wrong.keys() & found.entries.keys())
     _say(f"{whole} entries are whole, {damaged} damaged; {loose} videos without an entry")
@@ -113,7 +113,7 @@ def _prune(library: Library, given: argparse.Namespace) -> int:
     for entry in pruned:
         _say(_line(entry))
     for file in loose:
-        _say(f"{file.name}  no entry tells of it ({file.size} bytes)")
+        _say(f"{file.name}  no entry names it ({file.size} bytes)")
     freed = sum(entry.size_bytes for entry in pruned) + sum(file.size for file in loose)
     counted = f"{len(pruned)} of {len(entries)} entries, and {len(loose)} videos without one, {freed} bytes"
     if not given.delete:

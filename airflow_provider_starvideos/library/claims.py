@@ -2,8 +2,8 @@
 
 A claim is a file ``claims/<name>.<number>``. Two rules must not be relaxed: a claim is only ever created where there is
 none of that number, and only its owner deletes it. A claim whose time is over is not deleted by others either: they
-create the next number. Whoever has created one looks for others once more, and takes its own back if one of them lives:
-a number may be free because its owner has just deleted it.
+create the next number. After creating one, a run lists them again, and takes its own back if another one is still
+valid: a number may be free because its owner has just deleted it.
 """
 
 from __future__ import annotations

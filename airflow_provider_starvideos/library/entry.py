@@ -1,4 +1,4 @@
-"""An entry of a library: the JSON document beside a video. It is written last, so an entry is complete or not there.
+"""An entry of a library: the JSON document next to a video. It is written last, so an entry is complete or not there.
 
 A document is read with distrust: whatever isn't as it was written makes the entry a damaged one.
 """
@@ -33,13 +33,13 @@ class Entry:
     :param video_id: the API's id
     :param size_bytes: of the video's file
     :param sha256: its digest, hex
-    :param seconds: of the video, as the API told it
+    :param seconds: of the video, as the API said
     :param amount: what was billed, decimal as text; None: the API didn't say
     :param ordered_at: ISO 8601
     :param saved_at: ISO 8601
     :param api: the API's base URL
     :param request: the JSON that the API got
-    :param variant: what told it apart from an equal request
+    :param variant: what makes it different from an equal request
     :param inputs: what was known of the content of each input
     :param made_by: ``dag_id``, ``run_id``, ``task_id`` and ``map_index``
     """
@@ -83,7 +83,7 @@ class Entry:
         """Read a document.
 
         :param data: its bytes
-        :param name: that it must tell of
+        :param name: of the request that it must be about
         :raises DamagedEntryError: it isn't as it was written
         """
         try:
@@ -102,14 +102,14 @@ class Entry:
         if value.get("format") != FORMAT:
             return "it is of another format"
         if self.name != name or not VIDEO_ID.fullmatch(self.video_id):
-            return "it tells of another request"
+            return "it is about another request"
         if value.get("file") != self.file.rpartition("/")[2]:
-            return "it tells of another file"
+            return "it names another file"
         if type(self.size_bytes) is not int or self.size_bytes <= 0 or not SHA256.fullmatch(self.sha256):
-            return "it tells no size, or no digest"
+            return "it has no size, or no digest"
         if self.price is not None and not self.price.is_finite():
-            return "it tells no amount"
-        return "" if self.seconds is None or type(self.seconds) in (int, float) else "it tells no seconds"
+            return "it has no amount"
+        return "" if self.seconds is None or type(self.seconds) in (int, float) else "it has no seconds"
 
 
 def folder_of(name: str) -> str:

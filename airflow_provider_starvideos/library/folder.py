@@ -30,12 +30,12 @@ JSON = "application/json"
 
 @dataclass(frozen=True)
 class File:
-    """A file as a listing tells it.
+    """A file as a listing shows it.
 
     :param name: in its folder
     :param size: bytes
-    :param stamp: changes with its content; empty where the store tells nothing of the kind
-    :param changed: epoch seconds, if they are told
+    :param stamp: changes with its content; empty where the store gives nothing of the kind
+    :param changed: epoch seconds, if the store gives them
     """
 
     name: str

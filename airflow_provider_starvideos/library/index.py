@@ -1,6 +1,6 @@
 """Copies of the documents of a store's library, many in one file: a look-up reads them with a few requests.
 
-It is a cache, ``index/<digit>.gz``. A line counts only while the listing tells the same stamp of the document. So it
+It is a cache, ``index/<digit>.gz``. A line counts only while the listing gives the same stamp of the document. So it
 may be old, damaged or deleted: documents that it doesn't have are read one by one.
 """
 
@@ -16,7 +16,9 @@ from airflow_provider_starvideos.exceptions import StarVideosError
 from airflow_provider_starvideos.library.folder import Folder
 
 INDEX = "index"
-MAY_BE_MISSING = 8  # documents of one folder that are read one by one at each look-up, before its index is written anew
+MAY_BE_MISSING = (
+    8  # documents of one folder that are read one by one at each look-up, before its index is written again
+)
 
 
 def read(folder: Folder, part: str, wanted: Mapping[str, str]) -> dict[str, bytes]:
@@ -30,7 +32,7 @@ def read(folder: Folder, part: str, wanted: Mapping[str, str]) -> dict[str, byte
 
 
 def write(folder: Folder, part: str, stamps: Mapping[str, str], new: Mapping[str, bytes]) -> None:
-    """Write an index anew, with what is still true of the one before.
+    """Write an index again, with what is still true of the one before.
 
     :param folder: the library
     :param part: its digit

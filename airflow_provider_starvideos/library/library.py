@@ -1,7 +1,7 @@
 """Looking requests up in a library, adding videos to it, and copying them out of it.
 
-A look-up costs a listing, not a call per request. What a listing can't tell, that the digest of a video is right, is
-checked where its bytes pass through this machine.
+A look-up costs a listing, not a call per request. A listing doesn't show whether the digest of a video is right. That
+is checked where its bytes pass through this machine.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class Found:
 
     :param entries: by name
     :param damaged: what is wrong, by name: entries that can't be used
-    :param loose: videos that no entry tells of: of a run that was killed, or that an entry was replaced
+    :param loose: videos that no entry names: of killed runs, and of entries that were replaced
     """
 
     entries: dict[str, Entry] = field(default_factory=dict)
@@ -129,7 +129,7 @@ class Library:
 
         :param to: where
         :param if_exists: ``overwrite``, ``skip`` or ``error``
-        :raises DamagedEntryError: the video is gone, or isn't the one that its document tells of
+        :raises DamagedEntryError: the video is gone, or isn't the one of its document
         :raises StarVideosExistsError: there is another file, and it must stay
         :raises StarVideosDownloadError: it can't be written
         """
@@ -140,7 +140,7 @@ class Library:
             if if_exists == "error":
                 raise to.taken()
             return _described(to)
-        # The store itself must refuse to replace a file, and a copy on its side can't be told to.
+        # The store itself must refuse to replace a file, which a copy on its side doesn't.
         if if_exists == "error" or not self.folder.copy(entry.file, to):
             self._stream(entry, to, overwrite=if_exists != "error")
         return copied
@@ -159,7 +159,7 @@ class Library:
                     raise DamagedEntryError(f"{self.uri_of(entry)} is gone") from error
                 raise
             if digest.hexdigest() != entry.sha256:
-                raise DamagedEntryError(f"{self.uri_of(entry)} isn't the video that its document tells of")
+                raise DamagedEntryError(f"{self.uri_of(entry)} isn't the video of its document")
             to.put(part, content_type=MP4, overwrite=overwrite)
 
     def _look_in(self, part: str, wanted: set[str] | None) -> Found:

@@ -1,6 +1,6 @@
 """What makes two requests the same: the name that a request's video has in a library.
 
-The name is a digest of what the API is told, of where the API is, and of the content of the inputs. The request is
+The name is a digest of what the API gets, of where the API is, and of the content of the inputs. The request is
 written as canonical JSON first: texts that are only joined could be equal for two different requests.
 """
 
@@ -26,14 +26,14 @@ def name_of(request: VideoRequest, base_url: str, contents: Mapping[str, Any], v
     :param request: what is ordered
     :param base_url: of the API
     :param contents: what is known of the content of each input, by its URL or URI
-    :param variant: tells requests apart on purpose that are equal otherwise
+    :param variant: makes requests different on purpose that are equal otherwise
     :return: 40 hexadecimal digits
     """
     described = {
         "format": FORMAT,
         "api": base_url,
         "mode": request.mode.value,
-        **told(request),
+        **as_taken(request),
         "variant": variant or None,
     }
     for field in INPUT_FIELDS & described.keys():
@@ -43,7 +43,7 @@ def name_of(request: VideoRequest, base_url: str, contents: Mapping[str, Any], v
     return hashlib.sha256(text.encode()).hexdigest()[:40]
 
 
-def told(request: VideoRequest) -> dict[str, Any]:
+def as_taken(request: VideoRequest) -> dict[str, Any]:
     """Return the JSON that the API gets, with the values that the API takes where the request gives none.
 
     :param request: what is ordered

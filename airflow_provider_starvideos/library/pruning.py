@@ -42,7 +42,7 @@ def to_prune(entries: Iterable[Entry], limits: Limits) -> list[Entry]:
 
 
 def loose_to_prune(files: Iterable[File]) -> list[File]:
-    """Return the videos that no entry tells of, and that no run is going to write a document for."""
+    """Return the videos that no entry names, and that no run is going to write a document for."""
     return [file for file in files if file.changed is not None and file.changed < time.time() - LOOSE_SECONDS]
 
 

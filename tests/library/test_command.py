@@ -1,4 +1,4 @@
-"""The command: what is there, what is damaged, what is pruned. Nothing is deleted unless it is told to."""
+"""The command: what is there, what is damaged, what is pruned. Nothing is deleted without --delete."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def test_verify(library: Library, add: Add, capsys: pytest.CaptureFixture[str]) 
     assert run("verify", library) == 1
     told = capsys.readouterr().out
     assert f"{entries[1].name}  its video {entries[1].file} is missing" in told
-    assert f"{entries[2].file}  no entry tells of it (7 bytes)" in told
+    assert f"{entries[2].file}  no entry names it (7 bytes)" in told
     assert "2 entries are whole, 1 damaged; 1 videos without an entry" in told
 
 

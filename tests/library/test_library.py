@@ -134,7 +134,7 @@ def test_copies(library: Library, add: Add, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("video", [None, b"a cideo", b"a vid"])
 def test_what_is_damaged_is_not_copied(library: Library, add: Add, tmp_path: Path, video: bytes | None) -> None:
-    """Also where only its digest tells: nothing is at the destination."""
+    """Also where only its digest shows it: nothing is at the destination."""
     entry = add(1)
     library.folder.write(entry.file, video) if video else library.folder.delete(entry.file)
     with pytest.raises(DamagedEntryError):
@@ -179,7 +179,7 @@ def test_the_index_is_a_cache(s3: S3, monkeypatch: pytest.MonkeyPatch) -> None:
         read.clear()
         library.look_up(names)
         assert read[0] == "index/0.gz"
-        assert len(read) < 5, "it was written anew"
+        assert len(read) < 5, "it was written again"
 
 
 def test_a_look_up_is_a_listing(s3: S3, monkeypatch: pytest.MonkeyPatch) -> None:

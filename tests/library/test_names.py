@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_starvideos.api.validation import build_request
-from airflow_provider_starvideos.library.names import NAME, name_of, told
+from airflow_provider_starvideos.library.names import NAME, as_taken, name_of
 
 U, V, CLIP = "https://cdn.example.com/a.png", "https://cdn.example.com/b.png", "https://cdn.example.com/c.mp4"
 API = "https://api.example.com"
@@ -65,7 +65,7 @@ def test_one_video_one_name(one: dict[str, Any], other: dict[str, Any]) -> None:
 
 def test_a_clip_sets_length_and_ratio() -> None:
     """There the API ignores both, so no default of them is made up."""
-    assert told(build_request(prompt="A kite", reference_videos=[CLIP])).keys() == {
+    assert as_taken(build_request(prompt="A kite", reference_videos=[CLIP])).keys() == {
         "model",
         "prompt",
         "referenceVideos",
