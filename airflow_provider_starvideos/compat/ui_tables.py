@@ -7,6 +7,7 @@ Tasks, waits and files don't depend on them.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from threading import Lock
 from typing import Any
 
 from airflow.models.dagrun import DagRun
@@ -52,6 +53,7 @@ COLUMNS: Mapping[Any, tuple[str, ...]] = {  # that are read; of ``Variable`` onl
 TIMES = {"start_date": "started_at", "end_date": "ended_at", "max_tries": "max_tries", "trigger_timeout": "backstop"}
 MAY_ASK = ("awaiting_input", "deferred")  # states of a task that may wait for a person
 KEPT_DAGS = 16
+_lock = Lock()
 _declared: dict[tuple[str, str], Mapping[str, Mapping[str, Any]]] = {}
 
 
@@ -80,13 +82,16 @@ def declared_tasks(session: Session, dag_id: str) -> Mapping[str, Mapping[str, A
     if dag_hash is None:
         return {}
     key = (dag_id, str(dag_hash))
-    if key not in _declared:
+    known = _declared.get(key)
+    if known is None:
         dag = session.scalar(select(SerializedDagModel).where(here).order_by(*latest).limit(1))
         tasks = dag.data.get("dag", {}).get("tasks", ()) if dag is not None and dag.data else ()
-        while len(_declared) >= KEPT_DAGS:
-            _declared.pop(next(iter(_declared)), None)
-        _declared[key] = {one["task_id"]: one for task in tasks if "task_id" in (one := task.get("__var", task))}
-    return _declared[key]
+        known = {one["task_id"]: one for task in tasks if "task_id" in (one := task.get("__var", task))}
+        with _lock:
+            _declared[key] = known
+            while len(_declared) > KEPT_DAGS:
+                _declared.pop(next(iter(_declared)))
+    return known
 
 
 def asking(session: Session, dag_id: str, run_id: str) -> set[tuple[str, int]]:

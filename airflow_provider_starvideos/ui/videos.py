@@ -156,11 +156,10 @@ def load(session: Session, dag_id: str, run_id: str) -> Run | None:
 
 
 def find(run: Run, task_id: str, map_index: int, row: int) -> Video | None:
-    """Return the video of a task instance: the one that it orders, waits for or saves."""
-    for video in run.videos:
-        if video.row == row and any(task.key == (task_id, map_index) for task in video.tasks):
-            return video
-    return None
+    """Return the video of a task instance: the one that it orders, waits for or saves; None if it is about several."""
+    place = (task_id, map_index)
+    found = [one for one in run.videos if one.row == row and any(task.key == place for task in one.tasks)]
+    return found[0] if len(found) == 1 else None
 
 
 def add_records(video: Video, orders: Sequence[Mapping[str, Any]]) -> None:

@@ -253,6 +253,9 @@ def test_a_task_that_doesnt_know_its_video_yet_is_with_the_task_before_it() -> N
         ["create", "wait", "save"],
     ]
     assert len(videos._single([created(), a_task("other", Kind.WAIT, None)], BEFORE)) == 2
+    run = videos.Run("running", found, [])
+    assert videos.find(run, "save", -1, 0) is None  # its tab is a gallery
+    assert videos.find(run, "wait", 1, 0) is found[1]
 
 
 def test_a_task_whose_dag_file_names_the_video_is_about_that() -> None:
