@@ -8,6 +8,7 @@ from collections import OrderedDict
 from typing import Any
 
 from airflow_provider_starvideos.exceptions import StarVideosError
+from airflow_provider_starvideos.orders.states import OrderState
 from airflow_provider_starvideos.ui.allowed_files import NotAllowedError, belongs, local_path, open_allowed
 from airflow_provider_starvideos.ui.limiter import STORES, BusyError
 from airflow_provider_starvideos.ui.queries import Task
@@ -43,7 +44,7 @@ def rows_of(task: Task) -> list[dict[str, Any]]:
 def _row_of_id(task: Task, number: int, video_id: Any) -> dict[str, Any]:
     """Return the row of an id of a batch that saves nothing; its state is known if the counts have one that fits."""
     counts = task.value("counts")
-    states = set(counts) - {"rows"} if isinstance(counts, dict) else {"completed"}
+    states = set(counts) & set(OrderState) if isinstance(counts, dict) else {"completed"}
     if isinstance(video_id, str):
         states &= {"completed", "reused"}
         return {"row": number, "id": video_id, "status": states.pop() if len(states) == 1 else "ready"}

@@ -329,7 +329,7 @@ def test_a_batch_of_ids_has_a_row_for_each() -> None:
 @pytest.mark.parametrize(
     ("counts", "states"),
     [
-        ({"rows": 2, "completed": 1, "rejected": 1}, ["completed", "rejected"]),
+        ({"rows": 2, "completed": 1, "rejected": 1, "amount": "0.76", "amount_unknown": 0}, ["completed", "rejected"]),
         ({"rows": 2, "reused": 1, "failed": 1}, ["reused", "failed"]),
         ({"rows": 4, "completed": 1, "reused": 1, "failed": 1, "unconfirmed": 1}, ["ready", "no_video"]),
         (None, ["completed", "no_video"]),
