@@ -96,6 +96,11 @@ class Task:
         return self.task_id, self.map_index
 
     @property
+    def label(self) -> str:
+        """Its name, for people."""
+        return self.task_id + (f" [{self.map_index}]" if self.map_index >= 0 else "")
+
+    @property
     def failure(self) -> Mapping[str, Any]:
         """Why the latest try failed, as the operator said; empty: it has not failed, or said nothing."""
         found = self.xcoms.get(FAILURE_KEY)

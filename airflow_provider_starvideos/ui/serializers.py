@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-import json
-import re
 import time
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from airflow.configuration import conf
-
 from airflow_provider_starvideos.api.polling import BACKSTOP_SECONDS
 from airflow_provider_starvideos.api.redaction import hide
 from airflow_provider_starvideos.api.validation import derive_mode, is_http_url
 from airflow_provider_starvideos.api.values import as_list
-from airflow_provider_starvideos.orders.decisions import RESUBMIT, UNDECIDED
-from airflow_provider_starvideos.orders.states import Billed, OrderState
-from airflow_provider_starvideos.orders.store import DECISION_PREFIX
+from airflow_provider_starvideos.orders.states import Billed
 from airflow_provider_starvideos.ui.billing import billed
 from airflow_provider_starvideos.ui.media import is_signable, playable_file
+from airflow_provider_starvideos.ui.next_steps import next_steps
 from airflow_provider_starvideos.ui.queries import Kind, Task
 from airflow_provider_starvideos.ui.states import ASKED_FOR, PAGE_STATES, SAVE_FAILED, TaskState, is_final
 from airflow_provider_starvideos.ui.videos import Run, Video
@@ -31,11 +26,6 @@ BILLED = {Billed.YES: "billed", Billed.NO: "not billed", Billed.PERHAPS: "may be
 FAILED = "failed"
 LOG_SAYS_WHY = "Task {} failed. Its log says why."
 NOT_SAVED = "Not saved: task {} didn't run, because a task before it failed."
-VARIABLE = re.compile(DECISION_PREFIX + "[0-9a-f]{12}")
-FREE_CLEARS: dict[str, str] = {
-    **dict.fromkeys((OrderState.TIMED_OUT, TaskState.UNWATCHED), "Clear task {} to wait again. Nothing is ordered."),
-    **dict.fromkeys((OrderState.NOT_SAVED, OrderState.UNSAVABLE), "Clear task {} to save it. Nothing is ordered."),
-}  # where the failed task orders nothing, or its journal has the order
 MAX_CHARACTERS = 300  # of a text on a card: a few lines of it are shown, and a page has dozens
 
 
@@ -87,7 +77,7 @@ def details(video: Video) -> dict[str, Any]:
         "words": _words(state),
         "billed": None if video.row else billed(video.tasks),
         "reused_from": _text(video.record.get("reused_from")),
-        "next": _next_steps(video),
+        "next": next_steps(video),
         "api_status": at_api.status if at_api else None,
         "api_problem": answer.error if answer else None,
         "api_seconds_ago": round(time.monotonic() - answer.at) if answer else None,
@@ -178,9 +168,9 @@ def _error(video: Video) -> Any:
         return video.answer.video.error or "The video failed; the API gave no reason."
     for task in video.tasks:
         if task.state == FAILED and not video.row:
-            return LOG_SAYS_WHY.format(_name(task))
+            return LOG_SAYS_WHY.format(task.label)
         if task.kind is Kind.SAVE and task.state in SAVE_FAILED and video.is_completed:
-            return NOT_SAVED.format(_name(task))
+            return NOT_SAVED.format(task.label)
     return None
 
 
@@ -191,48 +181,7 @@ def _first_line(text: Any) -> str | None:
 
 def _failure(task: Task) -> str | None:
     error = task.failure.get("error")
-    return f"Task {_name(task)}: {error}" if error else None
-
-
-def _name(task: Task) -> str:
-    return task.task_id + (f" [{task.map_index}]" if task.map_index >= 0 else "")
-
-
-def _next_steps(video: Video) -> list[dict[str, Any]]:
-    """Return what comes next, and what a person may do: texts, each with commands to copy, a time, or a link."""
-    state, meaning = video.state, PAGE_STATES[video.state].meaning
-    steps: list[dict[str, Any]] = []
-    for task in video.tasks:
-        if task.is_asking:
-            steps.append({"text": f"Task {_name(task)} waits for a person's decision.", "asks": _place(task)})
-        if task.state == "up_for_retry":
-            again = " Billed again: yes." if state == OrderState.FAILED and task.kind is Kind.ORDER else ""
-            text = f"Airflow runs task {_name(task)} again. Its next try {meaning.retry}.{again}"
-            steps.append({"text": text, "at": _when(_retry_at(task))})
-    if not steps and state in FREE_CLEARS:
-        failed = next((task for task in video.tasks if task.state in SAVE_FAILED), None)
-        is_free = failed is not None and (failed.kind in (Kind.WAIT, Kind.SAVE) or bool(video.record))
-        return [{"text": FREE_CLEARS[state].format(_name(failed))}] if failed and is_free else []
-    if steps or not meaning.person:
-        return steps
-    if state in UNDECIDED and (variable := _decision(video)):
-        values = [json.dumps({str(video.row): one}) if video.row else one for one in ("<video id>", RESUBMIT)]
-        commands = [f"airflow variables set {variable} '{value}'" for value in values]
-        return [
-            {"text": "1. Look for the video in the StarVideos account."},
-            {"text": "2. If it is there, set its id; or order it again (billed again):", "commands": commands},
-            {"text": f"3. Clear task {_name(video.task)}."},
-        ]
-    again = " Billed again: yes." if state == OrderState.FAILED else ""
-    text = meaning.person.replace("the task", f"task {_name(video.task)}")
-    return [{"text": f"{text[0].upper()}{text[1:]}.{again}"}]
-
-
-def _decision(video: Video) -> str | None:
-    """Return the Airflow Variable of a person's decision about an order."""
-    reason = str(video.task.failure.get("error") or "")
-    found = VARIABLE.search(reason)
-    return found[0] if found else _text(video.record.get("decision"))
+    return f"Task {task.label}: {error}" if error else None
 
 
 def _task(task: Task) -> dict[str, Any]:
@@ -254,15 +203,6 @@ def _task(task: Task) -> dict[str, Any]:
 
 def _place(task: Task) -> dict[str, Any]:
     return {"task_id": task.task_id, "map_index": task.map_index}
-
-
-def _retry_at(task: Task) -> datetime | None:
-    """Return when Airflow runs a task again; None: it isn't known, as with an exponential delay."""
-    ended, declared = task.times.get("ended_at"), {**task.declared.get("partial_kwargs", {}), **task.declared}
-    if not isinstance(ended, datetime) or declared.get("retry_exponential_backoff") or declared.get("retry_policy"):
-        return None
-    delay = declared.get("retry_delay", conf.getfloat("core", "default_task_retry_delay", fallback=300.0))
-    return ended + timedelta(seconds=delay) if isinstance(delay, int | float) else None
 
 
 def _earlier(order: Mapping[str, Any]) -> dict[str, Any]:

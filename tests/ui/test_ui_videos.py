@@ -228,6 +228,15 @@ def test_what_is_cleared_to_wait_again_orders_nothing() -> None:
     assert serializers.details(video)["next"] == []
 
 
+def test_a_row_of_a_batch_is_ordered_again_only_if_its_author_says_so() -> None:
+    """A clear alone orders no new video for it."""
+    for state in ("failed", "up_for_retry"):
+        task = a_task("batch", Kind.BATCH, state)
+        row = Video(task, row=2, tasks=[task], record={"row": 2, "status": "failed"})
+        (step,) = serializers.details(row)["next"]
+        assert "With retry_failed=True the batch's next try orders a new video, billed again" in step["text"]
+
+
 def test_a_page_is_refreshed_until_all_of_its_tasks_have_ended() -> None:
     """Not only until the video is completed: it is saved afterwards."""
     (video,) = videos._single([created(), wait("success", **DONE), save("running")])
