@@ -70,7 +70,9 @@ def test_each_block_says_what_it_is() -> None:
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_what_is_made_in_a_page_is_fresh(page: Path) -> None:
     """Its examples, and its tables of parameters: `python -m dev.pages` writes them."""
-    assert page.read_text() == pages.filled(page.read_text())
+    text = page.read_text()
+    made = pages.with_examples if "<!-- parameters: retry_policy" in text and not AIRFLOW_V_3_3_PLUS else pages.filled
+    assert text == made(text)
     marks = re.findall(r"^<!-- \S+\.py", page.read_text(), re.MULTILINE)
     assert len(pages.EXAMPLE.findall(page.read_text())) == len(marks)
 
