@@ -26,7 +26,7 @@ FETCH_BYTES = 256 * 1024**2  # far more than a video of 3 seconds has
 ORDER, FIRST, AGAIN = "order", "poll 1", "poll after the end"
 
 
-def ordered() -> VideoRequest:
+def order_request() -> VideoRequest:
     """Return the order. It gives the length, which is paid for, and leaves the ratio to the API."""
     return build_request(prompt=PROMPT, duration=SECONDS)
 
@@ -44,7 +44,7 @@ def order_one(
     """
     # Before it is sent: if this process is killed, the user knows what to look for in the account.
     say(f"Ordering one video of {SECONDS} seconds at {moment(time.time())}. This costs money. Its prompt: {PROMPT}")
-    exchange = evidence.ask(ORDER, client, create_request(evidence.endpoint, ordered()))
+    exchange = evidence.ask(ORDER, client, create_request(evidence.endpoint, order_request()))
     task = exchange.read()
     if isinstance(task, StarVideosError):
         say(f"It isn't sent again. {evidence.seen(exchange)}")

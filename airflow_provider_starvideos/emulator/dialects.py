@@ -65,7 +65,7 @@ DIALECTS: dict[str, Dialect] = {
 }
 
 
-def dressed(answer: Answer, names: Sequence[str]) -> Answer:
+def apply_dialects(answer: Answer, names: Sequence[str]) -> Answer:
     """Return an answer of the API as some dialects say it.
 
     :param answer: as documented, with a JSON object.

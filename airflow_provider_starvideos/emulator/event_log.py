@@ -44,7 +44,7 @@ def matches(entry: Mapping[str, Any], name: str, value: object) -> bool:
 
 
 class Journal:
-    """The entries, and the waits for the next of them. Lives on the event loop; not thread-safe.
+    """The entries, and the waits for the next of them. Lives on the event loop, not thread-safe.
 
     :param size: entries kept of each event.
     """

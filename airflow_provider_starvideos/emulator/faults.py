@@ -126,7 +126,7 @@ def parse_fault(text: str) -> dict[str, object]:
 
 
 class Faults:
-    """All faults that are set, in order. Lives on the event loop; not thread-safe.
+    """All faults that are set, in order. Lives on the event loop, not thread-safe.
 
     :param journal: gets an entry for every fault that is applied.
     :param random_source: draws for faults with a rate.

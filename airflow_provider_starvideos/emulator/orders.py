@@ -22,7 +22,7 @@ _FAIL = re.compile(r"\[fail(?::\s*(?P<message>[^\]]*))?\]")
 
 
 class Orders:
-    """All orders. Lives on the event loop; not thread-safe.
+    """All orders. Lives on the event loop, not thread-safe.
 
     :param journal: gets an entry for every acceptance and every change of status.
     :param random_source: draws times and failures.

@@ -8,7 +8,7 @@ from typing import Any, NoReturn
 
 from aiohttp import hdrs, web
 
-from airflow_provider_starvideos.emulator.dialects import dressed
+from airflow_provider_starvideos.emulator.dialects import apply_dialects
 from airflow_provider_starvideos.emulator.request_rules import InvalidRequestError, Problem, check
 from airflow_provider_starvideos.emulator.responses import Answer, error_answer, json_answer
 from airflow_provider_starvideos.emulator.service import BASE_PATH, Call, Service
@@ -44,7 +44,7 @@ class Api:
         prompt = body.get("prompt") if isinstance(body, dict) else None
 
         async def respond(call: Call) -> Answer:
-            return self._dressed(self._refusal(request) or refusal or self._accept(call, body))
+            return self._in_dialects(self._refusal(request) or refusal or self._accept(call, body))
 
         return await self._service.serve(request, "create", respond, prompt=prompt if isinstance(prompt, str) else None)
 
@@ -53,7 +53,7 @@ class Api:
         order = self._service.orders.get(video_id)
 
         async def respond(call: Call) -> Answer:
-            return self._dressed(self._refusal(request) or self._show(call, video_id))
+            return self._in_dialects(self._refusal(request) or self._show(call, video_id))
 
         prompt = order.accepted.prompt if order else None
         return await self._service.serve(request, "query", respond, video_id=video_id, prompt=prompt)
@@ -66,8 +66,8 @@ class Api:
 
         return await self._service.serve(request, "unknown", respond)
 
-    def _dressed(self, answer: Answer) -> Answer:
-        return dressed(answer, self._service.settings.dialect)
+    def _in_dialects(self, answer: Answer) -> Answer:
+        return apply_dialects(answer, self._service.settings.dialect)
 
     def _refusal(self, request: web.Request) -> Answer | None:
         scheme, _, key = request.headers.get(hdrs.AUTHORIZATION, "").partition(" ")

@@ -58,7 +58,7 @@ Respond = Callable[[Call], Awaitable[Answer]]
 
 
 class Service:
-    """One running emulator. Lives on its event loop; not thread-safe.
+    """One running emulator. Lives on its event loop, not thread-safe.
 
     :param settings: how to behave at first.
     :param keys: accepted API keys. They are never logged, shown or journalled.

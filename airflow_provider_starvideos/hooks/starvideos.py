@@ -137,9 +137,9 @@ class StarVideosHook(BaseHook):
         """
         if not request.inputs:
             return request
-        from airflow_provider_starvideos.storage.inputs import readable
+        from airflow_provider_starvideos.storage.inputs import sign_inputs
 
-        return readable(request, endpoint)
+        return sign_inputs(request, endpoint)
 
     def get_video(self, video_id: str) -> VideoTask:
         """Return a video's status. Repeats the request after connection errors, 429 and 5xx.

@@ -10,7 +10,7 @@ from functools import lru_cache
 from urllib.parse import urlsplit
 
 from airflow_provider_starvideos.api.proxies import proxy_for
-from airflow_provider_starvideos.storage.guard import is_public, literal
+from airflow_provider_starvideos.storage.guard import address_of, is_public
 
 # Names that mean something inside of one network only: of Kubernetes, Docker and clouds.
 LOCAL_NAMES = re.compile(
@@ -49,7 +49,7 @@ def _has_proxy(url: str) -> bool:
 
 @lru_cache(maxsize=1000)
 def _why_local(host: str, by_proxy: bool) -> str:
-    address = literal(host)
+    address = address_of(host)
     if address:
         return "" if is_public(address) else f"{host} is an address of a private network"
     if LOCAL_NAMES.fullmatch(host):

@@ -56,7 +56,7 @@ class Guard:
             raise StarVideosUnsafeURLError(f"{_origin(came_from)} redirects from https down to {_origin(url)}")
 
         # A proxy resolves names itself. An address in the URL can be judged here.
-        address = literal(host)
+        address = address_of(host)
         if address and not self._may_connect(host, port, address):
             raise _private(host, address)
 
@@ -111,7 +111,7 @@ def _wrapped(address: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
     return address.ipv4_mapped or address.sixtofour
 
 
-def literal(host: str) -> str | None:
+def address_of(host: str) -> str | None:
     """Return the address that a host's name is, also where it is written as ``127.1`` or ``0x7f000001``."""
     try:
         return str(ipaddress.ip_address(host.partition("%")[0]))

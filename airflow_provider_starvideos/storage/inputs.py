@@ -46,7 +46,7 @@ class _UnreadableError(Exception):
         self.rule, self.region = rule, region
 
 
-def readable(request: VideoRequest, endpoint: Endpoint) -> VideoRequest:
+def sign_inputs(request: VideoRequest, endpoint: Endpoint) -> VideoRequest:
     """Return the order with presigned URLs instead of storage URIs.
 
     :param endpoint: the API, and how the connection wants inputs to be signed and checked

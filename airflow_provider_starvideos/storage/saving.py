@@ -61,7 +61,7 @@ class SavedVideo:
     task: VideoTask
 
 
-def completed(source: Source, video_id: str) -> VideoTask:
+def poll_completed(source: Source, video_id: str) -> VideoTask:
     """Poll a video that must be completed. A few times more, if it has no URL yet.
 
     :raises StarVideosVideoFailedError: it failed
@@ -97,7 +97,7 @@ def fetch(source: Source, video_id: str, path: Path, limits: Limits) -> tuple[Fe
     latest: list[VideoTask] = []
 
     def fresh_url() -> str:
-        task = completed(source, video_id)
+        task = poll_completed(source, video_id)
         latest.append(task)
         return task.video_url or ""
 
@@ -144,7 +144,7 @@ def _saved_before(source: Source, video_id: str, destination: Destination, limit
 
 def _left_alone(source: Source, video_id: str, destination: Destination, log: Any) -> SavedVideo:
     """Return the file that is there, with the same fields as if it had been saved now."""
-    task = completed(source, video_id)
+    task = poll_completed(source, video_id)
     digest, check = hashlib.sha256(), Mp4Check()
     for chunk in destination.chunks():
         digest.update(chunk)
