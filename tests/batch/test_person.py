@@ -290,3 +290,15 @@ def test_a_thousand_unknown_rows_fit_the_question(asked: Asked) -> None:
     assert len(body.encode()) < 60_000
     assert "Row 100:" in body
     assert ", 1000" in body
+
+
+def test_what_the_library_has_needs_no_approval(asked: Asked, tmp_path: Path) -> None:
+    """It isn't ordered; another run asks about the rest only."""
+    options: dict[str, Any] = {"library": f"{tmp_path}/library/", "approval": "always"}
+    asked.asks(prompts(2), **options)
+    asked.answer(APPROVE)
+    asked.desk.ti.run_id = "another run"
+    asked.desk.ti.xcoms.clear()
+    assert asked.asks(prompts(3), **options).subject == "Order 1 video at StarVideos?"
+    asked.answer(APPROVE)
+    assert (asked.desk.billed, asked.counts()) == (3, {"rows": 3, "reused": 2, "saved": 1})
