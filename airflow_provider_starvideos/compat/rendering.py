@@ -36,8 +36,12 @@ def render_text(template: Any, context: Any) -> Any:
     return "".join(map(str, nodes))
 
 
-class RendersOneByOne:
-    """A mixin for an operator, in front of Airflow's class."""
+class RendersOneByOne(BaseOperator):
+    """An operator whose fields are rendered one by one. A mixin in front of Airflow's other classes.
+
+    It is an operator itself: Airflow takes the parameters of a mapped task from the first class behind one without an
+    ``__init__``, and without them such a task fails before it begins.
+    """
 
     def rendering(self, owner: Any, field: str) -> AbstractContextManager[None]:
         """Return a context manager to render one field in, of the operator or of an object inside its fields."""
@@ -48,12 +52,10 @@ class RendersOneByOne:
     ) -> None:
         for name in template_fields:
             with self.rendering(parent, name):
-                super()._do_render_template_fields(  # type: ignore[misc]
-                    parent, (name,), context, jinja_env, seen_oids
-                )
+                super()._do_render_template_fields(parent, (name,), context, jinja_env, seen_oids)
 
 
-class KeepsText(RendersOneByOne, BaseOperator):
+class KeepsText(RendersOneByOne):
     """An operator whose own ``text_fields`` keep text as it is. Airflow renders other fields as usual."""
 
     text_fields: Sequence[str] = ()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import import_module
 from typing import Any, ClassVar
 
 import pytest
@@ -119,3 +120,28 @@ def test_a_field_of_a_trigger_is_rendered_as_on_a_worker() -> None:
     assert trigger.one == "x"
     with pytest.raises(UndefinedError):
         render_field(Trigger("{{ nobody }}"), "one", {})
+
+
+@pytest.mark.parametrize(
+    ("path", "given", "mapped"),
+    [
+        ("operators.create.StarVideosCreateOperator", {}, "prompt"),
+        ("operators.batch.StarVideosBatchOperator", {}, "requests"),
+        ("operators.download.StarVideosDownloadOperator", {"destination": "/tmp/"}, "video_id"),
+        ("sensors.task.StarVideosTaskSensor", {}, "video_id"),
+    ],
+)
+def test_a_mapped_task_has_airflows_defaults(path: str, given: dict[str, str], mapped: str) -> None:
+    """Without them, ``inlets`` is one, it fails before it begins. Airflow finds them by the classes of an operator."""
+    module, _, name = path.rpartition(".")
+    kind: Any = getattr(import_module(f"airflow_provider_starvideos.{module}"), name)
+
+    class Plain(BaseOperator):
+        def __init__(self, value: str = "", **kwargs: Any) -> None:
+            super().__init__(**kwargs)
+
+    with DAG("mapped"):
+        ours = kind.partial(task_id="ours", **given).expand(**{mapped: ["a"]})
+        plain = Plain.partial(task_id="plain").expand(value=["a"])
+    for one in ("inlets", "outlets", "retries", "trigger_rule", "pool_slots"):
+        assert getattr(ours, one) == getattr(plain, one)
