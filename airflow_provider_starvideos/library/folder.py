@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +69,8 @@ class Folder:
             raise _unusable(rule, given) from error
         except Exception as error:
             raise _failed(text, "reached", error) from error
+        reads = signature(getattr(self._fs, "_cat_file", self._fs.cat_file)).parameters
+        self._reading = {"max_concurrency": 1} if "max_concurrency" in reads else {}  # else s3fs asks for the size, too
         self.uri, self.protocol, self._path = text, str(path.protocol), f"{str(path.path).rstrip('/')}/"
 
     @property
@@ -107,7 +110,9 @@ class Folder:
         :raises StarVideosStorageError: it can't be read
         """
         try:
-            return (self._local / name).read_bytes() if self._local else bytes(self._fs.cat_file(self._path + name))
+            if self._local:
+                return (self._local / name).read_bytes()
+            return bytes(self._fs.cat_file(self._path + name, **self._reading))
         except FileNotFoundError:
             return None
         except Exception as error:
