@@ -280,7 +280,7 @@ class Batch(RowOrders):
         done = self._unsaved()
         while self._saving and done:
             if self._reuse:
-                self._reuse.same_again([row for row, order in done if order.state is OrderState.COMPLETED])
+                self._reuse.names.find_again([row for row, order in done if order.state is OrderState.COMPLETED])
             self._saving.run(done, self._stopping)
             done = self._reuse.take_added(self.open()) if self._reuse else []
             self.journal.commit_surely()

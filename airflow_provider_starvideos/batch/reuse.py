@@ -1,44 +1,35 @@
-"""What a batch takes from its library instead of ordering it, who orders what isn't there, and what is added to it.
+"""What a batch takes from its library instead of ordering it, and which run orders what isn't there.
 
-A row that is in the library never reaches the submitter. A video is added when it is whole, its document last; and only
-while its inputs are still what they were when it was ordered.
+A row that is in the library never reaches the submitter.
 """
 
 from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
-from datetime import UTC, datetime
 from decimal import Decimal
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_starvideos import metrics
-from airflow_provider_starvideos.api.redaction import hide, hide_url
-from airflow_provider_starvideos.exceptions import StarVideosError, StarVideosVideoFailedError
+from airflow_provider_starvideos.batch.additions import Additions, Names
 from airflow_provider_starvideos.library.claims import Claims
-from airflow_provider_starvideos.library.entry import DamagedEntryError, Entry, now_text, video_of
-from airflow_provider_starvideos.library.library import Copied, Library
-from airflow_provider_starvideos.library.names import as_taken, name_of
+from airflow_provider_starvideos.library.entry import Entry
+from airflow_provider_starvideos.library.library import Library
 from airflow_provider_starvideos.orders.journal import Journal
 from airflow_provider_starvideos.orders.record import Order, Row
 from airflow_provider_starvideos.orders.spending import Spending
 from airflow_provider_starvideos.orders.states import OrderState
-from airflow_provider_starvideos.storage.contents import contents_of
 
 if TYPE_CHECKING:
     from airflow_provider_starvideos.hooks.starvideos import StarVideosHook
-    from airflow_provider_starvideos.storage.destinations import Destination
-    from airflow_provider_starvideos.storage.saving import SavedVideo
 
 AT_ONCE = 16  # claims that are written at once
 LONGEST_PAUSE_SECONDS = 600.0  # between two looks whether another run has finished
 HAS_NO_ORDER = (OrderState.OPEN, OrderState.NOT_SENT, OrderState.SAVED, OrderState.REUSED)
 UNUSED = (OrderState.OPEN, OrderState.NOT_SENT, OrderState.REJECTED, OrderState.FAILED)
-OTHERS = "others"  # folder of videos that no request finds: their inputs can't be asked for, or have changed
 
 
 class Reuse:
@@ -78,14 +69,11 @@ class Reuse:
         self._hook = hook
         self._log = log
         self._refresh = refresh
-        self._head = head
         self._poll_interval = poll_interval
         self._timeout = timeout
-        self._made_by = made_by
         self._keeps_there = keeps_there
-        self._names: dict[str, str | None] = {}  # by the row's key
-        self._contents: dict[str, Any] = {}  # by the input's URL
-        self._entries: dict[str, Entry] = {}  # found or added, by name
+        self.names = Names(hook, log, head=head)
+        self.additions = Additions(library, claims, self.names, hook, log, made_by)
         self.held: set[str] = set()  # keys of rows that aren't ordered now: another run, or another row, does it
         self.waiting_since: float | None = None  # epoch seconds since which another run is waited for
         self._is_waiting = False  # for another run
@@ -107,7 +95,8 @@ class Reuse:
         """
         if not rows:
             return
-        names = self._names_of(rows)
+        self.names.find(rows)
+        names = {row.key: self.names.of(row) for row in rows}
         self._claims.look()
         found = self._library.look_up({name for row in rows if (name := names[row.key]) and self._reuses(row)})
         for row in rows:
@@ -138,7 +127,7 @@ class Reuse:
         order.entry = entry.name
         if self._keeps_there:
             order.uri, order.size_bytes, order.sha256 = order.reused_from, entry.size_bytes, entry.sha256
-        self._entries[entry.name] = entry
+        self.additions.entries[entry.name] = entry
         self._journal.touch([order])
         metrics.count("reused", self._hook.starvideos_conn_id)
 
@@ -161,7 +150,7 @@ class Reuse:
             candidates: list[Row] = []
             while left and len(chosen) + len(candidates) < slots:
                 row = left.popleft()
-                name = self._names[row.key]
+                name = self.names.of(row)
                 if name is None or not self._reuses(row):
                     chosen.append(row)
                 elif name in busy:
@@ -180,7 +169,7 @@ class Reuse:
                     self._hold(row, "another run is ordering the same request")
         self._note_waiting(is_waiting=is_waiting)
         for row in chosen:
-            self._journal.open(row.key).entry = self._names[row.key]  # written with the intent to send it
+            self._journal.open(row.key).entry = self.names.of(row)  # written with the intent to send it
         return sorted(chosen, key=lambda row: row.number)
 
     def next_look(self) -> float | None:
@@ -208,7 +197,7 @@ class Reuse:
 
     def _claimed(self, rows: Sequence[Row]) -> tuple[list[Row], list[Row]]:
         """Claim rows; return those to order, and those that others order. One that is there by now is neither."""
-        names = {row.key: self._names[row.key] or "" for row in rows}
+        names = {row.key: self.names.of(row) or "" for row in rows}
         with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="starvideos-claim") as pool:
             created = pool.map(self._claims.take, names.values())
             taken = {name for name, is_mine in zip(names.values(), created, strict=True) if is_mine}
@@ -247,118 +236,13 @@ class Reuse:
         elif not is_waiting:
             self.waiting_since = None
 
-    # -- what is added, and copied
-
-    def same_again(self, rows: Sequence[Row]) -> None:
-        """Look whether the inputs of rows whose videos are about to be added are still the same.
-
-        On the task's own thread, before ``transfer``.
-        """
-        try:
-            self._names_of(rows)
-        except StarVideosError as error:
-            self._log.warning("These videos aren't added to the library: their inputs can't be asked for: %s", error)
-            self._names |= dict.fromkeys((row.key for row in rows), None)
-
-    def transfer(
-        self,
-        row: Row,
-        order: Order,
-        to: Destination | None,
-        if_exists: str,
-        save: Callable[[Destination, str], SavedVideo],
-    ) -> SavedVideo | Copied:
-        """Bring a row's video to its destination: out of the library, or into it first.
-
-        :param row: whose inputs were looked at by ``same_again``
-        :param order: ``completed``, or ``reused``
-        :param to: the destination; None: the library is
-        :param if_exists: ``overwrite``, ``skip`` or ``error``
-        :param save: saves a completed video to a destination, with an ``if_exists``
-        :raises DamagedEntryError: the library's video is gone, or isn't the one of its document
-        :raises StarVideosError: it can't be saved
-        """
-        if order.state is OrderState.REUSED and to:
-            return self._copy(self._entries[order.entry or ""], to, if_exists)
-        name, video_id = order.entry, order.video_id or ""
-        if not name or self._names.get(row.key) != name:
-            what = "Row %d: its video isn't added to the library: its inputs have changed since it was ordered."
-            self._log.warning(what if name else "Row %d: its video isn't added to the library.", row.number)
-            self._claims.release(name or "")
-            return save(to or self._library.folder.place(f"{OTHERS}/{video_id}.mp4"), if_exists)
-        try:
-            saved = self._add(row, order, name, save)
-        except StarVideosVideoFailedError:
-            raise
-        except StarVideosError as error:
-            if to is None:
-                raise
-            self._log.warning("Row %d: its video can't be added to the library: %s", row.number, error)
-            self._claims.release(name)
-            return save(to, if_exists)
-        return saved if to is None else self._copied(saved, name, to, if_exists)
-
     def take_added(self, rows: Iterable[Row]) -> list[tuple[Row, Order]]:
         """Return those of the held rows whose video was added meanwhile; they are ``reused`` now."""
-        ready = [row for row in rows if row.key in self.held and (self._names[row.key] or "") in self._entries]
-        for row in ready:
-            self._take(row, self._entries[self._names[row.key] or ""])
-        return [(row, self._journal.open(row.key)) for row in ready]
-
-    def _add(self, row: Row, order: Order, name: str, save: Callable[[Destination, str], SavedVideo]) -> SavedVideo:
-        video_id = order.video_id or ""
-        saved = save(self._library.folder.place(video_of(name, video_id)), "overwrite")
-        amount = saved.task.amount if order.amount is None else order.amount
-        entry = Entry(
-            name=name,
-            video_id=video_id,
-            size_bytes=saved.size_bytes,
-            sha256=saved.sha256,
-            saved_at=now_text(),
-            seconds=saved.task.actual_duration or order.duration,
-            amount=None if amount is None else str(amount),
-            ordered_at=datetime.fromtimestamp(order.sent_at, UTC).isoformat(timespec="milliseconds")
-            if order.sent_at
-            else None,
-            api=hide_url(self._hook.get_conn().base_url),
-            request=hide(as_taken(row.request)),
-            variant=row.variant,
-            inputs={hide_url(url): hide(self._contents.get(url)) for url in row.request.inputs},
-            made_by=self._made_by,
-        )
-        self._library.add(entry)
-        self._entries[name] = entry
-        self._claims.release(name)  # only now: a run that claims it from now on finds the entry
-        return saved
-
-    def _copied(self, saved: SavedVideo, name: str, to: Destination, if_exists: str) -> SavedVideo:
-        copied = self._copy(self._entries[name], to, if_exists)
-        return replace(saved, uri=copied.uri, size_bytes=copied.size_bytes, sha256=copied.sha256)
-
-    def _copy(self, entry: Entry, to: Destination, if_exists: str) -> Copied:
-        try:
-            return self._library.copy(entry, to, if_exists=if_exists)
-        except DamagedEntryError:
-            self._library.discard(entry)  # else it would be found again
-            raise
-
-    def _names_of(self, rows: Sequence[Row]) -> Mapping[str, str | None]:
-        """Return the names of rows by their keys; None for one with an input of which nothing is known."""
-        endpoint = self._hook.get_conn()
-        inputs = [url for row in rows for url in row.request.inputs]
-        found = contents_of(inputs, endpoint, head=self._head)
-        self._contents |= found
-        unknown = []
-        for row in rows:
-            is_known = all(found[url] is not None for url in row.request.inputs)
-            name = name_of(row.request, endpoint.base_url, found, row.variant) if is_known else None
-            self._names[row.key] = name
-            if name is None:
-                unknown.append(row.number)
-        if unknown:
-            what = "%d rows aren't looked up in the library, such as row %d: their inputs can't be asked for."
-            self._log.warning(what, len(unknown), unknown[0])
-        return self._names
+        added = self.additions.entries
+        ready = [(row, name) for row in rows if row.key in self.held and (name := self.names.of(row)) in added]
+        for row, name in ready:
+            self._take(row, added[name or ""])
+        return [(row, self._journal.open(row.key)) for row, _ in ready]
 
 
 def patterns_of(value: Any) -> tuple[str, ...]:

@@ -147,7 +147,7 @@ class Saving:
             return save(self._hook, order.video_id or "", to, if_exists=if_exists, limits=self._limits, log=self._log)
 
         if self._reuse:
-            return self._reuse.transfer(row, order, destination, self._if_exists, save_to)
+            return self._reuse.additions.transfer(row, order, destination, self._if_exists, save_to)
         if destination is None:
             raise ValueError("without a destination there must be a library")
         return save_to(destination, self._if_exists)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import re
+import threading
 import time
 from collections.abc import Mapping
 from contextlib import suppress
@@ -36,6 +37,7 @@ class Claims:
         self._folder = folder
         self._owner = owner
         self._seconds = seconds
+        self._looking = threading.Lock()
         self._seen: dict[str, set[int]] | None = None  # None: not looked yet
 
     def look(self) -> None:
@@ -84,13 +86,14 @@ class Claims:
     def release(self, name: str) -> None:
         """Delete the claim of a request, if it is this task instance's, and those that it has replaced."""
         with suppress(StarVideosError):  # it ends by itself
-            numbers = sorted(self._known().get(name, ()))
+            seen = self._known()
+            numbers = sorted(seen.get(name, ()))
             held = {number: self._read(name, number) for number in numbers}
             mine = [number for number in numbers if held[number].get("owner") == self._owner]
             others = [number for number in numbers if number not in mine and not _lives(held[number])]
             for number in (*others, *mine) if mine else ():
                 self._folder.delete(_file(name, number))
-                self._known()[name].discard(number)
+                seen[name].discard(number)
 
     def remove_dead(self) -> int:
         """Delete the claims whose time was over a day ago: their runs are gone. Return how many.
@@ -107,9 +110,10 @@ class Claims:
         return removed
 
     def _known(self) -> dict[str, set[int]]:
-        if self._seen is None:
-            self._seen = self._listed()
-        return self._seen
+        with self._looking:  # videos are saved, and their claims released, by several threads
+            if self._seen is None:
+                self._seen = self._listed()
+            return self._seen
 
     def _listed(self) -> dict[str, set[int]]:
         found: dict[str, set[int]] = {}

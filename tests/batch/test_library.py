@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException
 
-from airflow_provider_starvideos.batch import reuse
+from airflow_provider_starvideos.batch import additions
 from airflow_provider_starvideos.exceptions import StarVideosBatchError
 from airflow_provider_starvideos.library import claims
 from airflow_provider_starvideos.library.folder import Folder
@@ -301,7 +301,7 @@ def test_an_input_that_changes_while_its_video_is_made(
     def contents(inputs: list[str], endpoint: Any, *, head: bool) -> dict[str, Any]:
         return dict.fromkeys(inputs, next(known)) if inputs else {}
 
-    monkeypatch.setattr(reuse, "contents_of", contents)
+    monkeypatch.setattr(additions, "contents_of", contents)
     rows = [{"prompt": "A fox.", "reference_images": ["https://cdn.example.com/a.png"]}]
     first, second, third = new_run(), new_run(), new_run()
     (uri,) = [run(first, rows, library, deferrable=False), first.ti.xcoms["uris"]][1]

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import json
 import random
 import threading
 from collections import Counter
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -148,3 +151,21 @@ def test_many_at_once(folder: Folder) -> None:
     for thread in threads:
         thread.join()
     assert wrong == []
+
+
+def test_claims_end_on_several_threads(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A worker run after a wait releases without a look at what there is; while one thread looks, another releases."""
+    assert taken(Claims(folder, "one", 60)) == set(NAMES)
+    later, plain = Claims(folder, "one", 60), Claims._listed
+    together, looks = threading.Barrier(2, timeout=1), itertools.count()
+
+    def listed(self: Claims) -> dict[str, set[int]]:
+        found = plain(self) if next(looks) == 0 else {}  # after the claims have been released
+        with contextlib.suppress(threading.BrokenBarrierError):
+            together.wait()
+        return found
+
+    monkeypatch.setattr(Claims, "_listed", listed)
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(later.release, NAMES))
+    assert files(folder) == []
