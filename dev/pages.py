@@ -24,6 +24,7 @@ DOCS = ROOT / "docs"
 EXAMPLE = re.compile(
     r"^<!-- (?P<file>[\w/]+\.py)(?:: (?P<part>\w+))? -->\n```python\n(?P<code>.*?)^```$", re.MULTILINE | re.DOTALL
 )
+MARK = re.compile(r"^ *# \[\w+: (?:begin|end)\]\n", re.MULTILINE)
 # - [text](page.md)
 PAGE = re.compile(r"^- \[[^]]+\]\((?P<page>[\w./]+)\.md\)", re.MULTILINE)
 # - [`operators.create.StarVideosCreateOperator`](../….py): `dry_run` (or: all members)
@@ -35,11 +36,11 @@ def example(file: str, part: str | None) -> str:
     """Return what a page shows of an example.
 
     :param file: path from the top of the checkout
-    :param part: what lies between ``# [part: begin]`` and ``# [part: end]``; None: the whole file
+    :param part: what lies between ``# [part: begin]`` and ``# [part: end]``; None: the file, without marks of its parts
     """
     text = (ROOT / file).read_text()
     if part is None:
-        return text
+        return MARK.sub("", text)
     found = re.search(rf"^ *# \[{part}: begin\]\n(.*?)^ *# \[{part}: end\]$", text, re.MULTILINE | re.DOTALL)
     if found is None:
         raise ValueError(f"{file} has no part {part!r}")

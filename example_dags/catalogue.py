@@ -54,7 +54,6 @@ def publish(manifest: str) -> list[str]:
     },
 )
 def catalogue():
-    # [batch: begin]
     videos = StarVideosBatchOperator(
         task_id="videos",
         requests=requests("{{ params.products }}"),
@@ -64,7 +63,6 @@ def catalogue():
         max_failures=0.05,  # up to 5 % of the products may end without a video
         retries=2,
     )
-    # [batch: end]
     publish(videos.output)
 
 

@@ -9,7 +9,6 @@ from airflow_provider_starvideos.sensors.task import StarVideosTaskSensor
 DESTINATION = Param(f"{tempfile.gettempdir()}/starvideos_example/functions/", type="string", pattern="/$")
 
 
-# [create: begin]
 @task
 def weather() -> str:
     return "a light breeze"
@@ -25,14 +24,9 @@ def portrait(sky: str) -> dict:
     return {"prompt": f"A kite, seen from below, in {sky}", "duration": 3, "ratio": "9:16"}
 
 
-# [create: end]
-# [batch: begin]
 @task.starvideos_batch(duration=3, destination="{{ params.destination }}")
 def colours(sky: str) -> list[dict]:
     return [{"prompt": f"A {name} kite in {sky}", "name": name} for name in ("red", "green", "blue")]
-
-
-# [batch: end]
 
 
 @dag(dag_id="starvideos_functions", tags=["starvideos"], params={"destination": DESTINATION})

@@ -16,30 +16,24 @@ PARAMS = {
 
 @dag(dag_id="starvideos_save", tags=["starvideos"], params=PARAMS)
 def save_one():
-    # [create: begin]
     create = StarVideosCreateOperator(
         task_id="create",
         prompt="{{ params.prompt }}",
         duration=5,
         ratio="16:9",
     )
-    # [create: end]
-    # [wait: begin]
     wait = StarVideosTaskSensor(
         task_id="wait",
         video_id=create.output,
         poke_interval=30,
         timeout=3600,
     )
-    # [wait: end]
-    # [save: begin]
     StarVideosDownloadOperator(
         task_id="save",
         video_id=wait.output,
         destination="{{ params.destination }}",  # or s3://my_aws@my-bucket/videos/
         if_exists="skip",
     )
-    # [save: end]
 
 
 save_one()

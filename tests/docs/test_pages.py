@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+import runpy
 import shlex
 import tomllib
 from importlib.metadata import metadata
@@ -12,7 +13,7 @@ from typing import NamedTuple
 
 import pytest
 from airflow.cli import cli_parser
-from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_3_PLUS
+from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_1_PLUS, AIRFLOW_V_3_3_PLUS
 
 from airflow_provider_starvideos import __version__, exceptions
 from airflow_provider_starvideos.emulator.__main__ import build_parser
@@ -28,6 +29,7 @@ PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "SECURITY.md", *so
 FENCE = re.compile(r"^( *)```([^\n`]*)\n(.*?)^\1```$", re.DOTALL | re.MULTILINE)
 INDENTED = re.compile(r"(?:^|\n)\n((?:    \S[^\n]*\n)+)")
 TARGETS = set(re.findall(r"^([a-z-]+):.*##", (ROOT / "Makefile").read_text(), re.MULTILINE))
+WHOLE_DAG = re.compile(r"^from airflow\.sdk import .*\bdag\b", re.MULTILINE)
 LANGUAGES = {"python", "sh", "ini", "json", "text", "yaml", "toml", "sql", "html"}
 
 
@@ -87,6 +89,34 @@ def test_python_is_python(block: Block) -> None:
     if not AIRFLOW_V_3_3_PLUS:  # as its page says
         ours = [node for node in ours if "retry_policy" not in ast.unparse(node)]
     exec(compile(ast.Module(ours, type_ignores=[]), block.page, "exec"), {})
+
+
+@pytest.mark.parametrize(
+    "block",
+    [block for block in BLOCKS if block.language == "python" and WHOLE_DAG.search(block.code)],
+    ids=lambda block: f"{block.page}-{block.number}",
+)
+def test_a_whole_dag_makes_a_dag(block: Block, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As Airflow reads its file: with tasks, one of this provider's among them."""
+    from airflow.sdk import DAG
+
+    if not AIRFLOW_V_3_1_PLUS and "approval=" in block.code:  # as its page says
+        return
+    made: list[DAG] = []
+    leave = DAG.__exit__
+    monkeypatch.setattr(DAG, "__exit__", lambda dag, *args: (made.append(dag), leave(dag, *args))[1])
+    file = tmp_path / "shown.py"
+    file.write_text(block.code)
+    runpy.run_path(str(file))
+    kinds = [type(task).__name__ for dag in made for task in dag.tasks]
+    assert any("StarVideos" in kind or kind == "DecoratedMappedOperator" for kind in kinds)
+
+
+def test_each_operator_has_a_whole_dag_on_its_page() -> None:
+    """It can be copied as it is; the hook's page shows a task."""
+    pages_with_dags = {block.page for block in BLOCKS if "import" in block.code and "@dag" in block.code}
+    operators = {f"{name}.md" for name in ("create", "sensor", "download", "batch")}
+    assert operators | {"decorators_create.md", "decorators_batch.md", "README.md"} <= pages_with_dags
 
 
 @of("python")
