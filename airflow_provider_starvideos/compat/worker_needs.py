@@ -128,8 +128,10 @@ def _own_attributes(kind: type) -> frozenset[str]:
     """Return the attributes of this provider's classes: those that ``__init__`` sets, and private values."""
     found: set[str] = set()
     for members in (vars(one) for one in kind.__mro__ if one.__module__.partition(".")[0] == PACKAGE):
-        steps = dis.get_instructions(inspect.unwrap(members["__init__"])) if "__init__" in members else ()
-        found |= {step.argval for step in steps if step.opname == "STORE_ATTR"}
+        init = inspect.unwrap(members["__init__"]) if "__init__" in members else None
+        # Airflow gives a class without an __init__ a wrapped BaseOperator.__init__ if its first base has another one.
+        if init and init.__module__.partition(".")[0] == PACKAGE:
+            found |= {step.argval for step in dis.get_instructions(init) if step.opname == "STORE_ATTR"}
         found |= {name for name, value in members.items() if name.startswith("_") and not hasattr(value, "__get__")}
     return frozenset(found)
 
