@@ -48,6 +48,10 @@ class Names:
         """Return a row's name; None: one of its inputs can't be asked for."""
         return self._names.get(row.key)
 
+    def knows(self, row: Row) -> bool:
+        """Tell whether a row's inputs were asked for."""
+        return row.key in self._names
+
     def inputs_of(self, row: Row) -> dict[str, Any]:
         """Return what is known of the content of a row's inputs, to be shown."""
         return {hide_url(url): hide(self._contents.get(url)) for url in row.request.inputs}

@@ -7,7 +7,8 @@ must know is in the journal, or in the trigger's arguments.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +22,7 @@ from airflow_provider_starvideos.batch.report import Ending
 from airflow_provider_starvideos.batch.row_orders import RowOrders
 from airflow_provider_starvideos.batch.rows import digest_of
 from airflow_provider_starvideos.exceptions import (
-    StarVideosLimitError,
+    StarVideosError,
     StarVideosRecordError,
     StarVideosRequestsChangedError,
 )
@@ -102,7 +103,8 @@ class Batch(RowOrders):
         self._blocked_since: float | None = None
         self._lost_in_a_row = 0
         self._ends: dict[str, float] = {}
-        self._refusal: StarVideosLimitError | None = None
+        self._refusal: StarVideosError | None = None  # why nothing more may be ordered
+        self._library_error: StarVideosError | None = None
 
     # -- the beginning of a worker run
 
@@ -112,6 +114,7 @@ class Batch(RowOrders):
         :raises StarVideosUnconfirmedError: a person's decision about unconfirmed rows can't be carried out
         :raises StarVideosRecordError: the journal can't be written
         :raises StarVideosLimitError: it would order more than is allowed, and there is no video to wait for or to save
+        :raises StarVideosError: likewise, where the library can't be asked or written
         :raises StarVideosValidationError: the destination can't take what is to be ordered
         :raises StarVideosDownloadError: the destination's storage can't be read or written
         """
@@ -120,7 +123,7 @@ class Batch(RowOrders):
         if self._is_retry:
             self._carry_out_decision()
         continue_undecided(self, self._log, resubmit=options.resubmit)
-        self._look_up()
+        self._look_up(is_first=True)
         self._set_ends()
         self._hold_limits()
         if self._refusal and self.plan() is None and not self._unsaved():
@@ -135,7 +138,8 @@ class Batch(RowOrders):
 
     def _hold_limits(self) -> None:
         """Order nothing where it would be more than is allowed. The videos that were ordered are still waited for."""
-        refusal = costs.refusal(self.open(), self.journal, self._hook, self._options.max_orders)
+        refusal = self._library_error
+        refusal = refusal or costs.refusal(self.open(), self.journal, self._hook, self._options.max_orders)
         if refusal and not self._refusal:
             self._log.error("%s", refusal)
         self._refusal = refusal
@@ -236,8 +240,9 @@ class Batch(RowOrders):
         if slots <= 0 or self._halt or self._refusal:
             return
         if self._reuse:
-            open_rows = self._reuse.to_order(open_rows, slots)
-        if not open_rows:
+            with self._asking_library():
+                open_rows = self._reuse.to_order(open_rows, slots)
+        if not open_rows or self._library_error:
             return
         before = len(self.ordered())
         submitter = Submitter(
@@ -340,6 +345,7 @@ class Batch(RowOrders):
         """Fail the batch if it was refused, or too many rows have no video; see ``report.check``.
 
         :raises StarVideosLimitError: it would have ordered more than is allowed
+        :raises StarVideosError: its library couldn't be asked or written
         """
         if self._refusal:
             raise self._refusal
@@ -355,10 +361,27 @@ class Batch(RowOrders):
 
     # -- the library
 
-    def _look_up(self) -> None:
-        if self._reuse:
+    def _look_up(self, *, is_first: bool = False) -> None:
+        if not self._reuse:
+            return
+        with self._asking_library():
+            if is_first:
+                self._reuse.renew(self.ordered())
             self._reuse.look_up(self.open())
+            if self.open():
+                self._reuse.check()
             self._log.info("StarVideos library: %s.", self._reuse.text(self.results()))
+
+    @contextmanager
+    def _asking_library(self) -> Iterator[None]:
+        """Order nothing more where the library fails. The videos that were ordered are still waited for and saved."""
+        try:
+            yield
+        except StarVideosRecordError:  # of the journal
+            raise
+        except StarVideosError as error:
+            self._log.error("Nothing more is ordered: %s", error)
+            self._refusal = self._library_error = error
 
     @staticmethod
     def _is_to_save(order: Order) -> bool:

@@ -88,6 +88,16 @@ class Reuse:
         """
         self._library.folder.place("check").check()
 
+    def renew(self, orders: Iterable[Order]) -> None:
+        """Keep the claims of orders whose videos a new try waits for, as long as those of new orders.
+
+        :param orders: of earlier tries
+        :raises StarVideosError: the library can't be asked or written
+        """
+        if names := [order.entry for order in orders if order.entry]:
+            with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="starvideos-claim") as pool:
+                list(pool.map(self._claims.take, names))
+
     def look_up(self, rows: Sequence[Row]) -> None:
         """Take what the library has of rows that aren't ordered. Those that it has are ``reused`` in the journal.
 
@@ -144,8 +154,9 @@ class Reuse:
         :raises StarVideosError: the library can't be asked or written; nothing was sent
         """
         self.held.clear()
+        self.look_up([row for row in rows if not self.names.knows(row)])  # a person has decided about them just now
         busy = self._busy()
-        left, chosen, is_waiting = deque(rows), list[Row](), False
+        left, chosen, is_waiting = deque(row for row in rows if not self._is_reused(row)), list[Row](), False
         while left and len(chosen) < slots:
             candidates: list[Row] = []
             while left and len(chosen) + len(candidates) < slots:
@@ -215,6 +226,10 @@ class Reuse:
                 (mine if name in kept else others).append(row)
         self._journal.commit_surely()
         return mine, others
+
+    def _is_reused(self, row: Row) -> bool:
+        order = self._journal.get(row.key)
+        return order is not None and order.state is OrderState.REUSED
 
     def _busy(self) -> dict[str, int]:
         """Return the requests of this batch that have an order, each with its row."""

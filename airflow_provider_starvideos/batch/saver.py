@@ -76,8 +76,6 @@ class Saving:
         :raises StarVideosValidationError: the destination can't be one, or files are there that must stay
         :raises StarVideosDownloadError: the storage can't be read, or not be written to
         """
-        if self._reuse:
-            self._reuse.check()
         if self._manifest:
             self._manifest().check()
         if self._if_exists != "error" or not self._destination:

@@ -37,8 +37,7 @@ class Approval:
         :param journal: loaded
         :param rows: those that are to be ordered next
         """
-        ordered = sum(order.times_ordered for order in journal.orders())
-        if self.above is None or ordered + len(rows) <= self.above:
+        if self.above is None or journal.times_ordered() + len(rows) <= self.above:
             return []
         orders = ((row, journal.get(row.key)) for row in rows)
         return [row for row, order in orders if order is None or not order.is_approved]

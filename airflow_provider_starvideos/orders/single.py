@@ -14,6 +14,7 @@ from airflow_provider_starvideos.exceptions import (
     StarVideosNotFoundError,
     StarVideosRecordError,
     StarVideosUnconfirmedError,
+    StarVideosVideoFailedError,
 )
 from airflow_provider_starvideos.hooks.starvideos import StarVideosHook
 from airflow_provider_starvideos.orders.approval import NONE_NEEDED, Approval
@@ -86,6 +87,7 @@ class SingleOrder:
         :raises StarVideosLimitError: it is more, or longer, than is allowed; nothing was sent
         :raises StarVideosNotApprovedError: a person rejected it, or didn't answer in time
         :raises StarVideosQuestionError: a person has to be asked, and this try can't do it
+        :raises StarVideosVideoFailedError: a person has named a video that failed; nothing was sent
         :raises StarVideosError: it wasn't accepted, for that reason
         """
         endpoint = self._hook.get_conn()
@@ -109,8 +111,13 @@ class SingleOrder:
         self._person.note_unused()
         return task
 
-    def _resumed(self, order: Order, row: Row, endpoint: Endpoint, variable: str) -> VideoTask | None:
-        """Return the video that an earlier try ordered, or None if it must be ordered (again)."""
+    def _resumed(
+        self, order: Order, row: Row, endpoint: Endpoint, variable: str, *, is_answer: bool = False
+    ) -> VideoTask | None:
+        """Return the video that an earlier try ordered, or None if it must be ordered (again).
+
+        :param is_answer: a person has just named it
+        """
         if order.state is OrderState.UNCONFIRMED:
             if not self._resubmit:
                 what, sent_at = order.error or ENDED, order.sent_at or time.time()
@@ -129,6 +136,8 @@ class SingleOrder:
             task = self._hook.get_video(order.video_id)
         except StarVideosNotFoundError as error:
             return self._decided(self._forgotten(error, order, variable), order, row, endpoint, variable)
+        if task.is_failed and is_answer:  # who says that it was ordered hasn't asked for a second one
+            raise StarVideosVideoFailedError(task.id, task.error or "the API gave no reason")
         if task.is_failed:
             failed = "StarVideos video %s of an earlier try failed (%s). A new one is ordered. Billed again: yes."
             self._log.warning(failed, task.id, task.error)
@@ -165,7 +174,7 @@ class SingleOrder:
             raise error
         if not ask_about(self._person, self._hook, self._journal, variable, [row], self._log):
             raise StarVideosUnconfirmedError(f"A person gave up on this order. {error}", what=str(error)) from error
-        return self._resumed(order, row, endpoint, variable)
+        return self._resumed(order, row, endpoint, variable, is_answer=True)
 
     def _submitted(self, row: Row, endpoint: Endpoint, variable: str) -> VideoTask:
         check_limits([row], self._journal.times_ordered(), self._hook.starvideos_conn_id, endpoint)

@@ -14,14 +14,22 @@ from typing import Any
 import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException
 
-from airflow_provider_starvideos.batch import additions
-from airflow_provider_starvideos.exceptions import StarVideosBatchError
+from airflow_provider_starvideos.batch import additions, reuse
+from airflow_provider_starvideos.exceptions import (
+    Problem,
+    StarVideosBatchError,
+    StarVideosError,
+    StarVideosStorageError,
+    StarVideosValidationError,
+)
 from airflow_provider_starvideos.library import claims
 from airflow_provider_starvideos.library.folder import Folder
+from airflow_provider_starvideos.orders.questions import AGAIN
 from airflow_provider_starvideos.orders.submitter import Submitter
 from airflow_provider_starvideos.storage import saving
 from airflow_provider_starvideos.storage.destinations import Destination
 from tests.batch.desk import Desk, prompts
+from tests.orders.asking import Left, Page
 from tests.orders.variables import Variables
 
 ROWS = [{"prompt": f"fox {number}.", "name": f"fox-{number}"} for number in range(1, 11)]
@@ -360,6 +368,84 @@ def test_another_run_is_not_awaited_for_ever(
     run(desk, ROWS, library, timeout=1)
     assert desk.ti.xcoms["counts"] == {"rows": 10, "saved": 10}
     assert len([one for one in caplog.messages if "another run hasn't finished it in time" in one]) == 10
+
+
+def test_a_retry_keeps_the_claims_of_the_videos_that_it_waits_for(desk: Desk, library: Path) -> None:
+    """For its whole wait, as long as a new order's claim holds: else another run would order them meanwhile."""
+    ends = []
+    for _ in range(2):
+        desk.first_leg(ROWS[:2], library=f"{library}/", timeout=10_000)
+        ends.append([json.loads(path.read_text())["until"] for path in sorted((library / "claims").iterdir())])
+        desk.next_try()
+    assert len(ends[0]) == len(ends[1]) == 2
+    assert all(late > early for early, late in zip(*ends, strict=True))
+
+
+TROUBLE = (
+    StarVideosStorageError("The library is away."),
+    StarVideosValidationError([Problem("library_check", "must have an ETag", "x")]),
+)
+
+
+@pytest.mark.parametrize("method", ["look_up", "check"])
+@pytest.mark.parametrize("error", TROUBLE, ids=["for now", "for good"])
+@pytest.mark.parametrize("when", ["in the same try", "in the next try"])
+def test_a_library_that_fails_after_orders(
+    desk: Desk,
+    library: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    method: str,
+    error: StarVideosError,
+    when: str,
+) -> None:
+    """What was paid for is waited for and saved. Nothing more is ordered, and the task fails."""
+    options: dict[str, Any] = {"library": f"{library}/", "destination": f"{tmp_path}/1/", "max_in_flight": 2}
+    deferred = desk.first_leg(ROWS, **options)
+    with monkeypatch.context() as patch:
+        patch.setattr(reuse.Reuse, method, _raising(error))
+        if when == "in the next try":
+            desk.next_try()
+            with pytest.raises((StarVideosStorageError, AirflowFailException)):
+                desk.run(ROWS, **options)
+        else:
+            with pytest.raises((StarVideosStorageError, AirflowFailException)):
+                desk.resume(deferred)
+    assert desk.billed == len(list((tmp_path / "1").glob("*.mp4"))) == 2
+    desk.next_try()
+    desk.run(ROWS, **options)
+    assert (desk.billed, desk.ti.xcoms["counts"]) == (10, {"rows": 10, "saved": 10})
+
+
+def _raising(error: Exception) -> Callable[..., Any]:
+    def fails(*_: Any) -> Any:
+        raise error
+
+    return fails
+
+
+@pytest.mark.parametrize("is_there", [False, True])
+@pytest.mark.parametrize("by", ["answer", "variable"])
+def test_an_order_that_a_person_wants_again(
+    new_run: Callable[[], Desk], library: Path, monkeypatch: pytest.MonkeyPatch, by: str, is_there: bool
+) -> None:
+    """Its outcome was unknown, so it wasn't looked up before. It is now, and ordered if it isn't there."""
+    desk, page = new_run(), Page()
+    page.install(monkeypatch)
+    options: dict[str, Any] = {"library": f"{library}/", "on_unconfirmed": "ask"}
+    desk.emulator.add_fault(on="create", kind="reset", when="after", times=1, match="fox 2.")
+    with pytest.raises(Left):
+        desk.run(ROWS[:3], **options)
+    if is_there:
+        for file in (library / "claims").iterdir():
+            file.unlink()
+        run(new_run(), ROWS[1:2], library)
+    event = page.answer(AGAIN)
+    if by == "variable":
+        desk.variables.texts[desk.begin(ROWS[:3], **options).decision_variable] = "resubmit"
+    desk._legs(lambda operator: operator.execute_answered(desk.context, event=event, **page.kwargs))
+    reused = {"reused": 1} if is_there else {}
+    assert (desk.billed, desk.ti.xcoms["counts"]) == (4, {"rows": 3, "saved": 3 - is_there, **reused})
 
 
 class Steps:

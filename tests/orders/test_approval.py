@@ -225,6 +225,15 @@ def test_without_a_journal_each_try_asks(create: Create) -> None:
     assert create.billed == 1
 
 
+def test_without_a_journal_each_earlier_try_counts(create: Create) -> None:
+    """It may have ordered a video: retries don't creep past the number that needs no approval."""
+    create.kwargs |= {"approval": None, "approval_above": 1, "durable": False}
+    create.run()
+    create.next_try()
+    create.asks()
+    assert create.billed == 1
+
+
 def test_approval_above_counts_over_all_tries(create: Create) -> None:
     """One order needs none; the second one, after a failure, does."""
     del create.kwargs["approval"]

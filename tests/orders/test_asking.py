@@ -9,7 +9,11 @@ from airflow.providers.common.compat.sdk import AirflowFailException
 
 from airflow_provider_starvideos.compat.human_input import CODE_FIELD
 from airflow_provider_starvideos.emulator import Emulator
-from airflow_provider_starvideos.exceptions import StarVideosQuestionError, StarVideosRecordError
+from airflow_provider_starvideos.exceptions import (
+    StarVideosQuestionError,
+    StarVideosRecordError,
+    StarVideosVideoFailedError,
+)
 from airflow_provider_starvideos.operators import person
 from airflow_provider_starvideos.operators.create import StarVideosCreateOperator
 from airflow_provider_starvideos.orders import decisions
@@ -45,6 +49,18 @@ def test_it_is_this_video(lost: Create) -> None:
     lost.next_try()
     assert lost.run() == order.id
     assert (lost.billed, lost.page.times_asked) == (1, 1)
+
+
+def test_it_is_this_video_and_it_has_failed(lost: Create) -> None:
+    """Nothing is ordered by this answer; a retry orders a new one, as it does for every failed video."""
+    (order,) = lost.emulator.orders
+    lost.emulator.finish(order.id, "failed")
+    with pytest.raises(StarVideosVideoFailedError):
+        lost.answer(THIS_VIDEO, video_id=order.id)
+    assert lost.billed == 1
+    lost.next_try()
+    assert lost.run() != order.id
+    assert (lost.billed, lost.page.times_asked) == (2, 1)
 
 
 def test_order_again(lost: Create) -> None:
