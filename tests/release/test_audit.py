@@ -18,7 +18,7 @@ UNKNOWN = {"name": "ours", "skip_reason": "Dependency not found on PyPI and coul
 ANSWERS: list[tuple[str, list[Any] | None, int, str]] = [
     ("all are well", [GOOD], WELL, "1 packages looked up; 0 known weaknesses"),
     ("one isn't on PyPI", [GOOD, UNKNOWN], WELL, "1 packages looked up, not ours; 0 known"),
-    ("one is weak", [GOOD, BAD], FOUND, "bad 2.0: PYSEC-1, mended in 2.1"),
+    ("one is weak", [GOOD, BAD], FOUND, "bad 2.0: PYSEC-1, fixed in 2.1"),
     ("a mirror without the service", [UNKNOWN, UNKNOWN], NOT_ASKED, "knows none of 2 packages, so nothing is known"),
     ("no network", None, NOT_ASKED, "couldn't ask its service, so nothing is known: ERROR: no route"),
 ]
