@@ -286,7 +286,7 @@ def test_an_input_whose_store_cannot_be_asked(desk: Desk, monkeypatch: pytest.Mo
     def away(*_: Any) -> None:
         raise StarVideosStorageError("the bucket is out of reach")
 
-    monkeypatch.setattr(inputs, "readable", away)
+    monkeypatch.setattr(inputs, "sign_inputs", away)
     rows = [*prompts(3), {"prompt": "fox 4.", "reference_images": ["s3://bucket/a.png"]}]
     with pytest.raises(
         StarVideosBatchError, match=r"Row 4: not ordered: its inputs can't be read\. Billed: no"
