@@ -20,7 +20,7 @@ from dev.airflow_stack import AirflowStack
 from dev.demo import DAG_ID, DAGS, FAILURES_ID, ROOT, emulator, environment, run_pipeline, show_failures
 
 OPTIONS = ["--headless", "--no-sandbox", "--disable-gpu"]
-WIDE, NARROW = {"width": 1280, "height": 800}, {"width": 600, "height": 900}
+WIDE = {"width": 1280, "height": 800}
 SETTLE_MILLISECONDS = 1500  # until the players show their first pictures
 
 
@@ -36,7 +36,6 @@ def pages(run_ids: dict[str, str]) -> dict[str, tuple[str, Any, Any]]:
         "failures": (f"{failures}/plugin/starvideos-run", WIDE, "dark"),
         "list": (own.format(FAILURES_ID, "gallery", f"{run}&view=list"), WIDE, "light"),
         "failed": (own.format(FAILURES_ID, "video", task), WIDE, "light"),
-        "narrow": (own.format(FAILURES_ID, "gallery", run), NARROW, "dark"),
         "recent": ("/starvideos/", WIDE, "light"),
     }
 
