@@ -26,7 +26,7 @@ export async function showGallery(task = {}) {
     if (asked.status !== state.status || asked.offset !== state.offset) return true; // an answer that came too late
     if (answer.shown && state.offset >= answer.shown) return go({ offset: (Math.ceil(answer.shown / PAGE) - 1) * PAGE });
     const ended = ENDED.has(answer.state);
-    const around = { ended, back: { of: task.task_id ? "task" : null, back: location.search.slice(1) }, states: answer.states };
+    const around = { ended, back: { of: task.task_id ? "task" : null, back: location.search.slice(1) }, states: answer.states, batches: answer.batches.length };
     fill(parts.title, title(task, runId, answer));
     fill(parts.head, heading(answer, state, go));
     fill(parts.problems, answer.problems.map((text) => note(text, "problem")));
@@ -142,12 +142,13 @@ function pages(answer, state, go) {
   ];
 }
 
-function table(videos, { states, back }) {
+function table(videos, { states, back, batches }) {
   const names = ["Row", "Name", "State", "Billed", "Seconds", "File or reason"];
   const row = (video) => {
     const link = el("a", { className: "name", href: pageUrl("video", { ...placeOf(video), ...back }) }, video.name ?? video.prompt ?? nameOf(video));
     const words = states[video.status];
-    const cells = [String(video.row || taskName(video)), link, badge(words), words.billed, video.duration ?? "", video.saved ?? video.error ?? ""];
+    const row = video.row && batches > 1 ? `${taskName(video)} ${video.row}` : String(video.row || taskName(video));
+    const cells = [row, link, badge(words), words.billed, video.duration ?? "", video.saved ?? video.error ?? ""];
     return el("tr", {}, ...cells.map((cell, column) => el("td", { dir: "auto", className: [1, 5].includes(column) ? "long" : null }, cell)));
   };
   const head = el("tr", {}, ...names.map((name) => el("th", { scope: "col" }, name)));
