@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from airflow.sdk.io import attach
+from fsspec.implementations.memory import MemoryFileSystem
 
 from airflow_provider_starvideos.library.entry import Entry, now_text
 from airflow_provider_starvideos.library.folder import Folder
@@ -60,9 +62,22 @@ def folder(request: pytest.FixtureRequest, tmp_path: Path) -> Folder:
 
 
 @pytest.fixture
-def library(folder: Folder) -> Library:
-    """An empty library."""
-    return Library(folder, LOG)
+def memory() -> Iterator[None]:
+    """A store in memory, empty."""
+    store = MemoryFileSystem()
+    store.store.clear()
+    attach(protocol="memory", fs=store)
+    yield
+    store.store.clear()
+
+
+@pytest.fixture(params=["disk", "bucket", "memory"])
+def library(request: pytest.FixtureRequest, tmp_path: Path) -> Library:
+    """An empty library; the one in memory stands for all other stores of fsspec."""
+    if request.param != "disk":
+        request.getfixturevalue({"bucket": "s3", "memory": "memory"}[request.param])
+    places = {"disk": f"{tmp_path}/library/", "bucket": "s3://shop/library/", "memory": "memory://shop/library/"}
+    return Library(Folder(places[request.param], "aws_library" if request.param == "bucket" else None), LOG)
 
 
 @pytest.fixture

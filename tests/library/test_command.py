@@ -27,7 +27,8 @@ def ago(days: float) -> str:
 
 def run(command: str, library: Library, *options: str) -> int:
     """Run a command on a library."""
-    return main([command, library.folder.uri, "--conn-id", "aws_library", *options])
+    conn_id = ["--conn-id", "aws_library"] if library.folder.protocol == "s3" else []
+    return main([command, library.folder.uri, *conn_id, *options])
 
 
 def left(library: Library) -> list[int]:
