@@ -160,7 +160,7 @@ class Additions:
             else None,
             api=hide_url(self._hook.get_conn().base_url),
             request=hide(as_taken(row.request)),
-            variant=row.variant,
+            variant=hide(row.variant),
             inputs=self._names.inputs_of(row),
             made_by=self._made_by,
         )

@@ -13,9 +13,9 @@ from airflow_provider_starvideos.api.redaction import hide_urls
 from airflow_provider_starvideos.orders.states import STATES, UNRESOLVED, Billed, OrderState
 
 # Bytes of JSON. A page of 48 orders with all of it stays below 64 KB: some databases keep no more of a Variable.
-MAX_ERROR_BYTES = 320
+MAX_ERROR_BYTES = 292
 MAX_SUMMARY_BYTES = 80
-MAX_PROMPT_BYTES = 96
+MAX_PROMPT_BYTES = 88
 MAX_NAME_BYTES = 48
 
 

@@ -5,6 +5,7 @@ The object itself isn't read. An input whose content is unknown may have changed
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -32,9 +33,10 @@ CONCURRENCY = 16
 STALL_SECONDS, TOTAL_SECONDS = 10.0, 30.0  # of one request
 MOST_SHOWN = 20  # problems in one error
 # Properties by which a store names the content alone: a copy under another name has the same.
-OF_CONTENT: Mapping[str, tuple[str, ...]] = {
-    **dict.fromkeys(("s3", "s3a", "s3n"), ("ETag",)),
-    **dict.fromkeys(("gs", "gcs"), ("md5Hash",)),
+MD5 = re.compile(r"[0-9a-f]{32}")
+OF_CONTENT: Mapping[str, tuple[str, re.Pattern[str]]] = {
+    **dict.fromkeys(("s3", "s3a", "s3n"), ("ETag", MD5)),  # of an upload in parts it is no digest of the content
+    **dict.fromkeys(("gs", "gcs"), ("md5Hash", re.compile(r"[\w+/]{22}=="))),
 }
 # Properties that change with each new content of one object. The first that a store has is used, with the address.
 OF_OBJECT = ("generation", "etag", "ETag", "mtime", "last_modified", "LastModified", "updated", "created")
@@ -91,9 +93,9 @@ def _stored(uri: str) -> Callable[[], Any]:
 
 def _content(uri: str, protocol: str, info: Mapping[str, Any]) -> Any:
     size = info.get("size")
-    for name in OF_CONTENT.get(protocol, ()):
-        if info.get(name):
-            return {name.lower(): str(info[name]).strip('"'), "size": size}
+    name, digest = OF_CONTENT.get(protocol, ("", MD5))
+    if digest.fullmatch(text := str(info.get(name) or "").strip('"')):
+        return {name.lower(): text, "size": size}
     for name in OF_OBJECT:
         if info.get(name):
             return {"address": _without_connection(uri), name.lower(): str(info[name]), "size": size}

@@ -190,6 +190,7 @@ def test_a_full_page_of_the_longest_orders_stays_below_64_kb(monkeypatch: pytest
         order.amount = order.earlier_amount = "1234.5678"
         order.orders = order.earlier_amounts = order.resubmitted = 12
         order.leftover = True
+        order.entry = "f" * 40
         order.approve("a" * (record.MAX_NAME_BYTES - 2))
         journal.touch([order])
     journal.commit()

@@ -51,7 +51,9 @@ def test_a_file_of_another_store(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("protocol", "info", "known"),
     [
-        ("gs", {"size": 5, "md5Hash": "ab==", "generation": "7", "etag": "x"}, {"md5hash": "ab==", "size": 5}),
+        ("gs", {"size": 5, "md5Hash": f"{'b' * 22}==", "etag": "x"}, {"md5hash": f"{'b' * 22}==", "size": 5}),
+        ("s3", {"size": 5, "ETag": f'"{"a" * 32}"'}, {"etag": "a" * 32, "size": 5}),
+        ("s3", {"size": 5, "ETag": f'"{"a" * 32}-2"'}, {"address": "gs://b/k", "etag": f'"{"a" * 32}-2"', "size": 5}),
         ("gs", {"size": 5, "generation": "7"}, {"address": "gs://b/k", "generation": "7", "size": 5}),
         ("abfs", {"size": 5, "etag": "0x8"}, {"address": "gs://b/k", "etag": "0x8", "size": 5}),
         ("sftp", {"size": 5, "mtime": 9}, {"address": "gs://b/k", "mtime": "9", "size": 5}),
