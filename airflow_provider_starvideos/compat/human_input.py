@@ -38,7 +38,7 @@ class Question:
     :param options: what may be answered, one of them
     :param code: two questions about the same have the same; no other question has it
     :param body: Markdown, shown below the subject
-    :param fields: texts that may be filled in besides: name → what it is for
+    :param fields: further texts that may be filled in: name → what it is for
     """
 
     subject: str
@@ -64,7 +64,7 @@ class Offer:
 class Recipients:
     """Who is asked, as Airflow's own operators take it.
 
-    :param assigned_users: who may answer: mappings of ``id`` and ``name``; empty: whoever may edit the task's run
+    :param assigned_users: who may answer: mappings of ``id`` and ``name``; empty: all who may edit the task's run
     :param notifiers: called with the context once the question is there; they find ``subject``, ``body`` and
         ``options`` as attributes of the task, as they do with Airflow's operators
     """
@@ -100,7 +100,7 @@ class NobodyAnsweredError(NoAnswerError):
 
 
 def can_ask() -> bool:
-    """Tell whether this Airflow can ask a person: 3.1 and later."""
+    """Return whether this Airflow can ask a person: 3.1 and later."""
     return _module(HITL) is not None and (_awaiting_input() is not None or _module(TRIGGER) is not None)
 
 
@@ -123,7 +123,7 @@ def ask(
     :param method_name: the method, which gets the answer as ``event``, for ``read_answer``
     :param offer: what all questions of this task need; None: it has this one only
     :param timeout: how long to wait; None: without end
-    :param kwargs: what the method gets besides, plain JSON
+    :param kwargs: what the method also gets, plain JSON
     :param recipients: who may answer, and which notifiers are called
     :raises NotImplementedError: this Airflow can't ask; see ``can_ask``
     :raises CannotBeAnsweredError: the page has the options of an earlier question, and lacks one of this

@@ -1,7 +1,7 @@
 """The connection's extras, and its form: for the provider info (Airflow 3.2+) and the hook's methods (3.0 and 3.1).
 
 It imports nothing heavy, because ``get_provider_info`` reads it in every Airflow process. The *Test* button of Airflow
-3.3.2 sends port 0 for a connection without a port, which no field here can change: the key has to be typed again.
+3.3.2 sends port 0 for a connection without a port. No field here can change that: the key has to be typed again.
 """
 
 from __future__ import annotations
