@@ -177,6 +177,7 @@ class Batch(RowOrders):
                 f"The journal of this task's orders lacks {len(missing)} videos that it held when the wait began, such "
                 f"as {missing[0]} (was a Variable deleted?). Billed: yes, once. Nothing more is sent."
             )
+        self.journal.require(carry.get("orders", 0))
         for row, order in self.known():
             if order.state is OrderState.REUSED and not is_in_place(row, order, self._saving):
                 order.become(OrderState.OPEN)
@@ -321,6 +322,7 @@ class Batch(RowOrders):
         """Return what the worker run after a wait must know, as JSON."""
         return {
             "digest": self.digest,
+            "orders": self.journal.times_ordered(),
             "blocked_since": self._blocked_since,
             "lost_in_a_row": self._lost_in_a_row,
             "halt": asdict(self._halt) if self._halt else None,

@@ -162,13 +162,13 @@ class Reuse:
             while left and len(chosen) + len(candidates) < slots:
                 row = left.popleft()
                 name = self.names.of(row)
-                if name is None or not self._reuses(row):
+                if name is None:
                     chosen.append(row)
                 elif name in busy:
                     self._hold(row, f"it is the same request as row {busy[name]}, which has an order")
                 else:
                     busy[name] = row.number
-                    candidates.append(row)
+                    (candidates if self._reuses(row) else chosen).append(row)
             mine, others = self._claimed(candidates)
             chosen += mine
             for row in others:

@@ -223,6 +223,7 @@ class StarVideosBatchOperator(AsksPerson, HidesRenderedUrls, KeepsText):
             if of_an_earlier_try(context, asked.get("try_number")):
                 return self._begin(context)
             batch = self._batch(context)
+            batch.journal.require((asked.get("carry") or {}).get("orders", 0))
             if batch.has_rows_of(asked.get("carry")):
                 batch.resume_answered(asked["carry"])
             else:  # the answer is about other rows

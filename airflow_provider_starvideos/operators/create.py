@@ -112,7 +112,7 @@ class StarVideosCreateOperator(AsksPerson, HidesRenderedUrls, KeepsText):
 
         :return: the video's id
         """
-        return self._order_and_wait(context, self._person(context))
+        return self._order_and_wait(context, self._person(context, carry=self._ordered))
 
     def execute_answered(self, context: Context, event: Any = None, asked: Mapping[str, Any] | None = None) -> str:
         """Take a person's answer, and go on.
@@ -121,9 +121,11 @@ class StarVideosCreateOperator(AsksPerson, HidesRenderedUrls, KeepsText):
         :param asked: what this try has asked, as ``AsksPerson`` has put it down
         :return: the video's id
         """
-        if of_an_earlier_try(context, (asked or {}).get("try_number")):
+        asked = asked or {}
+        if of_an_earlier_try(context, asked.get("try_number")):
             return self.execute(context)
-        return self._order_and_wait(context, self._person(context, event, asked or {}))
+        person = self._person(context, event, asked, self._ordered)
+        return self._order_and_wait(context, person, ordered=(asked.get("carry") or {}).get("orders", 0))
 
     def execute_complete(
         self,
@@ -173,15 +175,19 @@ class StarVideosCreateOperator(AsksPerson, HidesRenderedUrls, KeepsText):
 
         return build_request(**{name: self.rendered(name) for name in REQUEST_FIELDS})
 
-    def _order_and_wait(self, context: Context, person: Person) -> str:
+    def _ordered(self) -> dict[str, int]:
+        """Return what the process that takes an answer must know."""
+        return {"orders": self._journal.times_ordered() if self._journal else 0}
+
+    def _order_and_wait(self, context: Context, person: Person, *, ordered: int = 0) -> str:
         with operator_failures(self.starvideos_conn_id, context), self._rejection():
-            task = self._order(context, person)
+            task = self._order(context, person, ordered)
             if self.wait_for_completion:
                 return self._wait(context, task)
             self._forget_after_success(context)
             return task.id
 
-    def _order(self, context: Context, person: Person) -> VideoTask:
+    def _order(self, context: Context, person: Person, ordered: int) -> VideoTask:
         from airflow_provider_starvideos.hooks.starvideos import StarVideosHook
         from airflow_provider_starvideos.orders.lease import lease_of
         from airflow_provider_starvideos.orders.single import SingleOrder
@@ -198,6 +204,7 @@ class StarVideosCreateOperator(AsksPerson, HidesRenderedUrls, KeepsText):
             approval=self.needed_approval(),
             person=person,
             stopping=lambda: self._stopping,
+            ordered=ordered,
         )
         task = order.obtain(self._request())
         context["ti"].xcom_push(key="video_id", value=task.id)

@@ -91,6 +91,18 @@ class Journal:
         """Return how many orders of the task instance were accepted, or perhaps accepted, over all of its tries."""
         return self._unrecorded + sum(order.times_ordered for order in self._orders.values())
 
+    def require(self, orders: int) -> None:
+        """Check that nothing was lost since an earlier process of this try.
+
+        :param orders: what ``times_ordered`` returned there
+        :raises StarVideosRecordError: the journal lacks orders
+        """
+        if (lacking := orders - self.times_ordered()) > 0:
+            raise StarVideosRecordError(
+                f"The journal of this task's orders lacks {lacking} orders that it held when the wait began (was a "
+                "Variable deleted?). Billed: yes, once. Nothing more is sent."
+            )
+
     def settled_names(self) -> list[str]:
         """Return the Variables that the task's success settles: whoever ends the task deletes them."""
         return [name for name, keys in self._found.items() if not any(self._orders[key].is_unresolved for key in keys)]

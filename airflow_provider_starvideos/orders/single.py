@@ -53,6 +53,7 @@ class SingleOrder:
     :param person: who is asked
     :param stopping: whether no more may be sent
     :param sleep: how to wait
+    :param ordered: orders that the journal held when this try asked a person, see ``Journal.require``
     """
 
     def __init__(
@@ -67,6 +68,7 @@ class SingleOrder:
         person: Person | None = None,
         stopping: Callable[[], bool] = lambda: False,
         sleep: Callable[[float], None] = time.sleep,
+        ordered: int = 0,
     ) -> None:
         self._hook = hook
         self._journal = journal
@@ -78,6 +80,7 @@ class SingleOrder:
         self._person = person or Person(no_person, log)
         self._stopping = stopping
         self._sleep = sleep
+        self._ordered = ordered
 
     def obtain(self, request: VideoRequest) -> VideoTask:
         """Return the task's video: the one that an earlier try ordered, or a new one.
@@ -93,6 +96,7 @@ class SingleOrder:
         endpoint = self._hook.get_conn()
         fingerprint = request.fingerprint(endpoint.base_url)
         self._journal.load()
+        self._journal.require(self._ordered)
         self._warn_of_others(fingerprint)
         order = self._journal.furthest(fingerprint)
         row = Row(1, request, order.key if order else key_of(fingerprint))

@@ -224,6 +224,18 @@ def test_equal_rows_are_one_order(new_run: Callable[[], Desk], library: Path, tm
     assert {path.name for path in (tmp_path / "1").glob("?.mp4")} == {"a.mp4", "b.mp4", "c.mp4"}
 
 
+@pytest.mark.parametrize("options", [{"refresh": "*"}, {"reuse": False}])
+def test_equal_rows_are_one_order_also_where_all_are_ordered_again(
+    new_run: Callable[[], Desk], library: Path, options: dict[str, Any]
+) -> None:
+    """All of them have the new video."""
+    (old,) = run(new_run(), ["A fox."], library)
+    desk = new_run()
+    ids = run(desk, ["A fox."] * 3, library, **options)
+    assert (desk.billed, len(set(ids))) == (2, 1)
+    assert old not in ids
+
+
 def test_an_equal_row_of_a_video_that_failed(new_run: Callable[[], Desk], library: Path) -> None:
     """It isn't ordered by itself: the error says of which row it is the same request."""
     desk = new_run()

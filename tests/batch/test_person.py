@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException, AirflowSkipException
 
-from airflow_provider_starvideos.exceptions import StarVideosBatchError
+from airflow_provider_starvideos.exceptions import StarVideosBatchError, StarVideosRecordError
 from airflow_provider_starvideos.orders.questions import AGAIN, APPROVE, GIVE_UP, REJECT, ROW_BY_ROW
 from tests.batch.desk import Desk, prompts
 from tests.orders.asking import Left, Page
@@ -222,6 +222,18 @@ def test_an_answer_that_cannot_be_used_orders_nothing(
     ids = asked.answer(ROW_BY_ROW, rows={"2": asked.id_of(2), "3": asked.id_of(3)})
     assert ids == [asked.id_of(number) for number in (1, 2, 3, 4)]
     assert (asked.desk.billed, asked.page.times_asked) == (4, 2)
+
+
+def test_a_journal_that_is_lost_while_a_question_waits(asked: Asked) -> None:
+    """Nothing is ordered again: neither the rows that had ended, nor the one that the question was about."""
+    asked.lose(2)
+    asked.asks(prompts(3), on_unconfirmed="ask")
+    event = asked.page.answer(GIVE_UP)
+    asked.desk.variables.texts.clear()
+    for rows in (prompts(3), prompts(4)):
+        with pytest.raises(StarVideosRecordError, match="lacks 3 orders"):
+            asked.take(event, requests=rows)
+    assert asked.desk.billed == 3
 
 
 def test_give_up(asked: Asked) -> None:

@@ -63,6 +63,21 @@ def test_it_is_this_video_and_it_has_failed(lost: Create) -> None:
     assert (lost.billed, lost.page.times_asked) == (2, 1)
 
 
+@pytest.mark.parametrize("option", [THIS_VIDEO, AGAIN, GIVE_UP])
+def test_without_the_order_that_the_question_was_about_nothing_is_sent(lost: Create, option: str) -> None:
+    """Its Variable was deleted, or can't be found for a moment: not even the answer to give up would be heard."""
+    event = lost.page.answer(option)
+    kept = dict(lost.variables.texts)
+    lost.variables.texts.clear()
+    with pytest.raises(StarVideosRecordError, match="lacks 1 orders"):
+        lost.take(event)
+    assert lost.billed == 1
+    lost.variables.texts |= kept
+    lost.next_try()
+    lost.asks()
+    assert lost.billed == 1
+
+
 def test_order_again(lost: Create) -> None:
     """Once: a retry finds it."""
     video_id = lost.answer(AGAIN)
