@@ -92,7 +92,10 @@ def push_failure(context: Context | None, error: BaseException) -> None:
     state = next((state for kind, state in FAILED_STATES if isinstance(error, kind)), None)
     with suppress(Exception):
         ti = context["ti"]
-        value = {"state": state, "error": str(error)[:MAX_ERROR_CHARACTERS], "try_number": ti.try_number}
+        text = str(error)
+        if len(text) > MAX_ERROR_CHARACTERS:  # what to do is at its end
+            text = f"{text[: MAX_ERROR_CHARACTERS // 2]} … {text[3 - MAX_ERROR_CHARACTERS // 2 :]}"
+        value = {"state": state, "error": text, "try_number": ti.try_number}
         ti.xcom_push(key=FAILURE_KEY, value=value)
 
 

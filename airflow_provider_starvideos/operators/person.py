@@ -141,7 +141,7 @@ class AsksPerson(BaseOperator):
                 recipients=recipients,
             )
         except CannotBeAnsweredError as error:
-            raise StarVideosQuestionError(
+            raise _OtherParametersError(
                 f"{question.subject} This can't be asked: {error}.\nNothing was sent. Give the task the parameters "
                 "that it had when it first asked, or start another run of the Dag."
             ) from error
@@ -167,6 +167,12 @@ class AsksPerson(BaseOperator):
 
         if names := approvers(journal):
             context["ti"].xcom_push(key="approved_by", value=", ".join(names))
+
+
+class _OtherParametersError(StarVideosQuestionError):
+    """Airflow keeps a task's first question with its options, and a retry has the same other ones."""
+
+    permanent = True
 
 
 def _orders_without(approval: str | None, above: int | None) -> int | None:

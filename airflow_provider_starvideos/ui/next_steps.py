@@ -52,16 +52,22 @@ def next_steps(video: Video) -> list[dict[str, Any]]:
             {"text": "2. If it is there, set its id; or order it again (billed again):", "commands": commands},
             {"text": f"3. Clear task {video.task.label}."},
         ]
+    if state in UNDECIDED and video.row:
+        return [
+            {"text": f"Clear task {video.task.label}. It doesn't send this row again: its error says how to decide."}
+        ]
     again = " Billed again: yes." if state == OrderState.FAILED else ""
     text = meaning.person.replace("the task", f"task {video.task.label}")
     return [{"text": f"{text[0].upper()}{text[1:]}.{again}"}]
 
 
 def _decision(video: Video) -> str | None:
-    """Return the Airflow Variable of a person's decision about an order."""
-    reason = str(video.task.failure.get("error") or "")
-    found = VARIABLE.search(reason)
-    return found[0] if found else (str(video.record["decision"]) if video.record.get("decision") else None)
+    """Return the Airflow Variable of a person's decision about an order; None: it isn't known here."""
+    found = VARIABLE.search(str(video.task.failure.get("error") or ""))
+    if found:
+        return found[0]
+    # A batch's comes from all of its rows, of which the journal has those that were sent.
+    return None if video.row else video.record.get("decision")
 
 
 def _retry_at(task: Task) -> str | None:

@@ -137,9 +137,9 @@ OF_A_WAIT = {str(state) for state in (OrderState.FAILED, OrderState.TIMED_OUT, O
 
 def state_of(video: Video) -> str:
     """Return the state of a video, a key of ``PAGE_STATES``."""
-    if video.row and "status" in video.record:
-        return _of_row(_known(video.record["status"]), video)
-    recorded = str(video.record.get("status") or "")
+    recorded = _recorded(video)
+    if video.row and recorded:
+        return _of_row(_known(recorded), video)
     if recorded in UNRESOLVED:
         return recorded
     if video.saved or recorded == OrderState.SAVED:
@@ -160,6 +160,12 @@ def is_final(video: Video) -> bool:
 def sort_rank(state: str) -> int:
     """Return where a state is sorted: what a person should see comes first, all others are equal."""
     return int(PAGE_STATES[state].tone is not Tone.BAD)
+
+
+def _recorded(video: Video) -> str:
+    """Return the state on record. An order in flight whose process has ended gets no answer any more."""
+    state = str(video.record.get("status") or "")
+    return str(OrderState.UNCONFIRMED) if state == OrderState.SENDING and video.task.state != "running" else state
 
 
 def _known(state: object) -> str:

@@ -213,11 +213,15 @@ def test_what_is_ordered_anew_replaces(new_run: Callable[[], Desk], library: Pat
 
 
 @pytest.mark.parametrize("deferrable", [True, False])
-def test_equal_rows_are_one_order(new_run: Callable[[], Desk], library: Path, tmp_path: Path, deferrable: bool) -> None:
+@pytest.mark.parametrize("reuse", [True, False])
+def test_equal_rows_are_one_order(
+    new_run: Callable[[], Desk], library: Path, tmp_path: Path, deferrable: bool, reuse: bool
+) -> None:
     """Each row has its file; without a library they would be two videos."""
     desk = new_run()
     rows = [{"prompt": "A fox.", "name": name} for name in "abc"] + ROWS[:2]
-    lines = manifest(run(desk, rows, library, destination=f"{tmp_path}/1/", deferrable=deferrable))
+    options = {"destination": f"{tmp_path}/1/", "deferrable": deferrable, "reuse": reuse}
+    lines = manifest(run(desk, rows, library, **options))
     assert desk.billed == 3
     assert len({line["id"] for line in lines[:3]}) == 1
     assert sorted(line["status"] for line in lines[:3]) == ["reused", "reused", "saved"]

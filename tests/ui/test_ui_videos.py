@@ -189,7 +189,30 @@ def test_an_order_of_unknown_outcome_is_said_to_be_one() -> None:
     assert "no video" not in json.dumps(shown).lower()
 
 
-@pytest.mark.parametrize("state", ["rejected", "not_sent", "sending", "unknown", "failed"])
+def test_an_order_in_flight_whose_process_has_ended_has_an_unknown_outcome() -> None:
+    """While the process runs, the answer may still come."""
+    for of_task, state in (("running", "sending"), ("failed", "unconfirmed"), ("up_for_retry", "unconfirmed")):
+        task = created(of_task, **NO_ID)
+        task.journal = recorded("sending")
+        (video,) = videos._single([task])
+        assert video.state == state
+        row = Video(task, row=1, tasks=[task], record={"row": 1, "status": "sending"})
+        assert row.state == state
+
+
+def test_a_rows_variable_is_the_one_that_the_batch_has_named() -> None:
+    """It comes from all rows of the batch, so the record of one row can't tell it."""
+    record = {"row": 2, "status": "unconfirmed", "decision": "starvideos_decision_0123456789ab"}
+    task = a_task("batch", Kind.BATCH, "failed")
+    (step,) = serializers.details(Video(task, row=2, tasks=[task], record=record))["next"]
+    assert step["text"] == "Clear task batch. It doesn't send this row again: its error says how to decide."
+    error = "set the Airflow Variable starvideos_decision_ba9876543210"
+    named = a_task("batch", Kind.BATCH, "failed", **failing("failed", error))
+    commands = serializers.details(Video(named, row=2, tasks=[named], record=record))["next"][1]["commands"]
+    assert all("starvideos_decision_ba9876543210" in command for command in commands)
+
+
+@pytest.mark.parametrize("state", ["rejected", "not_sent", "unknown", "failed"])
 def test_an_orders_record_is_trusted_first(state: str) -> None:
     """Also where the task failed, or runs again."""
     for of_task in ("failed", "running", "up_for_retry"):
