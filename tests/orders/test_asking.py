@@ -250,11 +250,11 @@ def test_airflow_does_not_take_the_question(lost: Create) -> None:
 
 
 def test_a_question_that_the_page_cannot_answer(lost: Create) -> None:
-    """Airflow keeps the options of the first one: the error says what to do."""
+    """Airflow keeps the options of the first one: the error says what to do, and isn't retried."""
     lost.answer(THIS_VIDEO, video_id=lost.emulator.orders[0].id)
     lost.kwargs |= {"approval": "always", "prompt": "a grey fox"}
     lost.next_try()
-    with pytest.raises(StarVideosQuestionError, match="can't be asked: the page has other options"):
+    with pytest.raises(AirflowFailException, match="can't be asked: the page has other options"):
         lost.run()
     assert lost.billed == 1
 
