@@ -7,6 +7,7 @@ may be old, damaged or deleted: documents that it doesn't have are read one by o
 from __future__ import annotations
 
 import gzip
+import io
 import json
 import zlib
 from collections.abc import Iterator, Mapping
@@ -49,13 +50,15 @@ def write(folder: Folder, part: str, stamps: Mapping[str, str], new: Mapping[str
 
 
 def _lines(folder: Folder, part: str) -> Iterator[tuple[str, str, bytes]]:
-    lines: list[bytes] = []
-    with suppress(StarVideosError, OSError, EOFError, zlib.error):  # none, or a damaged one: it is only a cache
-        lines = gzip.decompress(folder.read(f"{INDEX}/{part}.gz") or b"").split(b"\n")
-    for line in lines:
-        name, _, rest = line.partition(b" ")
-        stamp, _, document = rest.partition(b" ")
-        yield name.decode(errors="replace"), stamp.decode(errors="replace"), document
+    data = b""
+    with suppress(StarVideosError):
+        data = folder.read(f"{INDEX}/{part}.gz") or b""
+    # None, or a damaged one: it is only a cache. Line by line: unpacked, it is many times as large.
+    with suppress(OSError, EOFError, zlib.error), gzip.open(io.BytesIO(data)) as file:
+        for line in file:
+            name, _, rest = line.rstrip(b"\n").partition(b" ")
+            stamp, _, document = rest.partition(b" ")
+            yield name.decode(errors="replace"), stamp.decode(errors="replace"), document
 
 
 def _one_line(document: bytes) -> bytes:
