@@ -33,7 +33,8 @@ class Found:
 
     :param entries: by name
     :param damaged: what is wrong, by name: entries that can't be used
-    :param loose: videos that no entry names: of killed runs, and of entries that were replaced
+    :param loose: videos that no entry names: of killed runs, and of entries that were replaced. Not those of a document
+        that can't be read
     """
 
     entries: dict[str, Entry] = field(default_factory=dict)
@@ -176,12 +177,14 @@ class Library:
             elif is_wanted and file.name.endswith(".mp4"):
                 videos[f"{part}/{file.name}"] = replace(file, name=f"{part}/{file.name}")
         found = Found()
+        unreadable = set(documents)  # perhaps of a later version: their videos belong to it
         for name, data in self._read(part, documents, stamps).items():
             try:
                 entry = Entry.from_json(data, name)
             except DamagedEntryError as error:
                 found.damaged[name] = f"its document {document_of(name)} is broken: {error}"
                 continue
+            unreadable.discard(name)
             video = videos.pop(entry.file, None)
             if video is None:
                 found.damaged[name] = f"its video {entry.file} is missing"
@@ -189,7 +192,7 @@ class Library:
                 found.damaged[name] = f"its video {entry.file} has {video.size} bytes, and not {entry.size_bytes}"
             else:
                 found.entries[name] = entry
-        found.loose += videos.values()
+        found.loose += (one for one in videos.values() if one.name.partition("/")[2][:40] not in unreadable)
         return found
 
     def _read(self, part: str, documents: Mapping[str, File], stamps: Mapping[str, str]) -> dict[str, bytes]:

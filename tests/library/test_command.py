@@ -114,6 +114,17 @@ def test_what_is_loose_is_pruned_after_a_day(tmp_path: Path, capsys: pytest.Capt
     assert files == {new, *others, f"claims/{name(1)}.2.json"}
 
 
+@pytest.mark.parametrize("document", ['{"format": 2}', "{", " " * 70_000])
+def test_the_video_of_a_document_that_can_not_be_read_stays(tmp_path: Path, document: str) -> None:
+    """It may be of a later version, which has paid for it."""
+    library = Library(Folder(f"{tmp_path}/"), LOG)
+    entry = put_entry(library, 1)
+    library.folder.write(document_of(entry.name), document.encode())
+    os.utime(tmp_path / entry.file, (1, 1))
+    assert run("prune", library, "--older-than", "1d", "--delete") == 0
+    assert (tmp_path / entry.file).exists()
+
+
 @pytest.mark.parametrize("options", [["--older-than", "90"], ["--max-size", "many"], ["--keep-latest", "-1"]])
 def test_what_can_not_be_meant(tmp_path: Path, options: list[str]) -> None:
     """Refused, before anything is deleted."""
