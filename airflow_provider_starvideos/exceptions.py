@@ -15,7 +15,8 @@
     │   ├── StarVideosServerError            5xx, and 408, 425, 444, 460, 499: a gateway gave up
     │   └── StarVideosMalformedAnswerError   an answer that can't be read
     ├── StarVideosStorageError           an order's input can't be read in its store; nothing was sent
-    ├── StarVideosRecordError            the record of an order can't be written, so it isn't sent
+    ├── StarVideosRecordError            the record of an order can't be read or written, so nothing is sent
+    │   └── StarVideosUnknownVideoError      the API doesn't know the video that an earlier try ordered
     ├── StarVideosRequestsChangedError   a batch's requests changed while it ran           permanent
     ├── StarVideosBatchError             too many rows of a batch have no video; a retry resumes them
     │   └── StarVideosBatchFinalError        a retry can help none of them                 permanent
@@ -176,6 +177,10 @@ class StarVideosStorageError(StarVideosError):
 
 class StarVideosRecordError(StarVideosError):
     """The record of an order can't be read or written. Nothing was sent."""
+
+
+class StarVideosUnknownVideoError(StarVideosRecordError):
+    """The API doesn't know the video that an earlier try ordered. It was billed, and nothing was sent again."""
 
 
 class StarVideosLimitError(StarVideosError):

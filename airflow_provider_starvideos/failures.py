@@ -16,6 +16,7 @@ from airflow_provider_starvideos import metrics
 from airflow_provider_starvideos.exceptions import (
     StarVideosAuthenticationError,
     StarVideosBatchError,
+    StarVideosConnectionError,
     StarVideosDownloadError,
     StarVideosError,
     StarVideosLimitError,
@@ -29,6 +30,7 @@ from airflow_provider_starvideos.exceptions import (
     StarVideosServerError,
     StarVideosStorageError,
     StarVideosUnconfirmedError,
+    StarVideosUnknownVideoError,
     StarVideosVideoFailedError,
     StarVideosWaitTimeoutError,
 )
@@ -44,6 +46,7 @@ FAILED_STATES = (  # what an error says of the video: a value of ``orders.states
     (AirflowSensorTimeout, "timed_out"),
     (StarVideosUnconfirmedError, "unconfirmed"),
     (StarVideosNotFoundError, "unknown"),
+    (StarVideosUnknownVideoError, "unknown"),
 )
 DOCS = "docs"  # the pages' folder in a checkout and in the sdist; the project has no public address yet
 RUNBOOK: Mapping[type[StarVideosError], str] = {  # section of runbook.md; other errors have a row of errors.md
@@ -56,9 +59,11 @@ RUNBOOK: Mapping[type[StarVideosError], str] = {  # section of runbook.md; other
     StarVideosRateLimitError: "rate-limit",
     StarVideosRejectedError: "request-refused",
     StarVideosServerError: "api-down",
+    StarVideosConnectionError: "api-down",
     StarVideosStorageError: "input-cant-be-read",
     StarVideosDownloadError: "video-not-saved",
     StarVideosRecordError: "journal-cant-be-read-or-written",
+    StarVideosUnknownVideoError: "video-unknown",
     StarVideosLimitError: "limit-reached",
     StarVideosNotApprovedError: "order-not-approved",
     StarVideosQuestionError: "order-not-approved",

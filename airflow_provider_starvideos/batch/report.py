@@ -77,7 +77,10 @@ def check(results: Sequence[tuple[Row, Order]], ending: Ending, variable: str, w
             discard_earlier_decision(variable, log)
         raise ending.kind(bad)(f"{text}\n{limit}{how_to_decide(variable, is_batch=True) if is_asked else ''}")
     # The success deletes the journal: a clear would order all rows again, so it isn't advised for some of them.
-    allowed = "At most %s may be without (max_failures), so the task succeeds. Cleared, it orders all rows again."
+    allowed = (
+        "At most %s may be without (max_failures), so the task succeeds. Cleared, it orders all rows again, "
+        "with a library those that aren't there."
+    )
     log.warning(f"%s\n{allowed}", text, ending.max_failures)  # noqa: G004  one message
 
 

@@ -53,8 +53,8 @@ class StarVideosBatchOperator(AsksPerson, HidesRenderedUrls, KeepsText):
 
     XComs besides the return value: ``counts`` (how many rows there are, in all and in each state, and what was billed,
     as far as the API said it), ``spending`` (over all tries), ``approved_by``, and with ``destination`` ``manifest``
-    (the manifest's URI). They are there also where the task then fails. Parameters about asking a person:
-    ``AsksPerson``.
+    (the manifest's URI), else with ``library`` ``uris``. They are there also where the task then fails, unless it is
+    refused before it begins to order (bad requests, a limit). Parameters about asking a person: ``AsksPerson``.
 
     :param requests: a list, a table (DataFrame), or a path or URI of a file of JSON, JSON Lines, CSV or Parquet
         (templated); it must render to the same all through a try
@@ -292,16 +292,8 @@ class StarVideosBatchOperator(AsksPerson, HidesRenderedUrls, KeepsText):
         self.defer(trigger=trigger, method_name="execute_complete", timeout=timeout)
 
     def _finish(self, context: Context, batch: Batch) -> Any:
-        self._results = batch.results()
-        counts = batch.counts()
-        context["ti"].xcom_push(key="counts", value=counts)
-        states = ", ".join(f"{number} {name}" for name, number in counts.items() if not name.startswith("amount"))
-        self.log.info("StarVideos batch: %s.", states)
-        self._push_spending(context, batch)
-        batch.settle_library()
+        self._push_results(context, batch)
         if not self.destination:
-            if self.library:
-                context["ti"].xcom_push(key="uris", value=batch.uris())
             batch.check("Completed videos stay, and a retry doesn't order them again.")
             return batch.ids()
         try:
@@ -314,8 +306,7 @@ class StarVideosBatchOperator(AsksPerson, HidesRenderedUrls, KeepsText):
 
     def _give_up(self, context: Context, batch: Batch, error: StarVideosError) -> NoReturn:
         """End the task where it can't go on; the manifest has how far its videos came."""
-        self._push_spending(context, batch)
-        batch.settle_library()
+        self._push_results(context, batch)
         if self.destination:
             try:
                 self._write_manifest(context, batch)
@@ -323,12 +314,20 @@ class StarVideosBatchOperator(AsksPerson, HidesRenderedUrls, KeepsText):
                 self.log.warning("The manifest can't be written: %s", another)
         raise error
 
-    def _push_spending(self, context: Context, batch: Batch) -> None:
+    def _push_results(self, context: Context, batch: Batch) -> None:
+        """Push and log what became of the rows, whether the task then fails or not."""
         from airflow_provider_starvideos.orders.spending import SPENDING_KEY
 
-        spending = batch.spending()
+        self._results = batch.results()
+        counts, spending = batch.counts(), batch.spending()
+        context["ti"].xcom_push(key="counts", value=counts)
         context["ti"].xcom_push(key=SPENDING_KEY, value=spending.to_json())
+        if self.library and not self.destination:
+            context["ti"].xcom_push(key="uris", value=batch.uris())
+        states = ", ".join(f"{number} {name}" for name, number in counts.items() if not name.startswith("amount"))
+        self.log.info("StarVideos batch: %s.", states)
         self.log.info("%s", spending.text())
+        batch.settle_library()
 
     def _write_manifest(self, context: Context, batch: Batch) -> str:
         from airflow_provider_starvideos.batch import manifest

@@ -12,8 +12,8 @@ from airflow_provider_starvideos.api.protocol import Endpoint
 from airflow_provider_starvideos.exceptions import (
     StarVideosError,
     StarVideosNotFoundError,
-    StarVideosRecordError,
     StarVideosUnconfirmedError,
+    StarVideosUnknownVideoError,
     StarVideosVideoFailedError,
 )
 from airflow_provider_starvideos.hooks.starvideos import StarVideosHook
@@ -156,12 +156,12 @@ class SingleOrder:
         )
         return task
 
-    def _forgotten(self, error: StarVideosError, order: Order, variable: str) -> StarVideosRecordError:
+    def _forgotten(self, error: StarVideosError, order: Order, variable: str) -> StarVideosUnknownVideoError:
         """Note that the API doesn't know the video, and return the error that says what to do."""
         order.become(OrderState.UNKNOWN, str(error))
         self._journal.touch([order])
         self._journal.commit_surely()
-        return StarVideosRecordError(
+        return StarVideosUnknownVideoError(
             f"{error} An earlier try of this task ordered it, so it was billed. Nothing was sent again. "
             f"A retry asks for it once more. To go on without it:{how_to_decide(variable)}"
         )

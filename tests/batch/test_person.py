@@ -79,6 +79,7 @@ def test_rejected(asked: Asked, tmp_path: Path, on_reject: Any, ends: type[Excep
         asked.answer(REJECT)
     lines = [json.loads(line) for line in (tmp_path / "manifest.jsonl").read_text().splitlines()]
     assert [line["status"] for line in lines] == ["open"] * 3
+    assert asked.counts() == {"rows": 3, "open": 3}
     asked.desk.next_try()
     asked.asks(prompts(3), destination=f"{tmp_path}/", approval="always")
     assert asked.desk.emulator.requests["create"] == 0

@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Callable
 from datetime import timedelta
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -325,10 +326,10 @@ def _ordered(desk: Desk, count: int) -> Any:
 
 
 @pytest.mark.usefixtures("impatient")
-def test_an_error_event_keeps_what_was_known(desk: Desk) -> None:
-    """The key is refused in mid-wait: the task fails for good, and the ends that were seen are on record."""
+def test_an_error_event_keeps_what_was_known(desk: Desk, tmp_path: Path) -> None:
+    """The key is refused in mid-wait: the task fails for good. The ends that were seen are on record, and in XComs."""
     desk.emulator.update(seconds="hold")
-    deferred = desk.first_leg(prompts(10))
+    deferred = desk.first_leg(prompts(10), library=f"{tmp_path}/")
     for order in desk.emulator.orders[:4]:
         desk.emulator.finish(order.id)
     desk.emulator.add_fault(on="query", kind="status", status=401, skip=30)
@@ -336,6 +337,8 @@ def test_an_error_event_keeps_what_was_known(desk: Desk) -> None:
         desk.resume(deferred)
     assert type(caught.value).__name__ == "AirflowFailException"
     assert desk.variables.states() == {"completed": 4, "ordered": 6}
+    assert desk.ti.xcoms["counts"] == {"rows": 10, "completed": 4, "ordered": 6}
+    assert (desk.ti.xcoms["uris"], desk.ti.xcoms["spending"]["orders"]) == ([None] * 10, 10)
 
 
 def test_deadlines(desk: Desk) -> None:

@@ -6,7 +6,11 @@ import re
 
 import pytest
 
-from airflow_provider_starvideos.exceptions import StarVideosRecordError, StarVideosUnconfirmedError
+from airflow_provider_starvideos.exceptions import (
+    StarVideosRecordError,
+    StarVideosUnconfirmedError,
+    StarVideosUnknownVideoError,
+)
 from tests.orders.task import Task
 from tests.orders.variables import NAME
 
@@ -122,9 +126,9 @@ def test_a_video_that_the_api_has_forgotten(task: Task) -> None:
     """It was paid for, so it isn't ordered again by itself; a person may have that, or name another."""
     task.order()
     task.emulator.reset()
-    with pytest.raises(StarVideosRecordError, match="An earlier try of this task ordered it") as caught:
+    with pytest.raises(StarVideosUnknownVideoError, match="An earlier try of this task ordered it") as caught:
         task.order()
-    assert task.billed == 0
+    assert (task.billed, caught.value.permanent) == (0, False)
     task.decide(str(caught.value), '{"1": "resubmit"}')
     task.order()
     assert task.billed == 1

@@ -10,10 +10,13 @@ from airflow.providers.common.compat.sdk import AirflowFailException, AirflowSen
 
 from airflow_provider_starvideos.exceptions import (
     StarVideosConfigurationError,
+    StarVideosConnectionError,
     StarVideosError,
     StarVideosQuotaError,
     StarVideosRateLimitError,
+    StarVideosRecordError,
     StarVideosUnconfirmedError,
+    StarVideosUnknownVideoError,
     StarVideosVideoFailedError,
     StarVideosWaitTimeoutError,
 )
@@ -50,10 +53,24 @@ def test_a_private_kind_has_the_address_of_its_public_base() -> None:
 
 
 @pytest.mark.parametrize(
+    ("kind", "section"),
+    [
+        (StarVideosUnknownVideoError, "video-unknown"),
+        (StarVideosRecordError, "journal-cant-be-read-or-written"),
+        (StarVideosConnectionError, "api-down"),
+    ],
+)
+def test_an_error_has_the_section_of_its_own_kind(kind: type[StarVideosError], section: str) -> None:
+    """An order whose video is unknown has another one than a record that can't be read: that one deletes records."""
+    assert help_address(kind) == f"docs/runbook.md#{section}"
+
+
+@pytest.mark.parametrize(
     ("error", "state"),
     [
         (StarVideosVideoFailedError("video_1", "no cats"), "failed"),
         (StarVideosUnconfirmedError("lost", what="lost"), "unconfirmed"),
+        (StarVideosUnknownVideoError("gone"), "unknown"),
         (StarVideosConfigurationError("no key"), None),
     ],
 )
