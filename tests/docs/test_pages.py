@@ -324,6 +324,7 @@ def messages() -> set[str]:
     errors = ({name for name in vars(exceptions) if name.endswith("Error")} - TOLD_BY_CLASS) | {
         "ValueError",
         "AirflowSkipException",
+        "_OtherParametersError",
     }
     found: set[str] = set()
     package = ROOT / "airflow_provider_starvideos"
