@@ -77,6 +77,7 @@ class Reuse:
         self.held: set[str] = set()  # keys of rows that aren't ordered now: another run, or another row, does it
         self.waiting_since: float | None = None  # epoch seconds since which another run is waited for
         self._is_waiting = False  # for another run
+        self._made: set[str | None] = set()  # names of the videos that this task has added, over all tries
         self.price: Decimal | None = None  # of one video, on average
 
     # -- what is there
@@ -108,6 +109,9 @@ class Reuse:
         self.names.find(rows)
         names = {row.key: self.names.of(row) for row in rows}
         self._claims.look()
+        self._made = {
+            order.entry for order in self._journal.orders() if order.entry and order.state is OrderState.SAVED
+        }
         found = self._library.look_up({name for row in rows if (name := names[row.key]) and self._reuses(row)})
         for row in rows:
             name = names[row.key]
@@ -142,6 +146,8 @@ class Reuse:
         metrics.count("reused", self._hook.starvideos_conn_id)
 
     def _reuses(self, row: Row) -> bool:
+        if self.names.of(row) in self._made:
+            return True  # ordered again by this very task: an equal row, or a try that was killed
         return not any(fnmatchcase(row.name or row.request.prompt, pattern) for pattern in self._refresh)
 
     # -- what isn't there

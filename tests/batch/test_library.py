@@ -15,6 +15,7 @@ import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException
 
 from airflow_provider_starvideos.batch import additions, reuse
+from airflow_provider_starvideos.batch.reuse import Reuse
 from airflow_provider_starvideos.exceptions import (
     Problem,
     StarVideosBatchError,
@@ -238,6 +239,22 @@ def test_equal_rows_are_one_order_also_where_all_are_ordered_again(
     ids = run(desk, ["A fox."] * 3, library, **options)
     assert (desk.billed, len(set(ids))) == (2, 1)
     assert old not in ids
+
+
+def test_equal_rows_that_are_ordered_again(
+    new_run: Callable[[], Desk], library: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One order, also if the run is killed when the first of them has its video."""
+    run(new_run(), ["A fox."], library)
+    desk = new_run()
+    with monkeypatch.context() as patch:
+        patch.setattr(Reuse, "take_added", _killed)
+        with pytest.raises(Killed):
+            run(desk, ["A fox."] * 2, library, refresh="*")
+    assert desk.billed == 2
+    desk.next_try()
+    first, second = run(desk, ["A fox."] * 2, library, refresh="*")
+    assert (first == second, desk.billed) == (True, 2)
 
 
 def test_an_equal_row_of_a_video_that_failed(new_run: Callable[[], Desk], library: Path) -> None:
