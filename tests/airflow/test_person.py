@@ -138,8 +138,9 @@ def test_a_task_that_waits_for_a_person_costs_nothing(people: People) -> None:
     assert [people.orders(name) for name in ("approved", "rejected", "skipped", "mapped 0")] == [[], [], [], []]
     assert people.airflow.task_processes(DAG, "approved", people.run_id) == []
     if AIRFLOW_V_3_3_PLUS:
+        query = "SELECT count(*) AS n FROM task_instance WHERE dag_id = ? AND trigger_id IS NOT NULL"
         with people.airflow.db() as db:
-            assert db.execute("SELECT count(*) AS n FROM task_instance WHERE trigger_id IS NOT NULL").fetchone()[0] == 0
+            assert db.execute(query, (DAG,)).fetchone()["n"] == 0
 
 
 @pytest.fixture(scope="module")
