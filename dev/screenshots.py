@@ -29,13 +29,11 @@ def pages(run_ids: dict[str, str]) -> dict[str, tuple[str, Any, Any]]:
     etl, failures = (f"/dags/{name}/runs/{quote(run_ids[name], safe='')}" for name in (DAG_ID, FAILURES_ID))
     own = "/starvideos/dags/{}/{}?{}"
     run = urlencode({"run_id": run_ids[FAILURES_ID]})
-    task = urlencode({"run_id": run_ids[FAILURES_ID], "task_id": "wait"})
     return {
         "gallery": (f"{etl}/plugin/starvideos-run", WIDE, "light"),
         "tab": (f"{etl}/tasks/save/mapped/0/plugin/starvideos-video", WIDE, "light"),
         "failures": (f"{failures}/plugin/starvideos-run", WIDE, "dark"),
         "list": (own.format(FAILURES_ID, "gallery", f"{run}&view=list"), WIDE, "light"),
-        "failed": (own.format(FAILURES_ID, "video", task), WIDE, "light"),
         "recent": ("/starvideos/", WIDE, "light"),
     }
 

@@ -59,7 +59,10 @@ function addPlayer(link, frame, video, item) {
     player.pause();
     if (player.readyState) player.currentTime = 0;
   };
-  player.addEventListener("loadeddata", () => frame.classList.add("loaded"));
+  player.addEventListener("loadeddata", () => {
+    frame.classList.add("loaded");
+    frame.style.aspectRatio = `${player.videoWidth} / ${player.videoHeight}`; // as long as its clip: its ratio is the clip's
+  });
   player.addEventListener("error", () => frame.classList.add("broken"));
   frame.prepend(player);
   link.addEventListener("pointerenter", () => calm.matches || play());
