@@ -1,4 +1,4 @@
-"""Draw docs/images/order.svg, the life of an order, and write its table into docs/orders.md.
+"""Draw docs/images/order.svg, the life of an order, and write its tables into docs/orders.md and docs/batch.md.
 
 python -m dev.states
 """
@@ -12,7 +12,7 @@ from pathlib import Path
 from airflow_provider_starvideos.orders.states import STATES, Billed, OrderState
 
 DOCS = Path(__file__).parents[1] / "docs"
-PICTURE, PAGE = DOCS / "images" / "order.svg", DOCS / "orders.md"
+PICTURE, PAGE, BATCH_PAGE = DOCS / "images" / "order.svg", DOCS / "orders.md", DOCS / "batch.md"
 BEGIN, END = "<!-- life of an order: begin -->\n", "<!-- life of an order: end -->"
 ROWS: tuple[tuple[str, ...], ...] = (
     ("not_sent", "open", "rejected"),
@@ -78,26 +78,32 @@ def _arrow(start: tuple[float, float], end: tuple[float, float]) -> str:
     return f'<path class="arrow" d="M{x1:g} {y1:g}Q{bend_x:g} {bend_y:g} {x2:g} {y2:g}"/>'
 
 
-def table() -> str:
-    """Return the states as a table of the documentation."""
-    lines = ["| state | means | video | billed | the next try | you may |", "| --- | --- | --- | --- | --- | --- |"]
+def table(*, of_rows: bool = False) -> str:
+    """Return the states as a table of the documentation.
+
+    :param of_rows: of a batch: what its next try does, and nothing about persons
+    """
+    head = ["state", "means", "video", "billed", "the next try", *([] if of_rows else ["you may"])]
+    lines = [f"| {' | '.join(head)} |", f"| {' | '.join(['---'] * len(head))} |"]
     for state, meaning in reversed(list(STATES.items())):
         video = "yes" if meaning.video else "no"
-        cells = (f"`{state}`", meaning.text, video, meaning.billed, meaning.retry, meaning.person)
+        last = [meaning.retry_of_row or meaning.retry] if of_rows else [meaning.retry, meaning.person]
+        cells = (f"`{state}`", meaning.text, video, meaning.billed, *last)
         lines.append(f"| {' | '.join(cells)} |".replace("|  |", "| |"))
     return "\n".join(lines) + "\n"
 
 
-def with_table(page: str) -> str:
+def with_table(page: str, *, of_rows: bool = False) -> str:
     """Return a page with the table between its marks."""
     before, _, rest = page.partition(BEGIN)
-    return f"{before}{BEGIN}{table()}{END}{rest.partition(END)[2]}"
+    return f"{before}{BEGIN}{table(of_rows=of_rows)}{END}{rest.partition(END)[2]}"
 
 
 def main() -> int:
-    """Write the picture and the table."""
+    """Write the picture and the tables."""
     PICTURE.write_text(picture())
     PAGE.write_text(with_table(PAGE.read_text()))
+    BATCH_PAGE.write_text(with_table(BATCH_PAGE.read_text(), of_rows=True))
     return 0
 
 

@@ -49,6 +49,7 @@ class Meaning:
     :param video: there is a completed video
     :param retry_helps: the next try may get further by itself
     :param again: the state in which the next try begins with it; None: as it is
+    :param retry_of_row: what a batch's next try does with it, where that differs from ``retry``
     """
 
     text: str
@@ -59,11 +60,19 @@ class Meaning:
     video: bool = False
     retry_helps: bool = False
     again: OrderState | None = None
+    retry_of_row: str = ""
 
 
 _S, _B = OrderState, Billed
 STATES: Mapping[OrderState, Meaning] = {
-    _S.SAVED: Meaning("saved", _B.YES, "nothing", follows=(_S.COMPLETED,), video=True),
+    _S.SAVED: Meaning(
+        "saved",
+        _B.YES,
+        "nothing",
+        follows=(_S.COMPLETED,),
+        video=True,
+        retry_of_row="nothing; saves it again if the row's `name` has changed",
+    ),
     _S.REUSED: Meaning(
         "reused: an earlier video of the same request is in the library",
         _B.NO,
@@ -71,6 +80,7 @@ STATES: Mapping[OrderState, Meaning] = {
         follows=(_S.OPEN,),
         video=True,
         retry_helps=True,
+        retry_of_row="nothing; copies it again if it isn't at the destination",
     ),
     _S.COMPLETED: Meaning(
         "completed",
@@ -79,6 +89,7 @@ STATES: Mapping[OrderState, Meaning] = {
         follows=(_S.SAVED, _S.NOT_SAVED, _S.UNSAVABLE, _S.FAILED),
         video=True,
         retry_helps=True,
+        retry_of_row="saves it, with `destination` or `library`",
     ),
     _S.NOT_SAVED: Meaning(
         "completed, but not saved",
@@ -128,6 +139,7 @@ STATES: Mapping[OrderState, Meaning] = {
         "stops, and asks a person",
         "decide: the id, or order again",
         follows=(_S.ORDERED, _S.OPEN),
+        retry_of_row='lists it; with `on_unconfirmed="resubmit"` orders it again',
     ),
     _S.SENDING: Meaning(
         "sent, not answered yet",
@@ -137,7 +149,12 @@ STATES: Mapping[OrderState, Meaning] = {
         again=_S.UNCONFIRMED,
     ),
     _S.FAILED: Meaning(
-        "failed at StarVideos", _B.YES, "orders a new video", "clear the task for a new order", follows=(_S.OPEN,)
+        "failed at StarVideos",
+        _B.YES,
+        "orders a new video",
+        "clear the task for a new order",
+        follows=(_S.OPEN,),
+        retry_of_row="leaves it; with `retry_failed=True` orders a new video",
     ),
     _S.REJECTED: Meaning(
         "refused by the API", _B.NO, "orders it again", "correct the request", follows=(_S.OPEN,), again=_S.OPEN

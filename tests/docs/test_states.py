@@ -6,11 +6,13 @@ from airflow_provider_starvideos.orders.states import STATES, OrderState
 from dev import states
 
 
-def test_the_picture_and_the_table_show_the_states_as_they_are() -> None:
-    """`python -m dev.states` writes both again."""
+def test_the_picture_and_the_tables_show_the_states_as_they_are() -> None:
+    """`python -m dev.states` writes all again."""
     assert states.PICTURE.read_text() == states.picture()
     page = states.PAGE.read_text()
     assert states.with_table(page) == page
+    page = states.BATCH_PAGE.read_text()
+    assert states.with_table(page, of_rows=True) == page
 
 
 def test_every_state_has_a_meaning() -> None:
