@@ -19,7 +19,7 @@ from types import FrameType
 from typing import Any
 
 import pytest
-from airflow.sdk.exceptions import AirflowTaskTimeout
+from airflow.providers.common.compat.sdk import AirflowTaskTimeout
 
 from airflow_provider_starvideos import orders as package
 from airflow_provider_starvideos.api import retry
