@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -105,6 +106,15 @@ def test_a_module_imports_only_what_lies_below_it(module: Module) -> None:
     assert module.part in MAY_IMPORT, "a new part: put it into its place in the table"
     allowed = MAY_IMPORT[module.part]
     assert {part for part, _ in module.parts() if part not in allowed} == set()
+
+
+def test_the_documentation_lists_the_parts_in_this_order() -> None:
+    """In the table of ``docs/architecture.md`` each part imports only parts above it, and none is missing."""
+    table = (ROOT.parent / "docs" / "architecture.md").read_text().partition("| part |")[2].partition("\n\n")[0]
+    parts = ["", *(part for line in table.splitlines() for part in re.findall(r"`(\w+)`", line.split("|")[1]))]
+    assert sorted(parts) == sorted(MAY_IMPORT)
+    wrong = {part: others - set(parts[: parts.index(part) + 1]) for part, others in MAY_IMPORT.items()}
+    assert {part: others for part, others in wrong.items() if others} == {}
 
 
 def test_the_arrows_make_no_circle_where_modules_are_imported() -> None:
