@@ -176,7 +176,8 @@ def _error(video: Video) -> Any:
 
 def _first_line(text: Any) -> str | None:
     """Return the reason alone: what to do about it is on the video's page."""
-    return str(text).strip().partition("\n")[0] if text else None
+    lines = str(text).strip().splitlines() if text else []
+    return " ".join(lines[:2] if lines and lines[0].endswith(":") else lines[:1]) or None
 
 
 def _failure(task: Task) -> str | None:

@@ -285,7 +285,7 @@ def test_recent_runs_lead_to_their_galleries(page: Page, site: Site) -> None:
     frame.get_by_label("Dag").press("Tab")
     expect(frame.get_by_role("link", name="ui_mapped")).to_have_count(0)
     frame.get_by_label("Dag").fill("")
-    frame.get_by_label("Run").select_option("failed")
+    frame.get_by_role("combobox", name="Run").select_option("failed")
     expect(frame.get_by_role("link", name="ui_saved")).to_have_count(0)
     frame.get_by_role("link", name="ui_mapped").click()
     expect(frame.get_by_role("link", name="a lamp")).to_be_visible()
