@@ -53,6 +53,7 @@ def summary(video: Video) -> dict[str, Any]:
         "prompt": _short(given.get("prompt") or video.record.get("prompt")),
         "duration": _number(video.duration),
         "ratio": _text(given.get("ratio")),
+        "clip": bool(given.get("reference_videos")),
         "error": _short(_first_line(_error(video))),
         "saved": _short(video.saved[0]) if video.saved else None,
         "preview": playable_file(video),

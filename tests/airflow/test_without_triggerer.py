@@ -64,4 +64,4 @@ def test_c18_failed_polls_are_counted_from_poke_to_poke(
     assert "failed (3 in a row)" in alone.log("api_down", run_id, "flaky")
     with alone.db() as db:
         keys = {row[0] for row in db.execute("SELECT key FROM xcom WHERE dag_id = 'api_down'")}
-    assert keys == {"return_value", "video_url", "actual_duration", "amount"}
+    assert keys == {"return_value", "video_url", "actual_duration", "amount", "failure"}

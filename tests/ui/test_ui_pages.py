@@ -90,7 +90,7 @@ def test_a_gallery_has_a_chip_for_each_state_and_says_what_was_billed(page: Page
         ("lost", ("Unconfirmed: may have been billed", "no answer within 60 s", "1. Look for", "3. Clear task lost")),
         ("bad", ("Not ordered: the task failed before that; not billed", "ratio must be one of")),
         ("killed", ("no order of it is on record; may be billed", "Airflow runs task killed again", "At: 20")),
-        ("waits", ("Ordered; billed", "video_w", "for 9 min")),
+        ("waits", ("Ordered; billed", "video_w", "try 2 of 3, for ")),
         ("slow_wait", ("still being made; billed", "Clear task slow_wait to wait again. Nothing is ordered.",
                        "2 orders, 10 s, amount 1.52")),
         ("done_save", ("Not saved", "task done_save didn't run")),

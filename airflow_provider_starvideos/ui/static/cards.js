@@ -61,7 +61,8 @@ function addPlayer(link, frame, video, item) {
   };
   player.addEventListener("loadeddata", () => {
     frame.classList.add("loaded");
-    frame.style.aspectRatio = `${player.videoWidth} / ${player.videoHeight}`; // as long as its clip: its ratio is the clip's
+    // Only a clip's ratio isn't known before. Each change moves the cards below, and may bring more of them into sight.
+    if (video.clip) frame.style.aspectRatio = `${player.videoWidth} / ${player.videoHeight}`;
   });
   player.addEventListener("error", () => frame.classList.add("broken"));
   frame.prepend(player);
