@@ -11,117 +11,23 @@ from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_1_PLUS, A
 
 from airflow_provider_starvideos.emulator import Emulator
 from airflow_provider_starvideos.orders.questions import AGAIN, APPROVE, GIVE_UP, REJECT, ROW_BY_ROW, THIS_VIDEO
-from airflow_provider_starvideos.orders.record import fingerprint_of
-from airflow_provider_starvideos.orders.store import journal_name
-from dev.airflow_api import AirflowApiError, path
+from dev.airflow_api import AirflowApiError
 from dev.airflow_runs import wait_until
 from dev.airflow_stack import AirflowStack
-from tests.airflow.looks import LEG, no_task_talking, orders_of
+from tests.airflow.looks import orders_of
+from tests.airflow.people import ENDED, WAITS, People
 
 pytestmark = [
     pytest.mark.timeout(900),
     pytest.mark.skipif(not AIRFLOW_V_3_1_PLUS, reason="Airflow 3.0 can't ask a person"),
 ]
 DAG = "persons"
-WAITS = "awaiting_input" if AIRFLOW_V_3_3_PLUS else "deferred"
-ENDED = {"success", "failed", "skipped"}
-
-
-class People:
-    """Who answers the questions of one run of the Dag.
-
-    :param airflow: where it runs
-    :param emulator: what it orders from
-    """
-
-    def __init__(self, airflow: AirflowStack, emulator: Emulator) -> None:
-        self.airflow, self.emulator = airflow, emulator
-        self.run_id = ""
-
-    def question(self, task_id: str, index: int = -1, *, try_number: int = 1) -> Any:
-        """Wait for a try's question, and until Airflow has noted that the task has left its worker, and return it.
-
-        An answer before that may cost the task a try.
-        """
-
-        def asked() -> Any:
-            ti = self.airflow.task(DAG, self.run_id, task_id, index)
-            if not ti or (ti["state"], ti["try_number"]) != (WAITS, try_number):
-                return None
-            return self.open_question(task_id, index) if self._left_its_worker(task_id, index, try_number) else None
-
-        try:
-            return wait_until(asked, f"the question of {task_id}[{index}], try {try_number}", 120)
-        except TimeoutError as error:
-            error.add_note(self.airflow.summary(DAG, self.run_id))
-            raise
-
-    def open_question(self, task_id: str, index: int = -1) -> Any:
-        """Return what a task asks, if that isn't answered yet."""
-        found = self.airflow.api.get(self._path(task_id, index))
-        if found["response_received"]:
-            return None
-        # The page may show an earlier question: the task's log and this XCom have the current one.
-        return found | self.airflow.xcom(DAG, self.run_id, task_id, "question", map_index=index)
-
-    def answer(self, question: Any, option: str, **fields: Any) -> None:
-        """Answer a question as Airflow's page does."""
-        ti = question["task_instance"]
-        given = {"question": question["code"], **fields}
-        body = {"chosen_options": [option], "params_input": given}
-        with no_task_talking(self.airflow):
-            self.airflow.api.patch(self._path(ti["task_id"], ti["map_index"]), body)
-
-    def clear(self, task_id: str) -> None:
-        """Clear a task."""
-        with no_task_talking(self.airflow):
-            self.airflow.clear(DAG, self.run_id, [task_id])
-
-    def decide(self, task_id: str, decision: str) -> None:
-        """Set the Variable that decides about a task's order."""
-        (order,) = orders_of(self.airflow, DAG, self.run_id, task_id)
-        name = journal_name(DAG, self.run_id, task_id, -1).decision(fingerprint_of(order["key"]))
-        with no_task_talking(self.airflow):
-            self.airflow.api.post("/variables", {"key": name, "value": decision})
-
-    def end(self, task_id: str, index: int = -1) -> str:
-        """Wait for a task's end, and return its state."""
-        ti = self.airflow.wait_for_task(DAG, self.run_id, task_id, ENDED, map_index=index, timeout=180)
-        return str(ti["state"])
-
-    def log(self, task_id: str, try_number: int = 1, index: int = -1) -> str:
-        """Return the log of a try."""
-        return self.airflow.log(DAG, self.run_id, task_id, try_number, map_index=index)
-
-    def orders(self, prompt: str) -> list[Any]:
-        """Return what was billed for a prompt, in this run."""
-        return [order for order in self.emulator.orders if order.prompt == f"{prompt} {self.run_id}"]
-
-    def rows(self, begin: str) -> list[Any]:
-        """Return what was billed for rows of the batch, of this run."""
-        end = f". {self.run_id}"
-        return [one for one in self.emulator.orders if one.prompt.startswith(begin) and one.prompt.endswith(end)]
-
-    def kill(self, task_id: str, number: int) -> None:
-        """Kill the process whose order, of that number, hangs."""
-        wait_until(lambda: len(self.orders(task_id)) == number or None, f"order {number} of {task_id}", 120)
-        for process in self.airflow.task_processes(DAG, task_id, self.run_id):
-            process.kill()
-
-    def _left_its_worker(self, task_id: str, index: int, try_number: int) -> bool:
-        key = f"TaskInstanceKey(dag_id='{DAG}', task_id='{task_id}', run_id='{self.run_id}', try_number={try_number}"
-        lines = self.airflow.processes.log_file("scheduler").read_text(errors="replace").splitlines()
-        events = [line for line in lines if "Received executor event" in line and key in line]
-        return sum(f"map_index={index}" in line for line in events) >= self.log(task_id, try_number, index).count(LEG)
-
-    def _path(self, task_id: str, index: int) -> str:
-        return path("dags", DAG, "dagRuns", self.run_id, "taskInstances", task_id, index, "hitlDetails")
 
 
 @pytest.fixture(scope="module")
 def people(airflow: AirflowStack, emulator: Emulator) -> People:
     """A run of which every task has asked; the scheduler was restarted while they waited."""
-    people = People(airflow, emulator)
+    people = People(airflow, emulator, DAG)
     airflow.wait_for_dag(DAG)
     for name in ("lost", "again", "gave_up", "decided"):
         emulator.add_fault(on="create", kind="reset", when="after", match=f"{name} ", times=1)

@@ -29,6 +29,7 @@ class BatchOutcome:
     state: str
     tries: int
     told: str
+    table: str = "batches"
 
 
 @dataclass

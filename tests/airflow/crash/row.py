@@ -17,9 +17,12 @@ from typing import TYPE_CHECKING, Any
 import psutil
 from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_1_PLUS, AIRFLOW_V_3_3_PLUS
 
+from airflow_provider_starvideos.orders.questions import THIS_VIDEO
 from airflow_provider_starvideos.orders.store import JournalName, journal_name
 from dev.airflow_api import AirflowApiError, path
 from tests.airflow.looks import orders_of
+from tests.airflow.people import WAITS as WAITS_FOR_PERSON
+from tests.airflow.people import People
 
 if TYPE_CHECKING:
     from tests.airflow.crash.bench import Bench
@@ -53,6 +56,7 @@ class Outcome:
     state: str
     tries: int
     told: str
+    table: str = "crash matrix"
 
 
 @dataclass
@@ -114,10 +118,14 @@ class Row:
         """The emulator was asked for the row's video that often."""
         return lambda: sum(order.queries for order in self.orders) >= times
 
+    def asks(self, try_number: int) -> Condition:
+        """This try's question can be answered."""
+        return lambda: self.try_is(try_number, WAITS_FOR_PERSON)() and self.people.asked(TASK, self.index, try_number)
+
     # What a script does
 
     def hold(self, place: str) -> None:
-        """Have the task's process wait at a point, ``template`` or ``post_execute``, until it is let go."""
+        """Have the task's process wait at a point until it is let go: where ``dags/crash_rows.py`` calls ``hold``."""
         self._file("hold", place).touch()
 
     def let_go(self, place: str) -> None:
@@ -173,7 +181,23 @@ class Row:
                     raise
                 self.bench.airflow.api.patch(path("variables", key[1]), variable)
 
+    def answer(self, option: str) -> None:
+        """Answer the task's question, as a person does on Airflow's page."""
+        named = {"video_id": self.orders[0].id} if option == THIS_VIDEO else {}
+        self.people.answer(self.people.open_question(TASK, self.index), option, **named)
+
     # What there is
+
+    @property
+    def table(self) -> str:
+        """The table in which it is shown."""
+        asks = "approval" in self.kwargs or self.kwargs.get("on_unconfirmed") == "ask"
+        return "person" if asks else "crash matrix"
+
+    @property
+    def people(self) -> People:
+        """Who answers the run's questions."""
+        return People(self.bench.airflow, self.bench.emulator, self.bench.dag_id, self.bench.run_id)
 
     @property
     def defers(self) -> bool:
@@ -238,7 +262,7 @@ class Row:
         told = re.sub(r"video_[0-9a-f-]{36}", "ID", found[0] if found else "")
         # No more than there are too many: the same line is written where a killed try's end is noted late.
         tries = max(self.try_number - self.bench.extra_tries(self.index), min(self.tries or 0, self.try_number))
-        return Outcome(self.what, self.wait, len(self.orders), int(delivered), self.state, tries, told)
+        return Outcome(self.what, self.wait, len(self.orders), int(delivered), self.state, tries, told, self.table)
 
     def _telling_log(self) -> str:
         if self.told_at:

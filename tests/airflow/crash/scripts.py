@@ -226,3 +226,46 @@ def state_discarded(script: Callable[[Row], Script], decision: str = "") -> Call
         yield lambda: row.try_number > tries
 
     return cleared
+
+
+def killed_before_it_asks(script: Callable[[Row], Script], option: str) -> Callable[[Row], Script]:
+    """After that the process is killed before Airflow has stored its question; the next try's is answered."""
+
+    def killed(row: Row) -> Script:
+        row.hold("ask")
+        yield from script(row)
+        yield row.held_at("ask")
+        row.kill()
+        row.let_go("ask")
+        yield row.asks(2)
+        row.answer(option)
+
+    return killed
+
+
+def killed_after_the_answer(
+    script: Callable[[Row], Script], option: str, place: str, *, asked_again: bool = False
+) -> Callable[[Row], Script]:
+    """After that a person answers, and the process that has the answer is killed at ``place``.
+
+    :param asked_again: the answer isn't kept yet, so the next try asks, too
+    """
+
+    def killed(row: Row) -> Script:
+        yield from script(row)
+        yield row.asks(1)
+        row.hold(place)
+        row.answer(option)
+        yield row.held_at(place)
+        row.kill()
+        row.let_go(place)
+        if asked_again:
+            yield row.asks(2)
+            row.answer(option)
+
+    return killed
+
+
+def nothing(row: Row) -> Script:
+    """Nothing, and nothing is waited for."""
+    yield lambda: True

@@ -13,10 +13,10 @@ from tests.airflow.crash.batches import (
     undisturbed,
 )
 from tests.airflow.crash.bench import Bench
+from tests.airflow.crash.told import COUNTS
 
 LISTED = r"\d+ of \d+ rows have no video as asked for: \d+ unconfirmed"
 FOUND = r"Orders of earlier tries: [^.]*ordered[^.]*"
-COUNTS = r"StarVideos batch: \d+ rows, [^.]*"
 LOST = {"kind": "reset", "when": "after", "rate": 0.3}
 RESUMED = r"the task's process is being ended"
 
@@ -73,8 +73,7 @@ def test_batches(bench: Bench) -> None:
 @pytest.mark.crash_matrix
 def test_a_batch_s_triggerer_is_killed(bench: Bench) -> None:
     """The wait goes on, in another process."""
-    told = r"StarVideos batch: \d+ rows, [^.]*"
-    bench.run([Batch("the triggerer is killed in mid-wait", triggerer_killed, told, rows=200, tries=1)],
+    bench.run([Batch("the triggerer is killed in mid-wait", triggerer_killed, COUNTS, rows=200, tries=1)],
               dag_id="crash_batches")  # fmt: skip
 
 

@@ -13,7 +13,10 @@ from typing import Any
 from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_3_PLUS
 from airflow.sdk import DAG, task
 
+from airflow_provider_starvideos.compat import human_input
 from airflow_provider_starvideos.hooks.starvideos import StarVideosHook
+from airflow_provider_starvideos.library.library import Library
+from airflow_provider_starvideos.operators.batch import StarVideosBatchOperator
 from airflow_provider_starvideos.operators.create import StarVideosCreateOperator
 
 
@@ -35,20 +38,30 @@ def prompt(dag_run: Any, ti: Any) -> str:
     return file.read_text() if file.exists() else str(row["prompt"])
 
 
-class HeldOrder(StarVideosCreateOperator):
-    """As a user might extend it: more is done before it is deferred, and after ``execute``."""
+class Held:
+    """An operator as a user might extend it: more is done before and after ``execute``, and steps take longer."""
+
+    # Where a step waits before it is done, while the test says so.
+    STEPS = (
+        ("sign", StarVideosHook, "with_signed_inputs", staticmethod),
+        ("ask", human_input, "ask", staticmethod),
+        ("document", Library, "add", lambda function: function),
+    )
 
     def pre_execute(self, context: Any) -> None:
-        """Keep where the test's files are. Signing the inputs takes as long as the test says."""
+        """Keep where the test's files are, and have the steps wait."""
         conf = context["dag_run"].conf
         self.place = (conf["folder"], conf["rows"][context["ti"].map_index]["name"])
-        sign = StarVideosHook.with_signed_inputs
+        hold(*self.place, "begin")
+        for step, owner, name, kind in self.STEPS:
+            setattr(owner, name, kind(self._slow(step, getattr(owner, name))))
 
-        def slow(request: Any, endpoint: Any) -> Any:
-            hold(*self.place, "sign")
-            return sign(request, endpoint)
+    def _slow(self, step: str, function: Any) -> Any:
+        def slow(*args: Any, **kwargs: Any) -> Any:
+            hold(*self.place, step)
+            return function(*args, **kwargs)
 
-        StarVideosHook.with_signed_inputs = staticmethod(slow)
+        return slow
 
     def defer(self, **kwargs: Any) -> None:
         """Wait while the test says so, then go to the triggerer."""
@@ -60,13 +73,22 @@ class HeldOrder(StarVideosCreateOperator):
         hold(*self.place, "post_execute")
 
 
+class HeldOrder(Held, StarVideosCreateOperator):
+    """One order."""
+
+
+class HeldBatch(Held, StarVideosBatchOperator):
+    """Many orders."""
+
+
+@task
+def rows(dag_run: Any = None) -> list[dict[str, Any]]:
+    """Return the arguments of each row."""
+    return [row["kwargs"] for row in dag_run.conf["rows"]]
+
+
 def order_rows(dag_id: str, operator: type[StarVideosCreateOperator] = HeldOrder, **options: Any) -> DAG:
     """Make a Dag that orders the rows of its conf; ``options`` go to the operator."""
-
-    @task
-    def rows(dag_run: Any = None) -> list[dict[str, Any]]:
-        return [row["kwargs"] for row in dag_run.conf["rows"]]
-
     with DAG(dag_id, schedule=None, user_defined_macros={"prompt": prompt}, max_active_tasks=32) as dag:
         options = {"retry_delay": timedelta(seconds=1), "poll_interval": 1, **options}
         operator.partial(task_id="order", prompt="{{ prompt(dag_run, ti) }}", **options).expand_kwargs(rows())
@@ -75,6 +97,10 @@ def order_rows(dag_id: str, operator: type[StarVideosCreateOperator] = HeldOrder
 
 retried = order_rows("crash_retried", retries=2)
 once = order_rows("crash_once", retries=0)
+with DAG("crash_libraries", schedule=None, max_active_tasks=32):
+    HeldBatch.partial(task_id="order", retries=2, retry_delay=timedelta(seconds=1), poll_interval=2).expand_kwargs(
+        rows()
+    )
 ended = order_rows("crash_ended", StarVideosCreateOperator, retries=2)
 if AIRFLOW_V_3_3_PLUS:
     from airflow_provider_starvideos.retry_policy import StarVideosRetryPolicy
