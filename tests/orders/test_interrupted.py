@@ -38,6 +38,7 @@ from airflow_provider_starvideos.orders import journal, submitter
 from airflow_provider_starvideos.orders.journal import Journal
 from airflow_provider_starvideos.orders.record import Order, Row
 from airflow_provider_starvideos.orders.single import SingleOrder
+from airflow_provider_starvideos.orders.states import OrderState
 from tests.batch.desk import prompts
 from tests.orders.variables import LOG, NAME, Variables
 
@@ -294,7 +295,7 @@ def test_a_second_signal_while_it_waits_for_the_answers(monkeypatch: pytest.Monk
     def hang(prompt: str) -> None:
         if prompt == "fox 6.":
             hanging.set()
-            go.wait(10)
+            go.wait(60)
 
     api.watches = hang
     batch = batch_of(api, variables)
@@ -303,15 +304,16 @@ def test_a_second_signal_while_it_waits_for_the_answers(monkeypatch: pytest.Monk
         def shutdown(self, wait: bool = True, **kwargs: Any) -> None:
             raise Killed
 
-    def sleeps(self: Any, orders: Any) -> bool:
-        if hanging.is_set():
-            time.sleep(0.01)
+    def ends(self: Any, orders: Any) -> bool:
+        """Before the next orders are sent, once that one is in flight."""
+        if any(order.prompt == "fox 6." and order.state is OrderState.SENDING for order in self.orders()):
+            assert hanging.wait(60)
             raise Killed
         return original(self, orders)
 
     original = journal.Journal.spreads
     monkeypatch.setattr(submitter, "ThreadPoolExecutor", Pool)
-    monkeypatch.setattr(journal.Journal, "spreads", sleeps)
+    monkeypatch.setattr(journal.Journal, "spreads", ends)
     try:
         with pytest.raises(Killed):
             batch.order()
