@@ -27,9 +27,9 @@ if TYPE_CHECKING:
     from airflow_provider_starvideos.hooks.starvideos import StarVideosHook
 
 AT_ONCE = 16  # claims that are written at once
-LONGEST_PAUSE_SECONDS = 600.0  # between two looks whether another run has finished
+LONGEST_PAUSE_SECONDS = 600.0  # between two checks whether another run has finished
 HAS_NO_ORDER = (OrderState.OPEN, OrderState.NOT_SENT, OrderState.SAVED, OrderState.REUSED)
-UNUSED = (OrderState.OPEN, OrderState.NOT_SENT, OrderState.REJECTED, OrderState.FAILED)
+UNUSED = (OrderState.OPEN, OrderState.NOT_SENT, OrderState.REJECTED, OrderState.FAILED, OrderState.REUSED)
 
 
 class Reuse:
@@ -42,7 +42,7 @@ class Reuse:
     :param log: a logger
     :param refresh: patterns of names, or of prompts of rows without one: those rows are ordered again
     :param head: ask the hosts of http(s) inputs whether these have changed
-    :param poll_interval: seconds until the first look whether another run has finished
+    :param poll_interval: seconds until the first check whether another run has finished
     :param timeout: seconds for which another run's video is waited for
     :param made_by: the task instance, for the documents
     :param keeps_there: no other destination: files stay in the library
@@ -108,7 +108,7 @@ class Reuse:
             return
         self.names.find(rows)
         names = {row.key: self.names.of(row) for row in rows}
-        self._claims.look()
+        self._claims.load()
         self._made = {
             order.entry for order in self._journal.orders() if order.entry and order.state is OrderState.SAVED
         }
@@ -189,8 +189,8 @@ class Reuse:
             self._journal.open(row.key).entry = self.names.of(row)  # written with the intent to send it
         return sorted(chosen, key=lambda row: row.number)
 
-    def next_look(self) -> float | None:
-        """Return the epoch seconds at which to look again whether another run has finished; None: none is awaited."""
+    def next_check(self) -> float | None:
+        """Return the epoch seconds at which to check again whether another run has finished; None: none is awaited."""
         if self.waiting_since is None or not self._is_waiting:
             return None
         now = time.time()

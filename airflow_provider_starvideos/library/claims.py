@@ -12,7 +12,7 @@ import json
 import re
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from typing import Any
 
@@ -37,11 +37,11 @@ class Claims:
         self._folder = folder
         self._owner = owner
         self._seconds = seconds
-        self._looking = threading.Lock()
-        self._seen: dict[str, set[int]] | None = None  # None: not looked yet
+        self._listing = threading.Lock()
+        self._seen: dict[str, set[int]] | None = None  # None: not listed yet
 
-    def look(self) -> None:
-        """Look which claims there are: one listing.
+    def load(self) -> None:
+        """List which claims there are: one request per thousand.
 
         :raises StarVideosError: the store can't be asked
         """
@@ -55,10 +55,9 @@ class Claims:
         """
         seen = self._known()
         numbers = sorted(seen.get(name, ()))
-        for number in numbers:
-            held = self._read(name, number)
+        for held_number, held in self._held(name, numbers):
             if held.get("owner") == self._owner:
-                self._folder.write(_file(name, number), self._document())  # for as long as a new one
+                self._folder.write(_file(name, held_number), self._document())  # for as long as a new one
                 return True
             if _lives(held):
                 return False
@@ -72,10 +71,10 @@ class Claims:
 
         :raises StarVideosError: the store can't be asked
         """
-        self.look()
+        self.load()
         kept = set()
         for name in names:
-            held = {number: self._read(name, number) for number in self._known().get(name, ())}
+            held = dict(self._held(name, self._known().get(name, ())))
             mine = [number for number, one in held.items() if one.get("owner") == self._owner]
             if mine and not any(_lives(one) for number, one in held.items() if number not in mine):
                 kept.add(name)
@@ -88,9 +87,9 @@ class Claims:
         with suppress(StarVideosError):  # it ends by itself
             seen = self._known()
             numbers = sorted(seen.get(name, ()))
-            held = {number: self._read(name, number) for number in numbers}
-            mine = [number for number in numbers if held[number].get("owner") == self._owner]
-            others = [number for number in numbers if number not in mine and not _lives(held[number])]
+            held = dict(self._held(name, numbers))
+            mine = [number for number, one in held.items() if one.get("owner") == self._owner]
+            others = [number for number, one in held.items() if number not in mine and not _lives(one)]
             for number in (*others, *mine) if mine else ():
                 self._folder.delete(_file(name, number))
                 seen[name].discard(number)
@@ -102,15 +101,15 @@ class Claims:
         """
         removed = 0
         for name, numbers in self._listed().items():
-            for number in numbers:
-                until = self._read(name, number).get("until")
+            for number, claim in self._held(name, numbers):
+                until = claim.get("until")
                 if not isinstance(until, int | float) or until < time.time() - DEAD_SECONDS:
                     self._folder.delete(_file(name, number))
                     removed += 1
         return removed
 
     def _known(self) -> dict[str, set[int]]:
-        with self._looking:  # videos are saved, and their claims released, by several threads
+        with self._listing:  # videos are saved, and their claims released, by several threads
             if self._seen is None:
                 self._seen = self._listed()
             return self._seen
@@ -122,15 +121,22 @@ class Claims:
                 found.setdefault(match[1], set()).add(int(match[2]))
         return found
 
-    def _read(self, name: str, number: int) -> Mapping[str, Any]:
-        data = self._folder.read(_file(name, number))
-        with suppress(ValueError):
-            value = json.loads(data or b"{}")
-            return value if isinstance(value, dict) else {}
-        return {}
+    def _held(self, name: str, numbers: Iterable[int]) -> Iterator[tuple[int, Mapping[str, Any]]]:
+        """Yield the claims that are still there. A number that has become free may be another run's by now."""
+        for number in numbers:
+            data = self._folder.read(_file(name, number))
+            if data is not None:
+                yield number, _claim(data)
 
     def _document(self) -> bytes:
         return json.dumps({"format": 1, "owner": self._owner, "until": time.time() + self._seconds}).encode()
+
+
+def _claim(data: bytes) -> Mapping[str, Any]:
+    with suppress(ValueError):
+        value = json.loads(data)
+        return value if isinstance(value, dict) else {}
+    return {}
 
 
 def _file(name: str, number: int) -> str:

@@ -401,6 +401,11 @@ def test_another_run_is_not_awaited_for_ever(
     run(desk, ROWS, library, timeout=1)
     assert desk.ti.xcoms["counts"] == {"rows": 10, "saved": 10}
     assert len([one for one in caplog.messages if "another run hasn't finished it in time" in one]) == 10
+    dead.next_try()
+    run(dead, ROWS, library)
+    assert dead.ti.xcoms["counts"] == {"rows": 10, "reused": 10}
+    assert dead.billed == 10
+    assert list((library / "claims").iterdir()) == [], "no other run waits for claims that nothing comes of"
 
 
 def test_a_retry_keeps_the_claims_of_the_videos_that_it_waits_for(desk: Desk, library: Path) -> None:

@@ -28,8 +28,24 @@ def files(folder: Folder) -> list[str]:
 
 def taken(claims: Claims, names: list[str] = NAMES) -> set[str]:
     """Return which of the names it gets."""
-    claims.look()
+    claims.load()
     return claims.confirm({one for one in names if claims.take(one)})
+
+
+def test_a_claim_that_has_just_vanished_is_no_broken_one(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its number may be another run's before it is deleted: that claim stays."""
+    gone, read = Claims(folder, "gone", -10 * CLOCK_SECONDS - module.DEAD_SECONDS), folder.read
+    for clean in (lambda one: one.release(NAMES[0]), lambda one: one.remove_dead()):
+        assert gone.take(NAMES[0])
+        one = Claims(folder, "one", 60)
+        assert one.take(NAMES[0])
+        monkeypatch.setattr(folder, "read", lambda file: None if file.endswith(".1.json") else read(file))
+        clean(one)
+        monkeypatch.undo()
+        assert f"{NAMES[0]}.1.json" in files(folder)
+        for file in files(folder):
+            folder.delete(f"{CLAIMS}/{file}")
+        gone = Claims(folder, "gone", -10 * CLOCK_SECONDS - module.DEAD_SECONDS)
 
 
 @pytest.fixture
@@ -113,7 +129,7 @@ def test_three_at_any_interleaving(folder: Folder, clock: Callable[[float], None
 
 def _run(claims: Claims, owner: str, holders: set[str]):  # type: ignore[no-untyped-def]
     """Look, take, confirm, release: one step at a time."""
-    claims.look()
+    claims.load()
     yield
     wanted = {NAMES[0]} if claims.take(NAMES[0]) else set()
     yield
