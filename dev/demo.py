@@ -132,7 +132,7 @@ def demo(folder: Path, timeout: float, *, keep: bool) -> int:
             run_id, state = run_pipeline(
                 airflow, DAG_ID, {"database": str(database), "destination": destination}, timeout
             )
-            run_pipeline(airflow, FAILURES_ID, {"destination": destination}, timeout)  # which fails, to be looked at
+            run_pipeline(airflow, FAILURES_ID, {"destination": destination}, timeout)  # which fails, for its pages
             show_tasks(airflow, run_id)
             if state == "success":
                 show_results(database)

@@ -45,13 +45,13 @@ def review():
     save = StarVideosDownloadOperator(
         task_id="save", video_id=wait.output, destination="{{ params.destination }}", if_exists="skip"
     )
-    look = ApprovalOperator(
+    watch = ApprovalOperator(
         task_id="review",
         subject="Publish this video?",
         body="[Watch it](dags/{{ dag.dag_id }}/runs/{{ run_id | urlencode }}/tasks/save/plugin/starvideos-video): "
         "{{ params.prompt }}",
     )
-    save >> look >> publish(save.output)
+    save >> watch >> publish(save.output)
     # [review: end]
 
 

@@ -49,7 +49,7 @@ class Names:
         return self._names.get(row.key)
 
     def knows(self, row: Row) -> bool:
-        """Tell whether a row's inputs were asked for."""
+        """Return whether a row's inputs were asked for."""
         return row.key in self._names
 
     def inputs_of(self, row: Row) -> dict[str, Any]:

@@ -192,7 +192,7 @@ class Batch(RowOrders):
         self.take(outcomes)
 
     def has_rows_of(self, carry: Mapping[str, Any] | None) -> bool:
-        """Tell whether the requests are still those of an earlier process of this try.
+        """Return whether the requests are still those of an earlier process of this try.
 
         :param carry: what ``carry`` returned there; None: it isn't known
         """
@@ -273,7 +273,7 @@ class Batch(RowOrders):
         new = () if self._halt or self._refusal else self.open()
         if not self._asking.ask(person, self.rows, new, self.decision_variable):
             return False
-        if self._lost_in_a_row >= MAX_LOST_IN_A_ROW:  # a person has looked now
+        if self._lost_in_a_row >= MAX_LOST_IN_A_ROW:  # a person has checked them now
             self._lost_in_a_row, self._halt = 0, None
         self._set_ends()
         return True
@@ -298,12 +298,12 @@ class Batch(RowOrders):
         """Return what to wait for before there is more to do; None: there is nothing left to wait for."""
         ordered, open_rows = self.ordered(), self.open()
         goes_on = not self._refusal and (self._halt is None or self._halt.resume_at is not None)
-        next_look = self._reuse.next_look() if self._reuse and goes_on else None
+        next_check = self._reuse.next_check() if self._reuse and goes_on else None
         ready = [row for row in self._asking.allowed(open_rows) if not self._reuse or row.key not in self._reuse.held]
         more = bool(ready) and goes_on
-        if not ordered and not more and next_look is None:
+        if not ordered and not more and next_check is None:
             return None
-        times = [next_look, self._halt.resume_at if more and self._halt else None]
+        times = [next_check, self._halt.resume_at if more and self._halt else None]
         enough = None
         if more and self._halt is None:
             share = max(1, self._options.max_in_flight // SHARE_OF_SLOTS)

@@ -186,7 +186,7 @@ class Evidence:
         return not self.ordered and not self.unconfirmed
 
     def what_to_look_for(self, exchange: Exchange) -> str:
-        """Return what a user needs to look for an order in the account."""
+        """Return what a user needs to find an order in the account."""
         sent = self.redact((exchange.request.body or b"").decode())
         return f"sent to {self.endpoint.base_url} at {exchange.at}: {sent}"
 

@@ -42,7 +42,7 @@ def order_one(
     :param timeout: seconds to wait, more than 0
     :param say: shows a line to the user
     """
-    # Before it is sent: if this process is killed, the user knows what to look for in the account.
+    # Before it is sent: if this process is killed, the user knows what to search for in the account.
     say(f"Ordering one video of {SECONDS} seconds at {moment(time.time())}. This costs money. Its prompt: {PROMPT}")
     exchange = evidence.ask(ORDER, client, create_request(evidence.endpoint, order_request()))
     task = exchange.read()

@@ -41,7 +41,7 @@ class Report:
 
     @property
     def warnings(self) -> list[str]:
-        """What the user has to look for in the account."""
+        """What the user has to search for in the account."""
         evidence = self.evidence
         ordered = [f"A video was ordered, and may be billed: {video_id}." for video_id in evidence.ordered]
         return ordered + [

@@ -63,7 +63,7 @@ class Folder:
             return
         try:
             path = object_path(text, self._conn_id)
-            self._fs: Any = path.fs  # here, in the task's own thread: it may look up the connection
+            self._fs: Any = path.fs  # here, in the task's own thread: it may read the connection
         except (ValueError, ImportError) as error:
             rule = f"must be in a storage that this Airflow has the provider of{package_of(text)} ({error})"
             raise _unusable(rule, given) from error

@@ -192,7 +192,7 @@ class StarVideosDownloadOperator(BaseOperator):
 
 
 def _is_asset(outlet: Any) -> bool:
-    """Tell whether an outlet has an event of its own. Others are for lineage, or name assets that others add."""
+    """Return whether an outlet has an event of its own. Others are for lineage, or name assets that others add."""
     return isinstance(outlet, Asset) or type(outlet).__name__ in ASSET_REFERENCES
 
 

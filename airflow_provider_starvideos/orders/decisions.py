@@ -191,7 +191,7 @@ def _is_unknown(order: Order | None) -> bool:
 
 
 def _is_asked(order: Order | None) -> bool:
-    """Tell whether a decision can be about an order: its outcome is unknown, or its record was lost."""
+    """Return whether a decision can be about an order: its outcome is unknown, or its record was lost."""
     return order is None or _is_undecided(order)
 
 

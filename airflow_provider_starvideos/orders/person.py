@@ -62,14 +62,14 @@ class Person:
         self._leave(question, self._end(question, None))
 
     def has_asked(self, question: Question) -> bool:
-        """Tell whether this try has asked this question last.
+        """Return whether this try has asked this question last.
 
         :param question: about the orders as they are now
         """
         return question.code in (self._asked.get("code"), code_of(self._event))
 
     def says(self, option: str) -> bool:
-        """Tell whether there is an answer that wasn't used, and it is this one.
+        """Return whether there is an answer that wasn't used, and it is this one.
 
         :param option: of some question
         """

@@ -27,7 +27,7 @@ class Row:
     :param request: what to order
     :param key: equal in two tries if the same is ordered, wherever the row is then
     :param name: the file's name without ``.mp4``, where the row gives one
-    :param variant: tells the row apart from an equal one, in a library
+    :param variant: makes the row another request than an equal one, in a library
     """
 
     number: int
@@ -41,7 +41,7 @@ class Row:
 class Order:
     """The record of one order. It is changed in place, and written by the journal.
 
-    :param key: the request's fingerprint, a dot, and a number: it tells equal requests apart
+    :param key: the request's fingerprint, a dot, and a number, which differs among equal requests
     :param state: where it is
     :param sent_at: epoch seconds just before it was sent
     :param video_id: the API's id

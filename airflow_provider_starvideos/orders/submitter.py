@@ -300,7 +300,7 @@ class Submitter:
         self.lost_in_a_row += 1
         if self.lost_in_a_row >= MAX_LOST_IN_A_ROW:
             why = f"{self.lost_in_a_row} orders in a row had no readable answer, the last: {error.what}"
-            self._stop(Halt(why, permanent=True))  # each try would lose as many more: a person has to look first
+            self._stop(Halt(why, permanent=True))  # each try would lose as many more: a person has to check them first
 
     def _refused(self, sending: Sending, error: StarVideosError) -> bool:
         key = sending.row.key

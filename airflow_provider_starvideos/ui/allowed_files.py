@@ -42,7 +42,7 @@ def local_path(uri: str) -> Path | None:
 
 
 def is_allowed(path: Path) -> bool:
-    """Tell whether a file lies, by its name, in an allowed folder."""
+    """Return whether a file lies, by its name, in an allowed folder."""
     return _split(path) is not None
 
 
@@ -96,7 +96,7 @@ def _split(path: Path) -> tuple[Path, tuple[str, ...]] | None:
 
 
 def belongs(uri: str, destination: Any, video_id: str | None) -> bool:
-    """Tell whether a file is at its task's destination.
+    """Return whether a file is at its task's destination.
 
     :param uri: as the task has pushed it
     :param destination: the task's, rendered: a file, or a folder with a slash at its end

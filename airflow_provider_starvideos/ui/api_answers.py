@@ -1,4 +1,4 @@
-"""The API's answers about videos that users look at, with a cache: few requests, and short ones."""
+"""The API's answers about videos that users open, with a cache: few requests, and short ones."""
 
 from __future__ import annotations
 

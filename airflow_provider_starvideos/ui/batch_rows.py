@@ -23,7 +23,7 @@ _lock = threading.Lock()
 
 
 def has_ended(task: Task) -> bool:
-    """Tell whether the batch has ended, and its XComs name its rows."""
+    """Return whether the batch has ended, and its XComs name its rows."""
     return isinstance(task.value("manifest"), str) or isinstance(task.value("return_value"), list)
 
 

@@ -56,7 +56,7 @@ def conn_id_of(session: Session, dag_id: str, video: Video) -> str:
 
 
 def playable_file(video: Video) -> bool:
-    """Tell whether the saved file may be played, if it is still there."""
+    """Return whether the saved file may be played, if it is still there."""
     if video.saved is None:
         return False
     uri, _ = video.saved
@@ -65,7 +65,7 @@ def playable_file(video: Video) -> bool:
 
 
 def is_signable(video: Video, kind: str, uri: str) -> bool:
-    """Tell whether a URL is signed for an input: a picture in a store, and one of the task's rendered fields.
+    """Return whether a URL is signed for an input: a picture in a store, and one of the task's rendered fields.
 
     A batch's manifest names inputs, too, but users who may write into its folder could name any file there.
 

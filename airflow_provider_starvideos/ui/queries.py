@@ -38,7 +38,7 @@ URL_KEY = "video_url"
 MAX_NAMED = 900  # values that a query names one by one: an old SQLite takes 999
 JSON_BEGINS = frozenset('"[{-0123456789tfnNI \t\r\n')  # most ids begin otherwise, and a decoder that fails is slow
 DECODE = json.JSONDecoder().raw_decode
-MAX_TRIES = 50  # of a task that orders, whose journals are looked up
+MAX_TRIES = 50  # of a task that orders, whose journals are read
 UNSUCCESSFUL = frozenset({"failed", "up_for_retry", "skipped"})
 INSTANCES, XCOMS = TaskInstance.__table__.c, XComModel.__table__.c
 

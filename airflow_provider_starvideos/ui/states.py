@@ -153,7 +153,7 @@ def state_of(video: Video) -> str:
 
 
 def is_final(video: Video) -> bool:
-    """Tell whether nothing of a video changes any more: all of its tasks have ended, and the API can add nothing."""
+    """Return whether nothing of a video changes any more: all of its tasks have ended, and the API can add nothing."""
     return all(task.state in ENDED for task in video.tasks) and video.state not in ASKED_FOR
 
 

@@ -174,7 +174,7 @@ def _needs_rendered(task: Task) -> bool:
 
 
 def _needs_journal(task: Task) -> bool:
-    """Tell whether a task's XComs may not say all of its orders: until it succeeds, they are of its latest try."""
+    """Return whether a task's XComs may not say all of its orders: until it succeeds, they are of its latest try."""
     if task.kind is Kind.BATCH:
         return not has_ended(task)
     return task.kind is Kind.ORDER and task.try_number > 0 and task.state != SUCCESS and _own_id(task) is None

@@ -95,12 +95,12 @@ class Reader:
         """Wait until tasks are in these states."""
         seen: dict[str, str] = {}
 
-        def look() -> bool | None:
+        def has_ended() -> bool | None:
             seen.update(self.states(run_id))
             return states.items() <= seen.items() or None
 
         try:
-            wait_until(look, str(states), timeout=180, poll=1)
+            wait_until(has_ended, str(states), timeout=180, poll=1)
         except TimeoutError as error:
             error.add_note(f"{seen}\n{self.terminals.tail('airflow', 60)}")
             raise

@@ -123,7 +123,7 @@ def test_the_temporary_url_never_leaves_the_database(database: Session, monkeypa
     assert "signature" not in str(seen)
 
 
-def test_a_change_is_seen_at_the_next_look(database: Session) -> None:
+def test_a_change_is_seen_at_the_next_request(database: Session) -> None:
     """Nothing of a run is kept, not of one that has ended either: tasks can be cleared, and XComs edited."""
     run = f"ended {FEW}"
     before = gallery(database, run, "saved")["videos"][1]

@@ -70,7 +70,7 @@ function addPlayer(link, frame, video, item) {
   link.addEventListener("pointerleave", pause);
   link.addEventListener("focus", () => calm.matches || play());
   link.addEventListener("blur", pause);
-  // A saved file costs nothing to look at; for a temporary URL the API would have to be asked.
+  // A saved file costs nothing to show; for a temporary URL the API would have to be asked.
   if (video.preview) whenVisible(item, () => load("metadata"));
 }
 
