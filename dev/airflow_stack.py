@@ -141,6 +141,19 @@ class AirflowStack(AirflowRuns):
         self.kill(name, number)
         self.start(name)
 
+    def last_words(self, lines: int = 120) -> list[tuple[str, str]]:
+        """Return what each component wrote last, with a title, and the task instances that have not ended."""
+        with self.db() as db:
+            rows = db.execute(
+                "SELECT dag_id, run_id, task_id, map_index, try_number, state FROM task_instance"
+                " WHERE state IS NULL OR state NOT IN ('success', 'failed', 'skipped', 'upstream_failed')"
+            ).fetchall()
+        open_tasks = "\n".join(" ".join(map(str, row)) for row in rows)
+        return [
+            ("Airflow: tasks that have not ended", open_tasks),
+            *((f"Airflow: {name}", self.processes.tail(name, lines)) for name in COMPONENTS),
+        ]
+
     def task_processes(
         self, dag_id: str, task_id: str, run_id: str | None = None, map_index: int | None = None
     ) -> list[psutil.Process]:

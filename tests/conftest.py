@@ -96,3 +96,15 @@ def pytest_configure(config: pytest.Config) -> None:
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Ten failed polls in a row end a wait, however soon: for tests whose polls follow one another."""
     monkeypatch.setattr("airflow_provider_starvideos.api.polling.MIN_FAILING_SECONDS", 0.0)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Any:
+    """Where a test on a real Airflow fails, show what Airflow's components wrote last: nothing else is left of them."""
+    from dev.airflow_stack import AirflowStack
+
+    report = yield
+    if report.when == "call" and report.failed:
+        stacks = [value for value in item.funcargs.values() if isinstance(value, AirflowStack)]  # type: ignore[attr-defined]
+        report.sections += [section for stack in stacks for section in stack.last_words()]
+    return report
