@@ -32,6 +32,15 @@ def choice(name: str, value: Any, allowed: Sequence[str]) -> str:
     return str(value)
 
 
+def flag(name: str, value: Any) -> bool:
+    """Return True or False, or raise ``ValueError``: the text "False" would count as True."""
+    if not isinstance(value, bool):
+        raise ValueError(  # noqa: TRY004  as every other wrong argument
+            f"{name} must be True or False, and isn't templated (got {value!r})"
+        )
+    return value
+
+
 def failures_allowed(value: Any) -> int | float:
     """Return how many rows may end without a video (a number, or a share as a float), or raise ``ValueError``."""
     share = isinstance(value, float) and 0 <= value <= 1

@@ -11,6 +11,7 @@ from pathlib import PureWindowsPath
 from typing import Any
 
 from airflow_provider_starvideos.api.validation import shown
+from airflow_provider_starvideos.api.values import is_missing
 from airflow_provider_starvideos.exceptions import Problem, StarVideosValidationError
 
 LOCAL_SCHEMES = ("file", "local")
@@ -51,6 +52,9 @@ def located(destination: Any) -> str:
     if not isinstance(text, str) or not text.strip() or "\0" in text:
         raise unusable("must be a path or a storage URI", destination)
     text = text.strip()
+    if any(map(str.isalnum, text)) and is_missing(text.rstrip("/")):
+        rule = "must be a path or a storage URI; the value is missing: perhaps a template found nothing"
+        raise unusable(rule, destination)
     if WINDOWS.match(text):
         raise unusable("must be a path of the machine that Airflow runs on, not one of Windows", destination)
     scheme, separator, rest = text.partition("://")

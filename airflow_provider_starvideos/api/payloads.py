@@ -14,6 +14,7 @@ from typing import Any
 
 from airflow_provider_starvideos.api.models import MODEL, STATUS_WORDS, TaskStatus, plain
 from airflow_provider_starvideos.api.protocol import VIDEO_ID
+from airflow_provider_starvideos.api.values import is_missing
 
 WRAPPERS = ("data", "task", "result", "video", "output", "taskresult", "content", "videos", "results")
 MAX_DEPTH = 3  # wrappers around the video
@@ -143,4 +144,4 @@ def _id_of(value: Any) -> str:
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value) if 0 < value < 10**60 else ""
     text = value.strip() if isinstance(value, str) else ""
-    return text if VIDEO_ID.fullmatch(text) else ""
+    return text if VIDEO_ID.fullmatch(text) and text.strip("0") and not is_missing(text) else ""

@@ -18,6 +18,7 @@ from airflow_provider_starvideos import __version__
 from airflow_provider_starvideos.api.models import VideoRequest
 from airflow_provider_starvideos.api.redaction import is_harmless, redacted
 from airflow_provider_starvideos.api.validation import shown
+from airflow_provider_starvideos.api.values import is_missing
 from airflow_provider_starvideos.exceptions import Problem, StarVideosConnectionError, StarVideosValidationError
 
 CREATE_PATH = "/v1/starvideos/videos"
@@ -132,10 +133,10 @@ def check_video_id(video_id: Any) -> str:
     :raises StarVideosValidationError: it is empty, not text, or has characters that no id has, for example a slash
     """
     text = video_id.strip() if isinstance(video_id, str) else ""
-    if VIDEO_ID.fullmatch(text):
+    if VIDEO_ID.fullmatch(text) and not is_missing(text):
         return text
     rule = "must be a StarVideos id such as 'video_starvideos_1234567890' (letters, digits and . _ ~ -)"
-    if video_id is None:
+    if video_id is None or (text and is_missing(text)):  # Jinja makes the text "None" of it
         # For example with `airflow tasks test`, which runs one task alone.
         rule += "; None means that the task it was to come from has returned nothing in this run"
     raise StarVideosValidationError([Problem("video_id", rule, shown(video_id))])

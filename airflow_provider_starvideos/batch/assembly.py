@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.common.compat.sdk import conf
 
 from airflow_provider_starvideos.api.models import REQUEST_FIELDS
-from airflow_provider_starvideos.api.values import is_missing
 from airflow_provider_starvideos.batch import manifest
 from airflow_provider_starvideos.batch.batch import Batch, Options
 from airflow_provider_starvideos.batch.reuse import Reuse, patterns_of
@@ -84,7 +83,7 @@ def manifest_stem(context: Context) -> str:
 
 
 def _reuse(operator: Any, context: Context, hook: FixedHook, journal: Journal) -> Reuse | None:
-    if is_missing(operator.library):
+    if operator.library is None:
         return None
     library = Library(Folder(operator.library, operator.storage_conn_id), operator.log)
     ti = context["ti"]

@@ -139,7 +139,8 @@ class Batch(RowOrders):
     def _hold_limits(self) -> None:
         """Order nothing where it would be more than is allowed. The videos that were ordered are still waited for."""
         refusal = self._library_error
-        refusal = refusal or costs.refusal(self.open(), self.journal, self._hook, self._options.max_orders)
+        new = self._reuse.without_twins(self.open()) if self._reuse else self.open()
+        refusal = refusal or costs.refusal(new, self.journal, self._hook, self._options.max_orders)
         if refusal and not self._refusal:
             self._log.error("%s", refusal)
         self._refusal = refusal

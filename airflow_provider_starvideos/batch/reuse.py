@@ -150,6 +150,12 @@ class Reuse:
             return True  # ordered again by this very task: an equal row, or a try that was killed
         return not any(fnmatchcase(row.name or row.request.prompt, pattern) for pattern in self._refresh)
 
+    def without_twins(self, rows: Iterable[Row]) -> list[Row]:
+        """Return rows without those whose video another row of the batch brings: ``to_order`` holds them."""
+        first = self._busy()
+        names = ((row, self.names.of(row)) for row in rows)
+        return [row for row, name in names if name is None or first.setdefault(name, row.number) == row.number]
+
     # -- what isn't there
 
     def to_order(self, rows: Sequence[Row], slots: int) -> list[Row]:

@@ -42,6 +42,7 @@ class _Given:
     conn_id: str = f"of {URL_VARIABLE} and {KEY_VARIABLE}"
     schema: str | None = None
     port: int | None = None
+    extra: str | None = None
 
 
 def build_parser() -> argparse.ArgumentParser:

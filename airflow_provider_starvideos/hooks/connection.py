@@ -6,7 +6,9 @@ URL in different ways over host, port and schema, and a URI's extras are all tex
 
 from __future__ import annotations
 
+import difflib
 import ipaddress
+import json
 import math
 import re
 from collections.abc import Mapping
@@ -17,7 +19,7 @@ from urllib.parse import urlsplit
 from airflow_provider_starvideos.api.protocol import Endpoint
 from airflow_provider_starvideos.api.validation import shown
 from airflow_provider_starvideos.exceptions import StarVideosConfigurationError
-from airflow_provider_starvideos.hooks.form import NUMBER_EXTRAS, SWITCH_EXTRAS
+from airflow_provider_starvideos.hooks.form import NUMBER_EXTRAS, SWITCH_EXTRAS, TEXTS
 
 CONN_TYPE = "starvideos"
 DEFAULT_CONN_ID = "starvideos_default"
@@ -25,6 +27,8 @@ VENDOR_HOST, VENDOR_PATH = "zcbservice.aizfw.cn", "/kyyReactApiServer"  # page "
 VENDOR_BASE_URL = f"https://{VENDOR_HOST}{VENDOR_PATH}"
 # The path of a whole endpoint, as the vendor's pages show it. The part before it is the base URL.
 ENDPOINT_PATH = re.compile(r"/+v1/+(starvideos/+videos|result(/+[^/]*)?)/*$")
+LIMITING = re.compile(r"max|limit|budget|quota|order")  # an extra so named is meant to bound what is paid
+CLOSE = 0.7  # similarity of two names, 0 to 1, from which one is the other one misspelled
 
 
 class AirflowConnection(Protocol):
@@ -35,6 +39,7 @@ class AirflowConnection(Protocol):
     schema: str | None
     port: int | None
     password: str | None
+    extra: str | None
 
 
 TRUTHS: Mapping[str, bool] = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False, "": False}
@@ -46,9 +51,11 @@ def endpoint_of(connection: AirflowConnection, extras: Mapping[str, Any]) -> End
     :raises StarVideosConfigurationError: with every problem of the connection
     """
     problems: list[str] = []
-    if not isinstance(extras, Mapping):
+    # Airflow takes an extra that it can't read for an empty one, and a limit in it would be gone.
+    if not isinstance(extras, Mapping) or (not extras and not _is_json(connection.extra)):
         problems.append("extra: must be a JSON object")
         extras = {}
+    problems += filter(None, map(_misspelled, extras))
     key = _key(connection.password, problems)
     numbers: dict[str, Any] = {name: _number(name, extras.get(name), problems) for name in NUMBER_EXTRAS}
     switches = {name: _truth(name, extras.get(name), problems) for name in SWITCH_EXTRAS}
@@ -66,6 +73,32 @@ def _key(password: Any, problems: list[str]) -> str:
     elif not key.isascii() or not key.isprintable() or " " in key:
         problems.append("password: must be an API key, printable ASCII without blanks (the value isn't shown)")
     return key
+
+
+def _is_json(text: str | None) -> bool:
+    try:
+        json.loads((text or "").strip() or "{}")
+    except ValueError:
+        return False
+    return True
+
+
+def _misspelled(name: Any) -> str | None:
+    """Return what is wrong with an extra's name: an administrator must not believe in a limit that isn't there.
+
+    Other unknown extras are ignored, as Airflow's connection types do.
+    """
+    if name in TEXTS:
+        return None
+    plain, known = _plain(name), [_plain(one) for one in TEXTS]
+    is_longer = any(one in plain for one in known)  # timeout_seconds, extra__starvideos__timeout
+    if not (is_longer or difflib.get_close_matches(plain, known, 1, CLOSE) or LIMITING.search(plain)):
+        return None
+    return f"extra {shown(str(name))}: there is no such extra; perhaps you mean one of {', '.join(TEXTS)}"
+
+
+def _plain(name: Any) -> str:
+    return re.sub(r"[^a-z0-9]", "", str(name).lower())
 
 
 def _number(name: str, value: Any, problems: list[str]) -> float | None:

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, NoReturn
 
 from airflow_provider_starvideos.api.models import REQUEST_FIELDS
 from airflow_provider_starvideos.api.polling import DEFAULT_POLL_INTERVAL, DEFAULT_TIMEOUT
-from airflow_provider_starvideos.arguments import choice, failures_allowed, positive_seconds, whole
-from airflow_provider_starvideos.compat.rendering import KeepsText
+from airflow_provider_starvideos.arguments import choice, failures_allowed, flag, positive_seconds, whole
 from airflow_provider_starvideos.compat.shown_fields import HidesRenderedUrls
 from airflow_provider_starvideos.deferral import backstop, deferrable_or_default, of_an_earlier_try
 from airflow_provider_starvideos.exceptions import (
@@ -22,6 +21,7 @@ from airflow_provider_starvideos.exceptions import (
 )
 from airflow_provider_starvideos.failures import operator_failures
 from airflow_provider_starvideos.locations import as_text
+from airflow_provider_starvideos.operators.found import NeedsFound
 from airflow_provider_starvideos.operators.person import AsksPerson
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ MAX_AT_ONCE = 64
 MOST_ORDERS = 1_000_000
 
 
-class StarVideosBatchOperator(AsksPerson, HidesRenderedUrls, KeepsText):
+class StarVideosBatchOperator(AsksPerson, HidesRenderedUrls, NeedsFound):
     """Orders a video for each of many requests, waits for all of them, and saves them. **Each order costs money.**
 
     All requests are checked before the first is ordered. Each is paid for once: a retry finds what earlier tries have
@@ -157,12 +157,12 @@ class StarVideosBatchOperator(AsksPerson, HidesRenderedUrls, KeepsText):
         self.library = as_text(library, is_folder=True)
         self.library_check = None if library_check is None else choice("library_check", library_check, LIBRARY_CHECKS)
         self.variant = variant
-        self.reuse = reuse
+        self.reuse = flag("reuse", reuse)
         self.refresh = refresh
         self.max_submit_concurrency = whole("max_submit_concurrency", max_submit_concurrency, MAX_AT_ONCE)
         self.max_in_flight = whole("max_in_flight", max_in_flight, 100_000)
         self.max_failures = failures_allowed(max_failures)
-        self.retry_failed = retry_failed
+        self.retry_failed = flag("retry_failed", retry_failed)
         self.on_unconfirmed = self._checked_on_unconfirmed(on_unconfirmed)
         self.if_exists = choice("if_exists", if_exists, IF_EXISTS)
         self.max_save_concurrency = whole("max_save_concurrency", max_save_concurrency, MAX_AT_ONCE)
@@ -342,6 +342,7 @@ class StarVideosBatchOperator(AsksPerson, HidesRenderedUrls, KeepsText):
         from airflow_provider_starvideos.batch.assembly import assemble
         from airflow_provider_starvideos.hooks.fixed import FixedHook
 
+        self.require_found()
         self._fixed = FixedHook(self.starvideos_conn_id, self._hook().get_conn())
         return assemble(self, context, self._fixed, lambda: self._stopping)
 

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from airflow_provider_starvideos.api.models import MODEL, REQUEST_FIELDS
 from airflow_provider_starvideos.api.polling import DEFAULT_POLL_INTERVAL, DEFAULT_TIMEOUT
-from airflow_provider_starvideos.arguments import positive_seconds
-from airflow_provider_starvideos.compat.rendering import KeepsText
+from airflow_provider_starvideos.arguments import flag, positive_seconds
 from airflow_provider_starvideos.compat.shown_fields import HidesRenderedUrls
 from airflow_provider_starvideos.deferral import announce, defer, deferrable_or_default, of_an_earlier_try, push_result
 from airflow_provider_starvideos.failures import operator_failures
+from airflow_provider_starvideos.operators.found import NeedsFound
 from airflow_provider_starvideos.operators.person import AsksPerson
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from airflow_provider_starvideos.orders.person import Person
 
 
-class StarVideosCreateOperator(AsksPerson, HidesRenderedUrls, KeepsText):
+class StarVideosCreateOperator(AsksPerson, HidesRenderedUrls, NeedsFound):
     """Orders a video at StarVideos O3, and waits for it if asked to. **Every accepted order costs money.**
 
     The inputs make the mode: none (text to video), images, first and last frame, a clip, or a clip with images. All
@@ -100,7 +100,7 @@ class StarVideosCreateOperator(AsksPerson, HidesRenderedUrls, KeepsText):
         self.deferrable = deferrable_or_default(deferrable)
         self.poll_interval = positive_seconds("poll_interval", poll_interval)
         self.timeout = positive_seconds("timeout", timeout)
-        self.durable = durable
+        self.durable = flag("durable", durable)
         self.on_unconfirmed = self._checked_on_unconfirmed(on_unconfirmed, durable=durable)
         self._video_id: str | None = None
         self._journal: Journal | None = None
@@ -173,6 +173,7 @@ class StarVideosCreateOperator(AsksPerson, HidesRenderedUrls, KeepsText):
     def _request(self) -> VideoRequest:
         from airflow_provider_starvideos.api.validation import build_request
 
+        self.require_found()
         return build_request(**{name: self.rendered(name) for name in REQUEST_FIELDS})
 
     def _ordered(self) -> dict[str, int]:

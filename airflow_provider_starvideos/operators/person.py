@@ -41,8 +41,8 @@ class AsksPerson(BaseOperator):
         orders count as rejected. None: the task waits without end
     :param on_reject: what a rejected task does: ``fail``, without retries, or ``skip``
     :param notifiers: Airflow notifiers that notify people of a question, as Airflow's own operators take them
-    :param assigned_users: who may answer, as Airflow's own operators take it: mappings of ``id`` and ``name``. None:
-        everybody who may edit the Dag's runs
+    :param assigned_users: who may answer, as Airflow's own operators take it: mappings of ``id`` and ``name``, at
+        least one. None: everybody who may edit the Dag's runs
     :raises ValueError: at Dag parse: an option is out of range, or this Airflow can't ask
     """
 
@@ -67,6 +67,8 @@ class AsksPerson(BaseOperator):
             self.approval_timeout = positive_seconds("approval_timeout", approval_timeout)
         self.on_reject = choice("on_reject", on_reject, ON_REJECT)
         self.notifiers = () if notifiers is None else (notifiers,) if callable(notifiers) else tuple(notifiers)
+        if assigned_users is not None and not assigned_users:
+            raise ValueError("assigned_users must name somebody, or be None: an empty one would let everybody answer")
         users = (assigned_users,) if isinstance(assigned_users, Mapping) else assigned_users
         self.assigned_users = tuple(dict(user) for user in users or ())
 

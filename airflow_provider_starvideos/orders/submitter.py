@@ -94,6 +94,7 @@ class Submitter:
         self._halt: Halt | None = None
         self._last_refusal = ""
         self._is_settled = False
+        self._known = {order.video_id for order in journal.orders()}
         self.lost_in_a_row = lost_in_a_row
         self.accepted: dict[str, VideoTask] = {}
         self.errors: dict[str, StarVideosError] = {}
@@ -277,9 +278,13 @@ class Submitter:
         """Take one outcome. Return whether its order is sent again."""
         order, outcome = sending.order, sending.outcome
         self._journal.touch([order])
+        if isinstance(outcome, VideoTask) and outcome.id in self._known:
+            what = f"The answer names the video of another order ({outcome.id}): a cache may have repeated it."
+            outcome = sending.outcome = StarVideosUnconfirmedError(what, what=what)
         if isinstance(outcome, VideoTask):
             order.become(OrderState.ORDERED)
             order.video_id = outcome.id
+            self._known.add(outcome.id)
             self.accepted[sending.row.key] = outcome
             self.lost_in_a_row = 0
             self._pace.accepted()

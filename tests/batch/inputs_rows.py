@@ -194,6 +194,40 @@ ROWS: dict[str, Kind] = {
     "row that is a printed Series": Kind(["prompt      A kite\nName: 0, dtype: object"], "a whole request"),
     "prompt that is a printed column": Kind([{"prompt": "0    A kite\n1    A dog\ndtype: object"}], "a printed table"),
     "prompt that a person has labelled": Kind(["Prompt: A kite"], [{"prompt": "Prompt: A kite"}]),
+    "head again, in a file of two exports": Kind([KITE, {"prompt": "prompt", "name": "name"}], "a column's name"),
+    "prompt that was decoded with losses": Kind([{"prompt": "A caf\ufffd"}], "in another encoding"),
+    "prompt of UTF-8 that was read as Windows-1252": Kind(
+        [{"prompt": "A café in Zürich".encode().decode("cp1252")}], "in another encoding"
+    ),
+    "prompts with accents": Kind(
+        ["A café in Zürich", "NÃO, café, naïve", "一只风筝", "Ein Drache, 20 °C"],
+        [
+            {"prompt": "A café in Zürich"},
+            {"prompt": "NÃO, café, naïve"},
+            {"prompt": "一只风筝"},
+            {"prompt": "Ein Drache, 20 °C"},
+        ],
+    ),
+    "URLs of images": Kind(["https://cdn.example.com/a.png"], "this is a URL"),
+    "URL without a scheme": Kind([{"prompt": "//cdn.example.com/a"}], "this is a URL"),
+    "URI of a file": Kind([{"prompt": "s3://bucket/rows.csv"}], "this is a URL"),
+    "name of a file": Kind(["prompts/kite.txt", "a.PNG", r"C:\rows.csv", "rows.csv.gz"], "a file's name"),
+    "prompt that speaks of a file": Kind(
+        ["A screen shows kite.png", "A kite.", "Node.js"],
+        [{"prompt": "A screen shows kite.png"}, {"prompt": "A kite."}, {"prompt": "Node.js"}],
+    ),
+    "template that isn't rendered": Kind([{"prompt": "A {{ product }} in the sky"}], "a template that wasn't rendered"),
+    "block that isn't rendered": Kind([{"prompt": "A {% if a %}kite{% endif %}"}], "a template that wasn't rendered"),
+    "template in a URL that isn't rendered": Kind(
+        [KITE | {"reference_images": "https://cdn.example.com/{{sku}}.png"}], "a template that wasn't rendered"
+    ),
+    "URL whose file is missing": Kind(
+        [KITE | {"reference_images": ["https://cdn.example.com/None.png"]}], "a part of its path is missing"
+    ),
+    "URL whose folder is missing": Kind(
+        [KITE | {"first_image": "https://cdn.example.com/undefined/a.png", "last_image": "s3://b/nan"}],
+        "a part of its path is missing",
+    ),
     # A3
     "blank rows beside a default": Kind(
         [KITE, {}, {"prompt": None, "duration": ""}, None, "", "  ", float("nan"), {"prompt": "NaN"}], [KITE], DEFAULT

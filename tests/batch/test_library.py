@@ -109,6 +109,19 @@ def test_only_what_has_changed(
     assert list((library / "claims").iterdir()) == []
 
 
+def test_a_limit_counts_what_is_paid_for(new_run: Callable[[], Desk], library: Path) -> None:
+    """Not the rows that are there, and of equal rows the one that is ordered for all of them."""
+    run(new_run(), ROWS[:5], library)
+    rows = [*ROWS[:5], *({"prompt": "A new fox."} for _ in range(4)), {"prompt": "Another one."}]
+    desk = new_run()
+    run(desk, rows, library, max_orders=2)
+    assert desk.ti.xcoms["counts"] == {"rows": 10, "reused": 8, "saved": 2}
+    assert desk.billed == 7
+    with pytest.raises(AirflowFailException, match="3 orders: 3 new"):
+        run(new_run(), [{"prompt": f"Fox no. {number // 2}."} for number in range(6)], library, max_orders=2)
+    assert desk.billed == 7
+
+
 def test_without_a_destination(new_run: Callable[[], Desk], library: Path) -> None:
     """Videos stay in the library: a first run that makes them says where they are, and so does one that reuses them."""
     first, second = new_run(), new_run()

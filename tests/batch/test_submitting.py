@@ -7,6 +7,7 @@ import time
 from typing import Any
 
 import pytest
+from airflow.providers.common.compat.sdk import AirflowFailException
 
 from airflow_provider_starvideos.api import retry
 from airflow_provider_starvideos.exceptions import (
@@ -14,6 +15,7 @@ from airflow_provider_starvideos.exceptions import (
     StarVideosBatchFinalError,
     StarVideosStorageError,
 )
+from airflow_provider_starvideos.hooks.starvideos import StarVideosHook
 from airflow_provider_starvideos.orders import submitter
 from airflow_provider_starvideos.orders.submitter import MAX_LOST_IN_A_ROW
 from airflow_provider_starvideos.storage import inputs
@@ -46,6 +48,24 @@ def test_bounded_concurrency(desk: Desk, concurrency: int) -> None:
     assert once_each(desk, 12)
     places = [int(one.prompt[4:-1]) for one in desk.emulator.orders]
     assert all(abs(place - index) <= concurrency for index, place in enumerate(places, 1))
+
+
+def test_an_answer_that_a_cache_replays_is_no_second_video(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two rows would wait for one video, and save it twice: the second order's outcome is unknown."""
+    submit, answers = StarVideosHook.submit, list[Any]()
+
+    def replayed(*args: Any) -> Any:
+        answers.append(submit(*args))
+        return answers[0]
+
+    monkeypatch.setattr(StarVideosHook, "submit", replayed)
+    with pytest.raises(AirflowFailException, match="the video of another order"):
+        desk.run(prompts(3), max_submit_concurrency=1)
+    assert desk.ti.xcoms["counts"] == {"rows": 3, "completed": 1, "unconfirmed": 2}
+    desk.next_try()
+    with pytest.raises(AirflowFailException):
+        desk.run(prompts(3))
+    assert once_each(desk, 3)
 
 
 @pytest.mark.parametrize("fault", [{"kind": "rate_limit", "retry_after": None}, {"kind": "status", "status": 503}])

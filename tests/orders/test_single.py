@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from airflow_provider_starvideos.api.models import VideoTask
 from airflow_provider_starvideos.exceptions import (
     StarVideosAuthenticationError,
     StarVideosError,
@@ -64,6 +65,25 @@ def test_the_next_try_resumes_the_video(task: Task) -> None:
     assert task.order() == video_id
     assert task.billed == 1
     assert len(task.variables.writes) == writes
+
+
+def test_an_answer_that_names_the_video_of_another_order(task: Task, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A cache between replays the answer of before: whether the order came through is unknown."""
+    first = task.order()
+    task.emulator.finish(first, "failed")
+    submit = task.hook.submit
+
+    def replayed(*args: Any) -> VideoTask:
+        submit(*args)
+        return VideoTask(first, "queued")
+
+    with monkeypatch.context() as cached:
+        cached.setattr(task.hook, "submit", replayed)
+        message = task.stop()
+    assert f"The answer names the video of another order ({first})" in message
+    task.decide(message, task.emulator.orders[-1].id)
+    assert task.order() == task.emulator.orders[-1].id
+    assert task.billed == 2
 
 
 def test_a_failed_video_is_ordered_again(task: Task) -> None:

@@ -295,6 +295,52 @@ def test_an_extra_that_is_no_object_is_told(extra: str) -> None:
     assert "extra: must be a JSON object" in refusal(extra=extra)
 
 
+MISSPELLED = [
+    "max_order_per_task",
+    "MAX_ORDERS_PER_TASK",
+    "max-orders-per-task",
+    " max_orders_per_task",
+    "maxOrdersPerTask",
+    "max_orders",
+    "extra__starvideos__max_orders_per_task",
+    "max_seconds_per_orders",
+    "max_second_per_order",
+    "order_limit",
+    "max_videos",
+    "daily_budget",
+    "Timeout",
+    "timeout_seconds",
+    "connection_timeout",
+    "retries",
+    "presign_second",
+    "allow_https",
+    "allow_private",
+    "skip_input_check",
+]
+
+
+@pytest.mark.parametrize("name", MISSPELLED)
+def test_a_misspelled_extra_is_refused(name: str) -> None:
+    """An administrator would believe in a limit that isn't there; and so it is with a timeout."""
+    message = refusal(extra=json.dumps({name: 5}))
+    assert f"extra {name!r}: there is no such extra; perhaps you mean one of " in message
+    assert "max_orders_per_task" in message
+
+
+@pytest.mark.parametrize(
+    "extra", ["max_orders_per_task=5", "{'max_orders_per_task': 5}", '{"max_orders_per_task": 5,}']
+)
+def test_an_extra_that_cannot_be_read_is_refused(extra: str) -> None:
+    """Airflow takes it for an empty one: the limit in it would be gone."""
+    assert "extra: must be a JSON object" in refusal(extra=extra)
+
+
+@pytest.mark.parametrize("name", ["verify", "proxies", "timezone", "headers", "region_name", "team", ""])
+def test_unknown_extras_are_ignored_where_they_are_like_none_that_is_known(name: str) -> None:
+    """For example of a tool that keeps notes of its own in connections."""
+    assert given(extra=json.dumps({name: "x"})) == given()
+
+
 def test_unknown_extras_are_ignored() -> None:
     """A newer version's option doesn't break an older one."""
     assert given(extra='{"future": {"a": 1}}') == given()

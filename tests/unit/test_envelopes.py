@@ -9,7 +9,7 @@ import pytest
 from airflow_provider_starvideos.api.answers import read_video
 from airflow_provider_starvideos.api.protocol import HttpRequest
 from airflow_provider_starvideos.api.retry import delay_before_repeat, was_not_accepted
-from airflow_provider_starvideos.exceptions import StarVideosServerError
+from airflow_provider_starvideos.exceptions import StarVideosMalformedAnswerError, StarVideosServerError
 from tests.unit.test_protocol import VIDEO, answer
 from tests.unit.test_protocol_errors import ORDER, QUERY, STATUSES, error
 
@@ -41,6 +41,19 @@ def test_the_answers_own_id_comes_before_the_envelopes() -> None:
     assert read_video(QUERY, answer({**VIDEO, "data": {**VIDEO, "id": "other"}})).id == "video_1"
     assert read_video(ORDER, answer({**VIDEO, "data": {**VIDEO, "id": "other"}})).id == "video_1"
     assert read_video(ORDER, answer({"id": "video_1", "data": {"id": "other", "status": "new"}})).id == "video_1"
+
+
+@pytest.mark.parametrize(
+    "video_id", ["null", "None", "undefined", "NaN", "N/A", "-", "0", 0, "", "  ", None, True, 1.5]
+)
+def test_an_id_that_is_missing_is_none(video_id: Any) -> None:
+    """A video without an id is lost: its order is unconfirmed, not accepted under the id "null"."""
+    for wire in (VIDEO | {"id": video_id}, {"data": VIDEO | {"id": video_id}}):
+        with pytest.raises(StarVideosMalformedAnswerError) as caught:
+            read_video(ORDER, answer(wire))
+        assert not was_not_accepted(caught.value)
+        assert not caught.value.named
+    assert read_video(ORDER, answer({"id": video_id, "data": VIDEO})).id == "video_1"
 
 
 LIVE = {"id": "video_1", "object": "video", "status": "queued"}

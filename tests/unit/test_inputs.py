@@ -9,6 +9,7 @@ import json
 from collections import namedtuple
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,6 +22,7 @@ from airflow_provider_starvideos.decorators.create import StarVideosCreateDecora
 from airflow_provider_starvideos.emulator import Emulator
 from airflow_provider_starvideos.exceptions import StarVideosValidationError
 from airflow_provider_starvideos.hooks.starvideos import StarVideosHook
+from airflow_provider_starvideos.locations import located
 from airflow_provider_starvideos.operators.batch import StarVideosBatchOperator
 from airflow_provider_starvideos.operators.create import StarVideosCreateOperator
 
@@ -79,6 +81,117 @@ def test_text_stays_text(native: bool, emulator: Emulator) -> None:
     assert sent(emulator) == [
         {"model": "starvideos_o3", "prompt": "2024", "duration": 5, "referenceImages": [U, V]},
     ]
+
+
+NOTHING = {"nothing": None, "params": {"nothing": None}, "nan": float("nan"), "rows": {}}
+FINDS_NOTHING = [
+    "{{ nothing }}",
+    "{{ params.nothing }}",
+    "{{ rows.get('gone') }}",
+    " {{ nan }}",
+    "{% if 1 %}None{% endif %}",
+]
+INPUTS: dict[str, Callable[[str], Any]] = {
+    "reference_images": lambda template: template,
+    "reference_videos": lambda template: [template],
+    "first_image": lambda template: template,
+    "last_image": lambda template: template,
+}
+
+
+@NATIVE
+@pytest.mark.parametrize("template", FINDS_NOTHING)
+@pytest.mark.parametrize("field", INPUTS)
+def test_an_input_whose_template_found_nothing_is_refused(
+    field: str, template: str, native: bool, emulator: Emulator
+) -> None:
+    """Without its images or its clip it would be another video: nobody wanted that one."""
+    operator = create(prompt="A kite", **{field: INPUTS[field](template)})
+    with pytest.raises(AirflowFailException, match=rf"{field}: is given as a template, and the value is missing"):
+        execute(operator, native, **NOTHING)
+    assert sent(emulator) == []
+
+
+@NATIVE
+def test_one_of_several_inputs_whose_template_found_nothing(native: bool, emulator: Emulator) -> None:
+    """The others alone would be another video, too."""
+    operator = create(prompt="A kite", reference_images=["{{ url }}", "{{ nothing }}"])
+    with pytest.raises(AirflowFailException, match="reference_images: is given as a template"):
+        execute(operator, native, url=U, **NOTHING)
+    assert sent(emulator) == []
+
+
+@NATIVE
+@pytest.mark.parametrize("given", [None, "", [], "{{ nothing or '' }}", "{{ [] }}", "{{ '' }}", ["{{ '' }}"]])
+def test_an_input_that_its_author_leaves_empty_is_not_given(given: Any, native: bool, emulator: Emulator) -> None:
+    """An empty text, an empty list, or None that isn't a template: as rows and mapped tasks have it."""
+    execute(create(prompt="A kite", reference_images=given), native, **NOTHING)
+    assert sent(emulator) == [KITE]
+
+
+ROW_TEMPLATES = [
+    {"prompt": "A kite", "referenceImages": "{{ nothing }}"},
+    {"prompt": "A kite", "first_image": U, "last_image": "{{ nothing }}"},
+    {"prompt": "{{ nothing }}", "name": "a"},
+    {"prompt": "A kite", "variant": "{{ nothing }}"},
+]
+
+
+@NATIVE
+@pytest.mark.parametrize("row", ROW_TEMPLATES, ids=lambda row: "-".join(row))
+def test_a_row_in_the_dag_whose_template_found_nothing_is_refused(
+    row: dict[str, str], native: bool, emulator: Emulator
+) -> None:
+    """As an argument is."""
+    operator = StarVideosBatchOperator(task_id="task", requests=[row], prompt="the default")
+    with pytest.raises(AirflowFailException, match="requests: is given as a template, and the value is missing"):
+        execute(operator, native, **NOTHING)
+    assert sent(emulator) == []
+
+
+OPTIONS = ["library", "destination", "storage_conn_id"]
+
+
+@NATIVE
+@pytest.mark.parametrize("template", [*FINDS_NOTHING, "{{ nothing or '' }}", "{{ nothing }}/", " "])
+@pytest.mark.parametrize("option", OPTIONS)
+def test_an_option_whose_template_found_nothing_is_refused(
+    option: str, template: str, native: bool, emulator: Emulator, tmp_path: Path
+) -> None:
+    """Without its library a batch orders what is there already; without a destination nothing is saved."""
+    options = {"destination": f"{tmp_path}/", option: template}
+    operator = StarVideosBatchOperator(task_id="task", requests=["A kite"], **options)
+    with pytest.raises(AirflowFailException, match=rf"{option}: is given as a template, and the value is missing"):
+        execute(operator, native, **NOTHING)
+    assert sent(emulator) == []
+
+
+@NATIVE
+def test_a_variant_whose_template_found_nothing_is_refused(native: bool, emulator: Emulator, tmp_path: Path) -> None:
+    """The video would get another request's name."""
+    operator = StarVideosBatchOperator(
+        task_id="task", requests=["A kite"], library=f"{tmp_path}/", variant="{{ nothing }}"
+    )
+    with pytest.raises(AirflowFailException, match="variant: is given as a template"):
+        execute(operator, native, **NOTHING)
+    assert sent(emulator) == []
+
+
+@pytest.mark.parametrize("destination", ["None", " nan", "null/", "undefined"])
+def test_a_destination_that_is_missing_is_refused(destination: str) -> None:
+    """``download`` would write a file of that name into the worker's own folder."""
+    with pytest.raises(StarVideosValidationError, match="the value is missing"):
+        located(destination)
+
+
+@pytest.mark.parametrize("flag", ["False", "{{ params.again }}", 1, None])
+def test_a_flag_is_true_or_false(flag: Any) -> None:
+    """Text counts as true in Python: ``retry_failed="False"`` would order again. None for ``reuse`` would, too."""
+    for name in ("reuse", "retry_failed"):
+        with pytest.raises(ValueError, match=rf"{name} must be True or False"):
+            StarVideosBatchOperator(task_id="task", requests=["A kite"], **{name: flag})
+    with pytest.raises(ValueError, match="durable must be True or False"):
+        StarVideosCreateOperator(task_id="task", prompt="A kite", durable=flag)
 
 
 TEXTS = [

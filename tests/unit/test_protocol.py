@@ -97,6 +97,8 @@ def test_of_a_missing_id_the_error_says_where_to_look() -> None:
         StarVideosValidationError, match=r"the task it was to come from has returned nothing .*got None"
     ):
         check_video_id(None)
+    with pytest.raises(StarVideosValidationError, match=r"has returned nothing .*got 'None'"):
+        check_video_id("None")
     with pytest.raises(StarVideosValidationError) as caught:
         check_video_id("")
     assert "returned nothing" not in str(caught.value)
