@@ -1,4 +1,4 @@
-"""Every error that this provider raises, and whether a retry of the task can help.
+"""Every error that this provider raises, and whether a retry of the task can help: not if it is ``permanent``.
 
 ::
 
@@ -32,7 +32,7 @@
         ├── StarVideosTooLargeError          it is larger than the limit                   permanent
         └── StarVideosExistsError            a file is there already                       permanent
 
-``permanent`` alone says whether a retry of the task can help. ``failures`` turns these errors into Airflow's.
+``failures`` turns these errors into Airflow's.
 """
 
 from __future__ import annotations
@@ -41,17 +41,29 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Self
 
+MAX_SHOWN_PROBLEMS = 50  # of one request
+AFTER_A_DEADLINE = (
+    "Billed: once, when it was ordered. It can't be stopped: it goes on, and its id stays valid.\n"
+    "1. Clear this task: it waits for the same video again, with the whole timeout, and orders nothing new (an order "
+    "with durable=False does).\n"
+    "2. If videos often take longer, raise the timeout."
+)
+
 
 class StarVideosError(Exception):
     """Base of all errors of this provider."""
 
     permanent: ClassVar[bool] = False
 
+    def __init_subclass__(cls, *, permanent: bool | None = None) -> None:
+        """Set ``permanent`` of a subclass; None: it is that of its base."""
+        super().__init_subclass__()
+        if permanent is not None:
+            cls.permanent = permanent
 
-class StarVideosConfigurationError(StarVideosError):
+
+class StarVideosConfigurationError(StarVideosError, permanent=True):
     """The Airflow connection can't be used: no key, a base URL that is refused, an extra out of range."""
-
-    permanent = True
 
 
 @dataclass(frozen=True)
@@ -66,16 +78,11 @@ class Problem:
         return f"{self.field}: {self.rule} (got {self.value})"
 
 
-MAX_SHOWN_PROBLEMS = 50  # of one request
-
-
-class StarVideosValidationError(StarVideosError):
+class StarVideosValidationError(StarVideosError, permanent=True):
     """The request breaks the API's rules. Nothing was sent, nothing is billed.
 
     :param problems: every broken rule, not just the first
     """
-
-    permanent = True
 
     def __init__(self, problems: Sequence[Problem]) -> None:
         self.problems = tuple(problems)
@@ -106,8 +113,7 @@ class StarVideosAPIError(StarVideosError):
     :param body: the answer's beginning, as text, without the key
     :param request_id: the server's id of the request, where it gave one
     :param retry_after: seconds that the server asked to wait, where it did
-    :param from_api: the API itself said so, in its own JSON. False for a gateway, a proxy or a framework's error page,
-        and where that isn't certain. Only the API itself ends a wait (table: ``api.origins``)
+    :param from_api: the API itself said so, in its own JSON: only that ends a wait (table: ``api.origins``)
     """
 
     def __init__(
@@ -128,22 +134,17 @@ class StarVideosAPIError(StarVideosError):
         super().__init__(message)
 
 
-class StarVideosAuthenticationError(StarVideosAPIError):
+class StarVideosAuthenticationError(StarVideosAPIError, permanent=True):
     """401 or 403: the key is wrong, or may not do this."""
 
-    permanent = True
 
-
-class StarVideosQuotaError(StarVideosAPIError):
+class StarVideosQuotaError(StarVideosAPIError, permanent=True):
     """402: the account has no credit."""
 
-    permanent = True
 
-
-class StarVideosNotFoundError(StarVideosAPIError):
+class StarVideosNotFoundError(StarVideosAPIError, permanent=True):
     """404: the API doesn't know the video (``names_video``), or the server doesn't know the path."""
 
-    permanent = True
     names_video = False
 
 
@@ -151,10 +152,8 @@ class StarVideosRateLimitError(StarVideosAPIError):
     """429: too many requests; ``retry_after`` says for how long, if the server did."""
 
 
-class StarVideosRejectedError(StarVideosAPIError):
+class StarVideosRejectedError(StarVideosAPIError, permanent=True):
     """The server refused the request as it is (any other 4xx, or a redirect)."""
-
-    permanent = True
 
 
 class StarVideosServerError(StarVideosAPIError):
@@ -162,10 +161,9 @@ class StarVideosServerError(StarVideosAPIError):
 
 
 class StarVideosMalformedAnswerError(StarVideosAPIError):
-    """An answer that can't be read.
+    """An answer that can't be read: empty, HTML, too large, without an ``id``, or with an unknown error.
 
-    It is empty, HTML, too large, or without an ``id``. Or it holds an unknown error. Or it refuses an order and names a
-    video (``named``: its id).
+    Or it refuses an order, and names a video (``named``: its id).
     """
 
     named = ""
@@ -183,13 +181,11 @@ class StarVideosUnknownVideoError(StarVideosRecordError):
     """The API doesn't know the video that an earlier try ordered. It was billed, and nothing was sent again."""
 
 
-class StarVideosLimitError(StarVideosError):
+class StarVideosLimitError(StarVideosError, permanent=True):
     """More, or longer videos, would be ordered than the connection or the task allows. Nothing was sent.
 
     :param problems: every limit that would be exceeded, with the numbers
     """
-
-    permanent = True
 
     def __init__(self, problems: Sequence[str]) -> None:
         self.problems = tuple(problems)
@@ -202,23 +198,19 @@ class StarVideosLimitError(StarVideosError):
         )
 
 
-class StarVideosRequestsChangedError(StarVideosError):
+class StarVideosRequestsChangedError(StarVideosError, permanent=True):
     """A batch's requests aren't those that its try began with. Nothing more was ordered."""
-
-    permanent = True
 
 
 class StarVideosBatchError(StarVideosError):
     """Too many rows of a batch have no video. A retry resumes them. Finished rows stay."""
 
 
-class StarVideosBatchFinalError(StarVideosBatchError):
+class StarVideosBatchFinalError(StarVideosBatchError, permanent=True):
     """Too many rows of a batch have no video, and a retry can't help. Finished rows stay."""
 
-    permanent = True
 
-
-class StarVideosUnconfirmedError(StarVideosError):
+class StarVideosUnconfirmedError(StarVideosError, permanent=True):
     """An order was sent, and its outcome is unknown: perhaps accepted (and billed), perhaps not. It isn't sent again.
 
     The API has neither an idempotency key nor a list of orders, so a person has to check the account.
@@ -228,30 +220,18 @@ class StarVideosUnconfirmedError(StarVideosError):
     :param named: the id of a video that an unreadable answer names; empty without one
     """
 
-    permanent = True
-
     def __init__(self, message: str, *, what: str = "", named: str = "") -> None:
         self.what = what
         self.named = named
         super().__init__(message)
 
 
-class StarVideosNotApprovedError(StarVideosError):
+class StarVideosNotApprovedError(StarVideosError, permanent=True):
     """A person rejected the order, or gave no answer in time. Nothing was ordered."""
-
-    permanent = True
 
 
 class StarVideosQuestionError(StarVideosError):
     """A person has to be asked, and Airflow can't. Nothing was sent. The next try asks."""
-
-
-AFTER_A_DEADLINE = (
-    "Billed: once, when it was ordered. It can't be stopped: it goes on, and its id stays valid.\n"
-    "1. Clear this task: it waits for the same video again, with the whole timeout, and orders nothing new (an order "
-    "with durable=False does).\n"
-    "2. If videos often take longer, raise the timeout."
-)
 
 
 class StarVideosVideoFailedError(StarVideosError):
@@ -307,19 +287,13 @@ class StarVideosDownloadError(StarVideosError):
     """A video can't be fetched whole, or can't be written. Nothing was left at the destination."""
 
 
-class StarVideosUnsafeURLError(StarVideosDownloadError):
+class StarVideosUnsafeURLError(StarVideosDownloadError, permanent=True):
     """A result's URL, or a redirect, leads to an address that a worker must not read from."""
 
-    permanent = True
 
-
-class StarVideosTooLargeError(StarVideosDownloadError):
+class StarVideosTooLargeError(StarVideosDownloadError, permanent=True):
     """A video is larger than the limit of a download."""
 
-    permanent = True
 
-
-class StarVideosExistsError(StarVideosDownloadError):
+class StarVideosExistsError(StarVideosDownloadError, permanent=True):
     """A file is at the destination already, and ``if_exists="error"``."""
-
-    permanent = True
