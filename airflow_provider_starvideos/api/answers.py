@@ -7,12 +7,11 @@ vendor documents no errors. Those that other clients of the server have met are 
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Iterable, Mapping, Sequence
-from decimal import Decimal
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
+from airflow_provider_starvideos.api import video_fields
 from airflow_provider_starvideos.api.models import MODEL, TaskStatus, VideoTask, plain
 from airflow_provider_starvideos.api.origins import is_from_api
 from airflow_provider_starvideos.api.payloads import (
@@ -29,7 +28,8 @@ from airflow_provider_starvideos.api.reasons import reason_of
 from airflow_provider_starvideos.api.redaction import redacted
 from airflow_provider_starvideos.api.refusals import Refusal, refusal_in
 from airflow_provider_starvideos.api.retry import retry_after_seconds
-from airflow_provider_starvideos.api.validation import is_http_url, shown
+from airflow_provider_starvideos.api.validation import shown
+from airflow_provider_starvideos.api.video_fields import LATEST_CREATED
 from airflow_provider_starvideos.exceptions import (
     StarVideosAPIError,
     StarVideosAuthenticationError,
@@ -44,13 +44,6 @@ from airflow_provider_starvideos.exceptions import (
 MAX_MESSAGE_CHARACTERS = 500
 MAX_BODY_CHARACTERS = 2000
 MAX_NAME_CHARACTERS = 100  # of a status, a model, an id in a message, a request's id
-LARGEST_NUMBER = 2.0**53
-LATEST_CREATED = 1e11  # Unix seconds; a later time is in milliseconds, or wrong
-LARGEST_AMOUNT = Decimal(10) ** 9
-A_DECIMAL = re.compile(r"[0-9]{1,10}(\.[0-9]{1,18})?", re.ASCII)
-URL_NAMES = ("videourl", "resulturl", "url")  # of the result; in this order, wherever they are
-URL_LISTS = ("output", "videos", "results", "result", "data", "video")  # hold the URL itself, or a list of URLs
-VIDEO_FILE = re.compile(r"\.(mp4|mov|webm|m4v)$", re.IGNORECASE)
 UNDER_WAY = (TaskStatus.QUEUED, TaskStatus.PROCESSING)
 DOCUMENTED_NAMES = frozenset({"id", "object", "created", "model", "status", "error", "video_url", "actualDuration"})
 CHECK_BASE_URL = "check the base URL in the connection's host field"
@@ -143,7 +136,6 @@ class _Answer:
 
     def video(self, node: Node) -> VideoTask:
         parts = within(node, self.nodes)
-        created = _number_within(_first(parts, ("created",)), 1.0, LATEST_CREATED)
         model = node.fields.get("model")
         status, error = self._status(node, parts), self._clean(self._reason(node, parts), MAX_MESSAGE_CHARACTERS)
         if status == TaskStatus.FAILED and not error:
@@ -153,11 +145,11 @@ class _Answer:
             id=node.video_id,
             status=status,
             error=error or None,
-            video_url=_result_url(parts),
-            actual_duration=_number_within(_first(parts, ("actualduration",)), 0.0, LARGEST_NUMBER),
-            created=int(created) if created is not None else None,
+            video_url=video_fields.result_url(parts),
+            actual_duration=video_fields.seconds(parts),
+            created=video_fields.created(parts),
             model=model if model == MODEL else self._clean(model, MAX_NAME_CHARACTERS) or None,
-            amount=_amount(_first(parts, ("amount",))),
+            amount=video_fields.amount(parts),
         )
 
     def _status(self, node: Node, parts: Sequence[Node]) -> str:
@@ -255,47 +247,3 @@ def _json(body: bytes) -> Any:
         return json.loads(body)
     except (ValueError, RecursionError):
         return None
-
-
-def _first(parts: Iterable[Node], names: Sequence[str]) -> Any:
-    """Return the first value that isn't None of some objects."""
-    return next((part.fields[n] for part in parts for n in names if part.fields.get(n) is not None), None)
-
-
-def _result_url(parts: Sequence[Node]) -> str | None:
-    """Return the URL of the result: by its names first, then as plain text in a list."""
-    for name in URL_NAMES:
-        for part in parts:
-            url = part.fields.get(name)
-            # A URL with half a surrogate pair or a control character can't be fetched, nor stored in every database.
-            if isinstance(url, str) and url and url.isprintable() and (name == URL_NAMES[0] or is_http_url(url)):
-                return url
-    for part in parts:
-        for name in URL_LISTS:
-            value = part.fields.get(name)
-            urls = [str(one).strip() for one in (value if isinstance(value, list) else [value]) if is_http_url(one)]
-            videos = [url for url in urls if VIDEO_FILE.search(urlsplit(url).path)] if len(urls) > 1 else urls
-            if videos:
-                return videos[0]
-    return None
-
-
-def _amount(value: Any) -> Decimal | None:
-    """Return what was billed, exactly as it is written; None unless it is a plain number up to ``LARGEST_AMOUNT``."""
-    if isinstance(value, str) and A_DECIMAL.fullmatch(value.strip()):
-        number = Decimal(value.strip())
-    elif isinstance(value, int | float) and not isinstance(value, bool):
-        number = Decimal(repr(value))
-    else:
-        return None
-    return abs(number) if number.is_finite() and 0 <= number <= LARGEST_AMOUNT else None
-
-
-def _number_within(value: Any, lowest: float, limit: float) -> float | None:
-    if isinstance(value, bool) or not isinstance(value, int | float | str):
-        return None
-    try:
-        number = float(value)
-    except (ValueError, OverflowError):
-        return None
-    return number if lowest <= number < limit else None
