@@ -20,16 +20,11 @@ from airflow_provider_starvideos.api.polling import DEFAULT_POLL_INTERVAL, DEFAU
 from airflow_provider_starvideos.api.protocol import check_video_id
 from airflow_provider_starvideos.api.validation import read_request
 from airflow_provider_starvideos.arguments import positive_seconds
-from airflow_provider_starvideos.exceptions import (
-    StarVideosAPIError,
-    StarVideosAuthenticationError,
-    StarVideosError,
-    StarVideosNotFoundError,
-    StarVideosUnconfirmedError,
-)
-from airflow_provider_starvideos.hooks.connection import CONN_TYPE, DEFAULT_CONN_ID, VENDOR_BASE_URL, endpoint_of
+from airflow_provider_starvideos.exceptions import StarVideosUnconfirmedError
+from airflow_provider_starvideos.hooks.connection import CONN_TYPE, DEFAULT_CONN_ID, endpoint_of
 from airflow_provider_starvideos.hooks.form import FIELD_BEHAVIOUR, connection_form_widgets
 from airflow_provider_starvideos.hooks.missing import awhy_missing, why_missing
+from airflow_provider_starvideos.hooks.probe import probe
 from airflow_provider_starvideos.hooks.renewal import Renewal
 
 if TYPE_CHECKING:
@@ -38,8 +33,6 @@ if TYPE_CHECKING:
     from airflow_provider_starvideos.clients.aio import AioClient
     from airflow_provider_starvideos.clients.sync import SyncClient
     from airflow_provider_starvideos.storage.fetch import FetchedFile
-
-PROBE_VIDEO_ID = "video_starvideos_0000000000"  # in the documented form; no such video exists, so a poll of it is free
 
 
 class StarVideosHook(BaseHook):
@@ -280,25 +273,7 @@ class StarVideosHook(BaseHook):
 
         :return: whether the connection can be used, and a message about it
         """
-        try:
-            endpoint = self.get_conn()
-            with self._client() as client:
-                client.run(calls.poll(endpoint, PROBE_VIDEO_ID))
-        except StarVideosNotFoundError as error:
-            if error.names_video:
-                return True, (
-                    f"The StarVideos API at {endpoint.base_url} answered and did not refuse the key. "
-                    "No video was ordered, nothing is billed."
-                )
-            return False, (
-                "There is a server, but no StarVideos API at this base URL. Set the connection's host to everything "
-                f"before /v1/, as in {VENDOR_BASE_URL}. {error}"
-            )
-        except StarVideosError as error:
-            is_foreign = isinstance(error, StarVideosAPIError) and not isinstance(error, StarVideosAuthenticationError)
-            what = "There is a server, but it didn't answer as StarVideos does. " if is_foreign else ""
-            return False, f"{what}{error}"
-        return True, f"The API at {endpoint.base_url} accepted the key. No video was ordered."
+        return probe(self.get_conn, self._client)
 
 
 def _watch(video_id: str, poll_interval: float, timeout: float) -> Watch:
