@@ -7,7 +7,7 @@ ordered.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import KW_ONLY, dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 OTHERS = "others"  # folder of videos that no request finds: their inputs can't be asked for, or have changed
 
 
+@dataclass
 class Names:
     """The names that a batch's rows have in a library.
 
@@ -37,12 +38,12 @@ class Names:
     :param head: ask the hosts of http(s) inputs whether these have changed
     """
 
-    def __init__(self, hook: StarVideosHook, log: Any, *, head: bool) -> None:
-        self._hook = hook
-        self._log = log
-        self._head = head
-        self._names: dict[str, str | None] = {}  # by the row's key
-        self._contents: dict[str, Any] = {}  # by the input's URL
+    hook: StarVideosHook
+    log: Any
+    _: KW_ONLY
+    head: bool
+    _names: dict[str, str | None] = field(default_factory=dict)  # by the row's key
+    _contents: dict[str, Any] = field(default_factory=dict)  # by the input's URL
 
     def of(self, row: Row) -> str | None:
         """Return a row's name; None: one of its inputs can't be asked for."""
@@ -61,8 +62,8 @@ class Names:
 
         :raises StarVideosError: a store or a host can't be asked now, or can't tell whether an input has changed
         """
-        endpoint = self._hook.get_conn()
-        found = contents_of([url for row in rows for url in row.request.inputs], endpoint, head=self._head)
+        endpoint = self.hook.get_conn()
+        found = contents_of([url for row in rows for url in row.request.inputs], endpoint, head=self.head)
         self._contents |= found
         unknown = []
         for row in rows:
@@ -72,17 +73,18 @@ class Names:
                 unknown.append(row.number)
         if unknown:
             what = "%d rows aren't looked up in the library, such as row %d: their inputs can't be asked for."
-            self._log.warning(what, len(unknown), unknown[0])
+            self.log.warning(what, len(unknown), unknown[0])
 
     def find_again(self, rows: Sequence[Row]) -> None:
         """Find the names of rows whose videos are about to be added: their inputs may have changed meanwhile."""
         try:
             self.find(rows)
         except StarVideosError as error:
-            self._log.warning("These videos aren't added to the library: their inputs can't be asked for: %s", error)
+            self.log.warning("These videos aren't added to the library: their inputs can't be asked for: %s", error)
             self._names |= dict.fromkeys((row.key for row in rows), None)
 
 
+@dataclass
 class Additions:
     """What a batch adds to its library, and copies out of it.
 
@@ -94,16 +96,13 @@ class Additions:
     :param made_by: the task instance, for the documents
     """
 
-    def __init__(
-        self, library: Library, claims: Claims, names: Names, hook: StarVideosHook, log: Any, made_by: Mapping[str, Any]
-    ) -> None:
-        self._library = library
-        self._claims = claims
-        self._names = names
-        self._hook = hook
-        self._log = log
-        self._made_by = made_by
-        self.entries: dict[str, Entry] = {}  # found or added, by name
+    library: Library
+    claims: Claims
+    names: Names
+    hook: StarVideosHook
+    log: Any
+    made_by: Mapping[str, Any]
+    entries: dict[str, Entry] = field(default_factory=dict)  # found or added, by name
 
     def transfer(
         self,
@@ -126,11 +125,11 @@ class Additions:
         if order.state is OrderState.REUSED and to:
             return self._copy(self.entries[order.entry or ""], to, if_exists)
         name, video_id = order.entry, order.video_id or ""
-        if not name or self._names.of(row) != name:
+        if not name or self.names.of(row) != name:
             what = "Row %d: its video isn't added to the library: its inputs have changed since it was ordered."
-            self._log.warning(what if name else "Row %d: its video isn't added to the library.", row.number)
-            self._claims.release(name or "")
-            return save(to or self._library.folder.place(f"{OTHERS}/{video_id}.mp4"), if_exists)
+            self.log.warning(what if name else "Row %d: its video isn't added to the library.", row.number)
+            self.claims.release(name or "")
+            return save(to or self.library.folder.place(f"{OTHERS}/{video_id}.mp4"), if_exists)
         try:
             saved = self._add(row, order, name, save)
         except StarVideosVideoFailedError:
@@ -138,14 +137,14 @@ class Additions:
         except StarVideosError as error:
             if to is None:
                 raise
-            self._log.warning("Row %d: its video can't be added to the library: %s", row.number, error)
-            self._claims.release(name)
+            self.log.warning("Row %d: its video can't be added to the library: %s", row.number, error)
+            self.claims.release(name)
             return save(to, if_exists)
         return saved if to is None else self._copied(saved, name, to, if_exists)
 
     def _add(self, row: Row, order: Order, name: str, save: Callable[[Destination, str], SavedVideo]) -> SavedVideo:
         video_id = order.video_id or ""
-        saved = save(self._library.folder.place(video_of(name, video_id)), "overwrite")
+        saved = save(self.library.folder.place(video_of(name, video_id)), "overwrite")
         amount = saved.task.amount if order.amount is None else order.amount
         entry = Entry(
             name=name,
@@ -158,15 +157,15 @@ class Additions:
             ordered_at=datetime.fromtimestamp(order.sent_at, UTC).isoformat(timespec="milliseconds")
             if order.sent_at
             else None,
-            api=hide_url(self._hook.get_conn().base_url),
+            api=hide_url(self.hook.get_conn().base_url),
             request=hide(as_taken(row.request)),
             variant=hide(row.variant),
-            inputs=self._names.inputs_of(row),
-            made_by=self._made_by,
+            inputs=self.names.inputs_of(row),
+            made_by=self.made_by,
         )
-        self._library.add(entry)
+        self.library.add(entry)
         self.entries[name] = entry
-        self._claims.release(name)  # only now: a run that claims it from now on finds the entry
+        self.claims.release(name)  # only now: a run that claims it from now on finds the entry
         return saved
 
     def _copied(self, saved: SavedVideo, name: str, to: Destination, if_exists: str) -> SavedVideo:
@@ -175,7 +174,7 @@ class Additions:
 
     def _copy(self, entry: Entry, to: Destination, if_exists: str) -> Copied:
         try:
-            return self._library.copy(entry, to, if_exists=if_exists)
+            return self.library.copy(entry, to, if_exists=if_exists)
         except DamagedEntryError:
-            self._library.discard(entry)  # else it would be found again
+            self.library.discard(entry)  # else it would be found again
             raise

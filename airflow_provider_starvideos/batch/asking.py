@@ -6,6 +6,7 @@ A batch asks only once nothing else is left to do: rows that need no person are 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import KW_ONLY, dataclass
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_starvideos.orders.approval import Approval
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from airflow_provider_starvideos.hooks.starvideos import StarVideosHook
 
 
+@dataclass
 class Asking:
     """The questions of a batch.
 
@@ -28,19 +30,19 @@ class Asking:
     :param log: a logger
     """
 
-    def __init__(self, approval: Approval, hook: StarVideosHook, journal: Journal, log: Any, *, asks: bool) -> None:
-        self._approval = approval
-        self._asks = asks
-        self._hook = hook
-        self._journal = journal
-        self._log = log
+    approval: Approval
+    hook: StarVideosHook
+    journal: Journal
+    log: Any
+    _: KW_ONLY
+    asks: bool
 
     def allowed(self, rows: Sequence[Row]) -> list[Row]:
         """Return the rows that may be ordered without another approval.
 
         :param rows: all that are to be ordered
         """
-        held = {row.key for row in self._approval.needed(self._journal, rows)}
+        held = {row.key for row in self.approval.needed(self.journal, rows)}
         return [row for row in rows if row.key not in held]
 
     def ask(self, person: Person, rows: Sequence[Row], new: Sequence[Row], variable: str) -> bool:
@@ -55,11 +57,11 @@ class Asking:
         :raises StarVideosQuestionError: Airflow can't ask
         :raises StarVideosRecordError: the answer can't be written; nothing was sent
         """
-        needed = self._approval.needed(self._journal, new)
-        self._approval.obtain(person, self._journal, rows, needed, self._log)
+        needed = self.approval.needed(self.journal, new)
+        self.approval.obtain(person, self.journal, rows, needed, self.log)
         if needed:
             return True
-        if not self._asks or not any((one := self._journal.get(row.key)) and one.state in UNDECIDED for row in rows):
+        if not self.asks or not any((one := self.journal.get(row.key)) and one.state in UNDECIDED for row in rows):
             person.note_unused()
             return False
-        return ask_about(person, self._hook, self._journal, variable, rows, self._log, is_batch=True)
+        return ask_about(person, self.hook, self.journal, variable, rows, self.log, is_batch=True)

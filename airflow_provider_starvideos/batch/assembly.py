@@ -10,7 +10,8 @@ from airflow.providers.common.compat.sdk import conf
 
 from airflow_provider_starvideos.api.models import REQUEST_FIELDS
 from airflow_provider_starvideos.batch import manifest
-from airflow_provider_starvideos.batch.batch import Batch, Options
+from airflow_provider_starvideos.batch.batch import Batch
+from airflow_provider_starvideos.batch.options import Options
 from airflow_provider_starvideos.batch.reuse import Reuse, patterns_of
 from airflow_provider_starvideos.batch.rows import read_rows
 from airflow_provider_starvideos.batch.saver import Saving, folder_of

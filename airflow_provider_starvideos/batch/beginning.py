@@ -1,11 +1,13 @@
-"""How a try of a batch begins: with what became of each row's order in earlier tries."""
+"""How a try of a batch begins, with what became of each row's order in earlier tries; and how it may continue."""
 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_starvideos.batch.matching import warn_of_others
+from airflow_provider_starvideos.exceptions import StarVideosRecordError, StarVideosRequestsChangedError
 from airflow_provider_starvideos.orders.record import Order, Row
 from airflow_provider_starvideos.orders.single import ENDED
 from airflow_provider_starvideos.orders.states import STATES, OrderState
@@ -87,3 +89,27 @@ def continue_undecided(rows: RowOrders, log: Any, *, resubmit: bool) -> None:
             changed.append(order)
     rows.journal.touch(changed)
     rows.journal.commit_surely()
+
+
+def check_continues(rows: RowOrders, carry: Mapping[str, Any], videos: Iterable[str]) -> None:
+    """Check that a worker run has the requests and the journal that the one before it had.
+
+    :param rows: with their orders
+    :param carry: what ``Batch.carry`` returned before the wait
+    :param videos: ids of the videos that were waited for
+    :raises StarVideosRequestsChangedError: the requests aren't those that this try began with
+    :raises StarVideosRecordError: the journal lacks orders
+    """
+    if carry.get("digest") != rows.digest:
+        raise StarVideosRequestsChangedError(
+            "The batch's requests aren't the same as when this try began (a template with the time or with chance "
+            "in it, or a file that was changed?), so nothing more was ordered. The journal keeps what was ordered. "
+            "Make the requests the same in each rendering, and clear the task: it continues from there."
+        )
+    known = {order.video_id for order in rows.journal.orders()}
+    if missing := [video_id for video_id in videos if video_id not in known]:
+        raise StarVideosRecordError(
+            f"The journal of this task's orders lacks {len(missing)} videos that it held when the wait began, such "
+            f"as {missing[0]} (was a Variable deleted?). Billed: yes, once. Nothing more is sent."
+        )
+    rows.journal.require(carry.get("orders", 0))

@@ -1,40 +1,17 @@
-"""What a batch's orders cost: refused beyond the limits, counted in metrics, summed up at the end."""
+"""What a batch's orders cost: counted in metrics, summed up at the end."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from airflow_provider_starvideos import metrics
 from airflow_provider_starvideos.api.models import amount_text
-from airflow_provider_starvideos.exceptions import StarVideosLimitError
-from airflow_provider_starvideos.orders.limits import check_limits
-from airflow_provider_starvideos.orders.record import Order, Row
+from airflow_provider_starvideos.orders.record import Order
 from airflow_provider_starvideos.orders.spending import Spending
 from airflow_provider_starvideos.orders.states import OrderState
-
-if TYPE_CHECKING:
-    from airflow_provider_starvideos.hooks.starvideos import StarVideosHook
-    from airflow_provider_starvideos.orders.journal import Journal
-
-
-def refusal(
-    rows: Sequence[Row], journal: Journal, hook: StarVideosHook, max_orders: int | None
-) -> StarVideosLimitError | None:
-    """Return why rows may not be ordered; None: they may.
-
-    :param rows: those that are about to be ordered
-    :param journal: loaded
-    :param hook: its connection has limits of its own
-    :param max_orders: the task's limit
-    """
-    try:
-        check_limits(rows, journal.times_ordered(), hook.starvideos_conn_id, hook.get_conn(), max_orders)
-    except StarVideosLimitError as error:
-        return error
-    return None
 
 
 def count_ended(orders: Iterable[Order], connection: str) -> None:

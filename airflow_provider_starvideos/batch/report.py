@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
+from airflow_provider_starvideos.batch.options import Options
 from airflow_provider_starvideos.exceptions import StarVideosBatchError, StarVideosBatchFinalError
 from airflow_provider_starvideos.orders.decisions import UNDECIDED, discard_earlier_decision, how_to_decide
 from airflow_provider_starvideos.orders.record import Order, Row, row_numbers
@@ -22,16 +23,12 @@ class Ending:
     """What decides how a batch ends.
 
     :param halt: why ordering ended early, if it did
-    :param max_failures: rows without a video that are allowed: a number, or a share as a float
-    :param retry_failed: the next try orders rows again whose video failed
-    :param resubmit: the next try orders rows again that are unconfirmed
+    :param options: of the batch
     :param saves: a video counts only when it is saved
     """
 
     halt: Halt | None
-    max_failures: int | float
-    retry_failed: bool
-    resubmit: bool
+    options: Options
     saves: bool
 
     def is_done(self, order: Order) -> bool:
@@ -42,7 +39,7 @@ class Ending:
 
     def allows(self, failures: int, rows: int) -> bool:
         """So many failures are allowed."""
-        limit = self.max_failures
+        limit = self.options.max_failures
         # Divided, not multiplied: 0.29 * 100 is less than 29, and 29 / 100 is 0.29.
         return (failures / rows if isinstance(limit, float) else failures) <= limit
 
@@ -50,7 +47,7 @@ class Ending:
         """Return the error that says whether a retry helps."""
         if self.halt and self.halt.permanent:
             return StarVideosBatchFinalError
-        asked = {OrderState.FAILED: self.retry_failed, OrderState.UNCONFIRMED: self.resubmit}
+        asked = {OrderState.FAILED: self.options.retry_failed, OrderState.UNCONFIRMED: self.options.resubmit}
         helps = any(STATES[order.state].retry_helps or asked.get(order.state) for _, order in bad)
         return StarVideosBatchError if helps else StarVideosBatchFinalError
 
@@ -71,8 +68,8 @@ def check(results: Sequence[tuple[Row, Order]], ending: Ending, variable: str, w
         return
     text = "\n".join(_lines(bad, len(results), ending, where))
     if not ending.allows(len(bad), len(results)):
-        limit = f"At most {ending.max_failures} may be without (max_failures)."
-        is_asked = any(order.state in UNDECIDED for _, order in bad) and not ending.resubmit
+        limit = f"At most {ending.options.max_failures} may be without (max_failures)."
+        is_asked = any(order.state in UNDECIDED for _, order in bad) and not ending.options.resubmit
         if is_asked:
             discard_earlier_decision(variable, log)
         raise ending.kind(bad)(f"{text}\n{limit}{how_to_decide(variable, is_batch=True) if is_asked else ''}")
@@ -81,7 +78,7 @@ def check(results: Sequence[tuple[Row, Order]], ending: Ending, variable: str, w
         "At most %s may be without (max_failures), so the task succeeds. Cleared, it orders all rows again, "
         "with a library those that aren't there."
     )
-    log.warning(f"%s\n{allowed}", text, ending.max_failures)  # noqa: G004  one message
+    log.warning(f"%s\n{allowed}", text, ending.options.max_failures)  # noqa: G004  one message
 
 
 def _lines(bad: Sequence[tuple[Row, Order]], rows: int, ending: Ending, where: str) -> Iterator[str]:

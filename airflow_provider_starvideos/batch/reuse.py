@@ -9,6 +9,7 @@ import time
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import KW_ONLY, dataclass
 from decimal import Decimal
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
@@ -32,6 +33,7 @@ HAS_NO_ORDER = (OrderState.OPEN, OrderState.NOT_SENT, OrderState.SAVED, OrderSta
 UNUSED = (OrderState.OPEN, OrderState.NOT_SENT, OrderState.REJECTED, OrderState.FAILED, OrderState.REUSED)
 
 
+@dataclass
 class Reuse:
     """A batch's use of a library.
 
@@ -48,32 +50,22 @@ class Reuse:
     :param keeps_there: no other destination: files stay in the library
     """
 
-    def __init__(
-        self,
-        library: Library,
-        claims: Claims,
-        journal: Journal,
-        hook: StarVideosHook,
-        log: Any,
-        *,
-        refresh: Sequence[str],
-        head: bool,
-        poll_interval: float,
-        timeout: float,
-        made_by: Mapping[str, Any],
-        keeps_there: bool,
-    ) -> None:
-        self._library = library
-        self._claims = claims
-        self._journal = journal
-        self._hook = hook
-        self._log = log
-        self._refresh = refresh
-        self._poll_interval = poll_interval
-        self._timeout = timeout
-        self._keeps_there = keeps_there
-        self.names = Names(hook, log, head=head)
-        self.additions = Additions(library, claims, self.names, hook, log, made_by)
+    library: Library
+    claims: Claims
+    journal: Journal
+    hook: StarVideosHook
+    log: Any
+    _: KW_ONLY
+    refresh: Sequence[str]
+    head: bool
+    poll_interval: float
+    timeout: float
+    made_by: Mapping[str, Any]
+    keeps_there: bool
+
+    def __post_init__(self) -> None:
+        self.names = Names(self.hook, self.log, head=self.head)
+        self.additions = Additions(self.library, self.claims, self.names, self.hook, self.log, self.made_by)
         self.held: set[str] = set()  # keys of rows that aren't ordered now: another run, or another row, does it
         self.waiting_since: float | None = None  # epoch seconds since which another run is waited for
         self._is_waiting = False  # for another run
@@ -87,7 +79,7 @@ class Reuse:
 
         :raises StarVideosError: they can't
         """
-        self._library.folder.place("check").check()
+        self.library.folder.place("check").check()
 
     def renew(self, orders: Iterable[Order]) -> None:
         """Keep the claims of orders whose videos a new try waits for, as long as those of new orders.
@@ -97,7 +89,7 @@ class Reuse:
         """
         if names := [order.entry for order in orders if order.entry]:
             with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="starvideos-claim") as pool:
-                list(pool.map(self._claims.take, names))
+                list(pool.map(self.claims.take, names))
 
     def look_up(self, rows: Sequence[Row]) -> None:
         """Take what the library has of rows that aren't ordered. Those that it has are ``reused`` in the journal.
@@ -108,19 +100,17 @@ class Reuse:
             return
         self.names.find(rows)
         names = {row.key: self.names.of(row) for row in rows}
-        self._claims.load()
-        self._made = {
-            order.entry for order in self._journal.orders() if order.entry and order.state is OrderState.SAVED
-        }
-        found = self._library.look_up({name for row in rows if (name := names[row.key]) and self._reuses(row)})
+        self.claims.load()
+        self._made = {order.entry for order in self.journal.orders() if order.entry and order.state is OrderState.SAVED}
+        found = self.library.look_up({name for row in rows if (name := names[row.key]) and self._reuses(row)})
         for row in rows:
             name = names[row.key]
             if problem := found.damaged.get(name or ""):
                 what = "Row %d: its entry in the library can't be used: %s. It is ordered. Billed again: yes."
-                self._log.warning(what, row.number, problem)
+                self.log.warning(what, row.number, problem)
             if entry := found.entries.get(name or ""):
                 self._take(row, entry)
-        self._journal.commit_surely()
+        self.journal.commit_surely()
         prices = [price for entry in found.entries.values() if (price := entry.price) is not None]
         self.price = sum(prices, Decimal()) / len(prices) if prices else self.price
 
@@ -129,26 +119,26 @@ class Reuse:
         states = [order.state for _, order in results]
         reused = states.count(OrderState.REUSED)
         facts = f"{len(states) - reused} new, {reused} reused"
-        spent = Spending.of(self._journal.orders()).amount or Decimal()
+        spent = Spending.of(self.journal.orders()).amount or Decimal()
         if self.price is None:
             return facts + (f", {spent:.2f} spent" if spent else "")
         return f"{facts}, {spent:.2f} / {self.price * (len(states) - reused):.2f} spent"
 
     def _take(self, row: Row, entry: Entry) -> None:
-        order = self._journal.open(row.key)
+        order = self.journal.open(row.key)
         order.describe(row)
-        order.reuse(entry.video_id, self._library.uri_of(entry), entry.seconds)
+        order.reuse(entry.video_id, self.library.uri_of(entry), entry.seconds)
         order.entry = entry.name
-        if self._keeps_there:
+        if self.keeps_there:
             order.uri, order.size_bytes, order.sha256 = order.reused_from, entry.size_bytes, entry.sha256
         self.additions.entries[entry.name] = entry
-        self._journal.touch([order])
-        metrics.count("reused", self._hook.starvideos_conn_id)
+        self.journal.touch([order])
+        metrics.count("reused", self.hook.starvideos_conn_id)
 
     def _reuses(self, row: Row) -> bool:
         if self.names.of(row) in self._made:
             return True  # ordered again by this very task: an equal row, or a try that was killed
-        return not any(fnmatchcase(row.name or row.request.prompt, pattern) for pattern in self._refresh)
+        return not any(fnmatchcase(row.name or row.request.prompt, pattern) for pattern in self.refresh)
 
     def without_twins(self, rows: Iterable[Row]) -> list[Row]:
         """Return rows without those whose video another row of the batch brings: ``to_order`` holds them."""
@@ -185,14 +175,14 @@ class Reuse:
             chosen += mine
             for row in others:
                 if self._is_too_late():
-                    self._log.warning("Row %d: another run hasn't finished it in time. It is ordered.", row.number)
+                    self.log.warning("Row %d: another run hasn't finished it in time. It is ordered.", row.number)
                     chosen.append(row)
                 else:
                     is_waiting = True
                     self._hold(row, "another run is ordering the same request")
         self._note_waiting(is_waiting=is_waiting)
         for row in chosen:
-            self._journal.open(row.key).entry = self.names.of(row)  # written with the intent to send it
+            self.journal.open(row.key).entry = self.names.of(row)  # written with the intent to send it
         return sorted(chosen, key=lambda row: row.number)
 
     def next_check(self) -> float | None:
@@ -200,7 +190,7 @@ class Reuse:
         if self.waiting_since is None or not self._is_waiting:
             return None
         now = time.time()
-        return now + min(LONGEST_PAUSE_SECONDS, max(self._poll_interval, now - self.waiting_since))
+        return now + min(LONGEST_PAUSE_SECONDS, max(self.poll_interval, now - self.waiting_since))
 
     def carry(self) -> dict[str, Any]:
         """Return what the worker run after a wait must know, as JSON."""
@@ -214,52 +204,52 @@ class Reuse:
     def release_unused(self, rows: Iterable[Row]) -> None:
         """Let other runs order what this one has claimed, and hasn't ordered or can't get."""
         for row in rows:
-            order = self._journal.get(row.key)
+            order = self.journal.get(row.key)
             if order and order.entry and order.state in UNUSED:
-                self._claims.release(order.entry)
+                self.claims.release(order.entry)
 
     def _claimed(self, rows: Sequence[Row]) -> tuple[list[Row], list[Row]]:
         """Claim rows; return those to order, and those that others order. One that is there by now is neither."""
         names = {row.key: self.names.of(row) or "" for row in rows}
         with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="starvideos-claim") as pool:
-            created = pool.map(self._claims.take, names.values())
+            created = pool.map(self.claims.take, names.values())
             taken = {name for name, is_mine in zip(names.values(), created, strict=True) if is_mine}
-            kept = self._claims.confirm(taken) if taken else set()
+            kept = self.claims.confirm(taken) if taken else set()
             # Only now: the run that had claimed it has written the entry before it gave the claim up.
-            entries = dict(zip(kept, pool.map(self._library.find, kept), strict=True))
+            entries = dict(zip(kept, pool.map(self.library.find, kept), strict=True))
         mine: list[Row] = []
         others: list[Row] = []
         for row in rows:
             name = names[row.key]
             if entry := entries.get(name):
-                self._claims.release(name)
+                self.claims.release(name)
                 self._take(row, entry)
             else:
                 (mine if name in kept else others).append(row)
-        self._journal.commit_surely()
+        self.journal.commit_surely()
         return mine, others
 
     def _is_reused(self, row: Row) -> bool:
-        order = self._journal.get(row.key)
+        order = self.journal.get(row.key)
         return order is not None and order.state is OrderState.REUSED
 
     def _busy(self) -> dict[str, int]:
         """Return the requests of this batch that have an order, each with its row."""
-        orders = [one for one in self._journal.orders() if one.entry and one.state not in HAS_NO_ORDER]
+        orders = [one for one in self.journal.orders() if one.entry and one.state not in HAS_NO_ORDER]
         return {order.entry or "": order.row or 0 for order in orders}
 
     def _hold(self, row: Row, why: str) -> None:
         self.held.add(row.key)
-        self._journal.open(row.key).become(OrderState.OPEN, why)
+        self.journal.open(row.key).become(OrderState.OPEN, why)
 
     def _is_too_late(self) -> bool:
-        return self.waiting_since is not None and time.time() > self.waiting_since + self._timeout
+        return self.waiting_since is not None and time.time() > self.waiting_since + self.timeout
 
     def _note_waiting(self, *, is_waiting: bool) -> None:
         self._is_waiting = is_waiting
         if is_waiting and self.waiting_since is None:
             self.waiting_since = time.time()
-            self._log.info("Another run orders the same requests: its videos are waited for.")
+            self.log.info("Another run orders the same requests: its videos are waited for.")
         elif not is_waiting:
             self.waiting_since = None
 
@@ -269,7 +259,7 @@ class Reuse:
         ready = [(row, name) for row in rows if row.key in self.held and (name := self.names.of(row)) in added]
         for row, name in ready:
             self._take(row, added[name or ""])
-        return [(row, self._journal.open(row.key)) for row, _ in ready]
+        return [(row, self.journal.open(row.key)) for row, _ in ready]
 
 
 def patterns_of(value: Any) -> tuple[str, ...]:

@@ -59,6 +59,14 @@ class RowOrders:
         """Return the orders whose videos are made now."""
         return [order for _, order in self.known() if order.state is OrderState.ORDERED]
 
+    def unsaved(self) -> list[tuple[Row, Order]]:
+        """Return the rows whose video is still to be saved, or to be copied out of the library."""
+        return [
+            (row, order)
+            for row, order in self.known()
+            if order.state is OrderState.COMPLETED or (order.state is OrderState.REUSED and not order.uri)
+        ]
+
     # -- what became of them
 
     def results(self) -> list[tuple[Row, Order]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import KW_ONLY, dataclass
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_starvideos.api.validation import shown
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 WRITE_SECONDS = 5.0  # between two writes of the journal; after a crash the transfers of that time are made again
 
 
+@dataclass
 class Saving:
     """Saves completed videos.
 
@@ -46,28 +48,16 @@ class Saving:
     :param reuse: a library of finished videos; None: there is none
     """
 
-    def __init__(
-        self,
-        hook: FixedHook,
-        journal: Journal,
-        log: Any,
-        *,
-        destination: Callable[[Row, str], Destination] | None,
-        manifest: Callable[[], Destination] | None,
-        if_exists: str,
-        limits: Limits,
-        concurrency: int,
-        reuse: Reuse | None = None,
-    ) -> None:
-        self._hook = hook
-        self._journal = journal
-        self._log = log
-        self._destination = destination
-        self._manifest = manifest
-        self._if_exists = if_exists
-        self._limits = limits
-        self._concurrency = concurrency
-        self._reuse = reuse
+    hook: FixedHook
+    journal: Journal
+    log: Any
+    _: KW_ONLY
+    destination: Callable[[Row, str], Destination] | None
+    manifest: Callable[[], Destination] | None
+    if_exists: str
+    limits: Limits
+    concurrency: int
+    reuse: Reuse | None = None
 
     def check(self, rows: Sequence[Row]) -> None:
         """Check that the destination can take the files, before the videos are ordered.
@@ -76,12 +66,12 @@ class Saving:
         :raises StarVideosValidationError: the destination can't be one, or files are there that must stay
         :raises StarVideosDownloadError: the storage can't be read, or not be written to
         """
-        if self._manifest:
-            self._manifest().check()
-        if self._if_exists != "error" or not self._destination:
+        if self.manifest:
+            self.manifest().check()
+        if self.if_exists != "error" or not self.destination:
             return
-        destinations = {row: self._destination(row, "") for row in rows if row.name}
-        with ThreadPoolExecutor(self._concurrency, thread_name_prefix="starvideos-check") as pool:
+        destinations = {row: self.destination(row, "") for row in rows if row.name}
+        with ThreadPoolExecutor(self.concurrency, thread_name_prefix="starvideos-check") as pool:
             there = pool.map(lambda destination: destination.exists(), destinations.values())
             rule = 'there is a file of this name, and if_exists="error"'
             problems = [
@@ -98,7 +88,7 @@ class Saving:
         :param row: as this try asks for it
         :param order: its order, saved
         """
-        return not self._destination or (order.uri or "").rpartition("/")[2] == f"{row.name or order.video_id}.mp4"
+        return not self.destination or (order.uri or "").rpartition("/")[2] == f"{row.name or order.video_id}.mp4"
 
     def run(self, rows: Sequence[tuple[Row, Order]], stopping: Callable[[], bool]) -> None:
         """Save the videos of rows. What became of each is in its order and in the journal.
@@ -110,18 +100,18 @@ class Saving:
         left = list(reversed(rows))
         running: dict[Future[SavedVideo | Copied], tuple[Row, Order]] = {}
         written = time.monotonic()
-        with ThreadPoolExecutor(self._concurrency, thread_name_prefix="starvideos-save") as pool:
+        with ThreadPoolExecutor(self.concurrency, thread_name_prefix="starvideos-save") as pool:
             try:
                 while running or (left and not stopping()):
-                    while left and len(running) < self._concurrency and not stopping():
+                    while left and len(running) < self.concurrency and not stopping():
                         self._begin(pool, left.pop(), running)
                     for future in wait(running, return_when=FIRST_COMPLETED).done:
                         self._took(*running.pop(future), future)
                     if time.monotonic() - written > WRITE_SECONDS:
-                        self._journal.commit()
+                        self.journal.commit()
                         written = time.monotonic()
             finally:
-                self._journal.commit()
+                self.journal.commit()
 
     def _begin(
         self,
@@ -132,7 +122,7 @@ class Saving:
         row, order = one
         try:
             # Here, in the task's own thread: it may read the storage's connection.
-            destination = self._destination(row, order.video_id or "") if self._destination else None
+            destination = self.destination(row, order.video_id or "") if self.destination else None
         except StarVideosError as error:
             self._failed(row, order, error)
             return
@@ -142,13 +132,13 @@ class Saving:
         from airflow_provider_starvideos.storage.saving import save
 
         def save_to(to: Destination, if_exists: str) -> SavedVideo:
-            return save(self._hook, order.video_id or "", to, if_exists=if_exists, limits=self._limits, log=self._log)
+            return save(self.hook, order.video_id or "", to, if_exists=if_exists, limits=self.limits, log=self.log)
 
-        if self._reuse:
-            return self._reuse.additions.transfer(row, order, destination, self._if_exists, save_to)
+        if self.reuse:
+            return self.reuse.additions.transfer(row, order, destination, self.if_exists, save_to)
         if destination is None:
             raise ValueError("without a destination there must be a library")
-        return save_to(destination, self._if_exists)
+        return save_to(destination, self.if_exists)
 
     def _took(self, row: Row, order: Order, future: Future[SavedVideo | Copied]) -> None:
         try:
@@ -159,7 +149,7 @@ class Saving:
         if order.state is not OrderState.REUSED:
             order.become(OrderState.SAVED)
         order.uri, order.size_bytes, order.sha256 = saved.uri, saved.size_bytes, saved.sha256
-        self._journal.touch([order])
+        self.journal.touch([order])
 
     def _failed(self, row: Row, order: Order, error: Exception) -> None:
         text = str(error) if isinstance(error, StarVideosError) else f"{type(error).__name__}: {error}"
@@ -171,18 +161,18 @@ class Saving:
         if isinstance(error, StarVideosVideoFailedError):
             state = OrderState.FAILED
         order.become(state, text)
-        self._journal.touch([order])
-        self._log.error("Row %d, video %s: %s", row.number, order.video_id, error)
+        self.journal.touch([order])
+        self.log.error("Row %d, video %s: %s", row.number, order.video_id, error)
 
     def _not_copied(self, row: Row, order: Order, text: str, *, is_damaged: bool) -> None:
         if is_damaged:
             what = "Row %d: its entry in the library can't be used: %s. It is ordered. Billed again: yes."
-            self._log.warning(what, row.number, text)
+            self.log.warning(what, row.number, text)
             order.become(OrderState.OPEN)
         else:
             order.become(OrderState.REUSED, text)  # a retry copies it
-            self._log.error("Row %d: its video can't be copied from the library: %s", row.number, text)
-        self._journal.touch([order])
+            self.log.error("Row %d: its video can't be copied from the library: %s", row.number, text)
+        self.journal.touch([order])
 
 
 def folder_of(destination: Any) -> str:

@@ -8,17 +8,23 @@ from airflow_provider_starvideos.hooks.starvideos import StarVideosHook
 
 
 class FixedHook(StarVideosHook):
-    """A hook with an endpoint that was read before."""
+    """A hook with an endpoint that was read before.
 
-    def __init__(self, conn_id: str, endpoint: Endpoint) -> None:
+    :param endpoint: None: it is read now
+    """
+
+    def __init__(self, conn_id: str, endpoint: Endpoint | None = None) -> None:
         super().__init__(conn_id)
-        self._endpoint = endpoint
+        self._endpoint = endpoint or self.read_conn()
 
     def get_conn(self) -> Endpoint:
         """Return the endpoint."""
         return self._endpoint
 
+    def read_conn(self) -> Endpoint:
+        """Return the endpoint that the connection describes now. On the task's own thread."""
+        return super().get_conn()
+
     def renew(self) -> None:
         """Read the connection again, on the task's own thread: its key may have changed."""
-        renewal = Renewal(self.starvideos_conn_id, self.log, self._endpoint)
-        self._endpoint = renewal.read(StarVideosHook(self.starvideos_conn_id).get_conn)
+        self._endpoint = Renewal(self.starvideos_conn_id, self.log, self._endpoint).read(self.read_conn)

@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from os import PathLike
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, NoReturn
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from airflow_provider_starvideos.api.models import REQUEST_FIELDS
 from airflow_provider_starvideos.api.polling import DEFAULT_POLL_INTERVAL, DEFAULT_TIMEOUT
@@ -15,29 +15,27 @@ from airflow_provider_starvideos.compat.shown_fields import HidesRenderedUrls
 from airflow_provider_starvideos.deferral import backstop, deferrable_or_default, of_an_earlier_try
 from airflow_provider_starvideos.exceptions import (
     StarVideosBatchError,
-    StarVideosError,
     StarVideosNotApprovedError,
     StarVideosQuestionError,
 )
 from airflow_provider_starvideos.failures import operator_failures
 from airflow_provider_starvideos.locations import as_text
+from airflow_provider_starvideos.operators.download import IF_EXISTS
 from airflow_provider_starvideos.operators.found import NeedsFound
-from airflow_provider_starvideos.operators.person import AsksPerson
+from airflow_provider_starvideos.operators.person import MOST_ORDERS, AsksPerson
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context, ObjectStoragePath
 
     from airflow_provider_starvideos.batch.batch import Batch
+    from airflow_provider_starvideos.batch.delivery import Delivery
     from airflow_provider_starvideos.batch.plan import Plan
     from airflow_provider_starvideos.hooks.fixed import FixedHook
-    from airflow_provider_starvideos.hooks.starvideos import StarVideosHook
     from airflow_provider_starvideos.orders.person import Person
     from airflow_provider_starvideos.orders.record import Order, Row
 
-IF_EXISTS = ("overwrite", "skip", "error")
 LIBRARY_CHECKS = ("head",)
 MAX_AT_ONCE = 64
-MOST_ORDERS = 1_000_000
 
 
 class StarVideosBatchOperator(AsksPerson, HidesRenderedUrls, NeedsFound):
@@ -208,7 +206,7 @@ class StarVideosBatchOperator(AsksPerson, HidesRenderedUrls, NeedsFound):
             batch = self._batch(context)
             batch.resume(outcomes, ends, carry)
             if error := error_of(event):
-                self._give_up(context, batch, error)
+                self._delivery(context, batch).give_up(error)
             return self._go_on(context, batch, self._person(context, carry=batch.carry))
 
     def execute_answered(self, context: Context, event: Any = None, asked: Mapping[str, Any] | None = None) -> Any:
@@ -223,11 +221,7 @@ class StarVideosBatchOperator(AsksPerson, HidesRenderedUrls, NeedsFound):
             if of_an_earlier_try(context, asked.get("try_number")):
                 return self._begin(context)
             batch = self._batch(context)
-            batch.journal.require((asked.get("carry") or {}).get("orders", 0))
-            if batch.has_rows_of(asked.get("carry")):
-                batch.resume_answered(asked["carry"])
-            else:  # the answer is about other rows
-                batch.begin()
+            batch.resume_answered(asked.get("carry") or {})
             return self._go_on(context, batch, self._person(context, event, asked, batch.carry))
 
     def on_kill(self) -> None:
@@ -259,7 +253,7 @@ class StarVideosBatchOperator(AsksPerson, HidesRenderedUrls, NeedsFound):
             if plan is None:
                 if self._asks(context, batch, person):
                     continue
-                return self._finish(context, batch)
+                return self._delivery(context, batch).finish()
             self.log.info(
                 "Waiting for %d StarVideos videos; %d of %d rows have ended.", len(plan.videos), plan.done, plan.rows
             )
@@ -267,19 +261,18 @@ class StarVideosBatchOperator(AsksPerson, HidesRenderedUrls, NeedsFound):
                 self._defer(context, plan, batch)
             if self._stopping:
                 raise StarVideosBatchError("The task's process is being ended. What was ordered stays on record.")
-            outcomes, error = wait_here(plan, self.starvideos_conn_id, self._hook().get_conn, self.log)
+            outcomes, error = wait_here(plan, self.starvideos_conn_id, self._fixed.read_conn, self.log)
             self._fixed.renew()  # the key may have been exchanged meanwhile
             batch.take(outcomes)
             if error:
-                self._give_up(context, batch, error)
-            batch.end_pause()
+                self._delivery(context, batch).give_up(error)
 
     def _asks(self, context: Context, batch: Batch, person: Person) -> bool:
         """Ask a person, where only a person can decide; return whether there is more to do after the answer."""
         try:
             goes_on = batch.ask(person)
         except (StarVideosNotApprovedError, StarVideosQuestionError) as error:
-            self._give_up(context, batch, error)
+            self._delivery(context, batch).give_up(error)
         self._push_approvers(context, batch.journal)
         return goes_on
 
@@ -291,51 +284,11 @@ class StarVideosBatchOperator(AsksPerson, HidesRenderedUrls, NeedsFound):
         timeout = backstop(max((*plan.videos.values(), plan.resume_at or 0.0)) - time.time())
         self.defer(trigger=trigger, method_name="execute_complete", timeout=timeout)
 
-    def _finish(self, context: Context, batch: Batch) -> Any:
-        self._push_results(context, batch)
-        if not self.destination:
-            batch.check("Completed videos stay, and a retry doesn't order them again.")
-            return batch.ids()
-        try:
-            uri = self._write_manifest(context, batch)
-        except StarVideosError as error:
-            batch.check(f"Saved videos stay. The manifest isn't written: {error}")  # what is with the rows matters more
-            raise
-        batch.check(f"Saved videos stay; the manifest {uri} has every row.")
-        return uri
-
-    def _give_up(self, context: Context, batch: Batch, error: StarVideosError) -> NoReturn:
-        """End the task where it can't go on; the manifest has how far its videos came."""
-        self._push_results(context, batch)
-        if self.destination:
-            try:
-                self._write_manifest(context, batch)
-            except StarVideosError as another:
-                self.log.warning("The manifest can't be written: %s", another)
-        raise error
-
-    def _push_results(self, context: Context, batch: Batch) -> None:
-        """Push and log what became of the rows, whether the task then fails or not."""
-        from airflow_provider_starvideos.orders.spending import SPENDING_KEY
+    def _delivery(self, context: Context, batch: Batch) -> Delivery:
+        from airflow_provider_starvideos.batch.delivery import Delivery
 
         self._results = batch.results()
-        counts, spending = batch.counts(), batch.spending()
-        context["ti"].xcom_push(key="counts", value=counts)
-        context["ti"].xcom_push(key=SPENDING_KEY, value=spending.to_json())
-        if self.library and not self.destination:
-            context["ti"].xcom_push(key="uris", value=batch.uris())
-        states = ", ".join(f"{number} {name}" for name, number in counts.items() if not name.startswith("amount"))
-        self.log.info("StarVideos batch: %s.", states)
-        self.log.info("%s", spending.text())
-        batch.settle_library()
-
-    def _write_manifest(self, context: Context, batch: Batch) -> str:
-        from airflow_provider_starvideos.batch import manifest
-        from airflow_provider_starvideos.batch.assembly import manifest_stem
-
-        uri = manifest.write(batch.results(), str(self.destination), manifest_stem(context), self.storage_conn_id)
-        context["ti"].xcom_push(key="manifest", value=uri)
-        return uri
+        return Delivery(self, context, batch)
 
     def _batch(self, context: Context) -> Batch:
         """Read and check the rows, and load the journal."""
@@ -343,10 +296,5 @@ class StarVideosBatchOperator(AsksPerson, HidesRenderedUrls, NeedsFound):
         from airflow_provider_starvideos.hooks.fixed import FixedHook
 
         self.require_found()
-        self._fixed = FixedHook(self.starvideos_conn_id, self._hook().get_conn())
+        self._fixed = FixedHook(self.starvideos_conn_id)
         return assemble(self, context, self._fixed, lambda: self._stopping)
-
-    def _hook(self) -> StarVideosHook:
-        from airflow_provider_starvideos.hooks.starvideos import StarVideosHook
-
-        return StarVideosHook(self.starvideos_conn_id)

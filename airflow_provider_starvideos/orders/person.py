@@ -87,8 +87,3 @@ class Person:
             until: float | None = self._asked.get("until")
             return until
         return None if timeout is None else time.time() + timeout
-
-
-def no_person(question: Question, until: float | None) -> NoReturn:
-    """Raise an error: the task never asks."""
-    raise AssertionError(f"a question that no task asks: {question.subject}")

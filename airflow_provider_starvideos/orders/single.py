@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import KW_ONLY, dataclass
 from typing import Any
 
 from airflow_provider_starvideos.api.calls import unconfirmed
@@ -27,7 +28,7 @@ from airflow_provider_starvideos.orders.decisions import (
 from airflow_provider_starvideos.orders.journal import Journal
 from airflow_provider_starvideos.orders.lease import Lease
 from airflow_provider_starvideos.orders.limits import check_limits
-from airflow_provider_starvideos.orders.person import Person, no_person
+from airflow_provider_starvideos.orders.person import Person
 from airflow_provider_starvideos.orders.record import Order, Row, fingerprint_of, key_of
 from airflow_provider_starvideos.orders.states import OrderState
 from airflow_provider_starvideos.orders.submitter import Submitter
@@ -41,6 +42,7 @@ class _LostOrderError(StarVideosUnconfirmedError):
     permanent = False
 
 
+@dataclass
 class SingleOrder:
     """The order of a task that orders one video.
 
@@ -48,39 +50,25 @@ class SingleOrder:
     :param journal: of the task instance; not loaded yet
     :param lease: whether this process may order
     :param log: a logger
+    :param person: who is asked
     :param on_unconfirmed: what to do with an order of unknown outcome: ``fail``, ``resubmit`` or ``ask``
     :param approval: whether a person has to approve an order
-    :param person: who is asked
     :param stopping: whether no more may be sent
     :param sleep: how to wait
     :param ordered: orders that the journal held when this try asked a person, see ``Journal.require``
     """
 
-    def __init__(
-        self,
-        hook: StarVideosHook,
-        journal: Journal,
-        lease: Lease,
-        log: Any,
-        *,
-        on_unconfirmed: str = "fail",
-        approval: Approval = NONE_NEEDED,
-        person: Person | None = None,
-        stopping: Callable[[], bool] = lambda: False,
-        sleep: Callable[[float], None] = time.sleep,
-        ordered: int = 0,
-    ) -> None:
-        self._hook = hook
-        self._journal = journal
-        self._lease = lease
-        self._log = log
-        self._resubmit = on_unconfirmed == "resubmit"
-        self._asks = on_unconfirmed == "ask"
-        self._approval = approval
-        self._person = person or Person(no_person, log)
-        self._stopping = stopping
-        self._sleep = sleep
-        self._ordered = ordered
+    hook: StarVideosHook
+    journal: Journal
+    lease: Lease
+    log: Any
+    _: KW_ONLY
+    person: Person
+    on_unconfirmed: str = "fail"
+    approval: Approval = NONE_NEEDED
+    stopping: Callable[[], bool] = lambda: False
+    sleep: Callable[[float], None] = time.sleep
+    ordered: int = 0
 
     def obtain(self, request: VideoRequest) -> VideoTask:
         """Return the task's video: the one that an earlier try ordered, or a new one.
@@ -93,26 +81,26 @@ class SingleOrder:
         :raises StarVideosVideoFailedError: a person has named a video that failed; nothing was sent
         :raises StarVideosError: it wasn't accepted, for that reason
         """
-        endpoint = self._hook.get_conn()
+        endpoint = self.hook.get_conn()
         fingerprint = request.fingerprint(endpoint.base_url)
-        self._journal.load()
-        self._journal.require(self._ordered)
+        self.journal.load()
+        self.journal.require(self.ordered)
         self._warn_of_others(fingerprint)
-        order = self._journal.furthest(fingerprint)
+        order = self.journal.furthest(fingerprint)
         row = Row(1, request, order.key if order else key_of(fingerprint))
-        variable = self._journal.name.decision(fingerprint)
+        variable = self.journal.name.decision(fingerprint)
         if order and order.state is OrderState.SENDING:
             order.become(OrderState.UNCONFIRMED, ENDED)
-            self._journal.touch([order])
-            self._journal.commit_surely()
+            self.journal.touch([order])
+            self.journal.commit_surely()
         # An order that is resumed was decided about, or needs no decision.
         if order is None or not order.video_id or order.state is OrderState.UNKNOWN:
-            if order or self._journal.try_number > 1:
-                carry_out_decision(self._hook, self._journal, variable, [row], self._log)
-            order = self._journal.get(row.key)
+            if order or self.journal.try_number > 1:
+                carry_out_decision(self.hook, self.journal, variable, [row], self.log)
+            order = self.journal.get(row.key)
         task = self._resumed(order, row, endpoint, variable) if order else None
         task = task or self._submitted(row, endpoint, variable)
-        self._person.note_unused()
+        self.person.note_unused()
         return task
 
     def _resumed(
@@ -123,11 +111,11 @@ class SingleOrder:
         :param is_answer: a person has just named it
         """
         if order.state is OrderState.UNCONFIRMED:
-            if not self._resubmit:
+            if self.on_unconfirmed != "resubmit":
                 what, sent_at = order.error or ENDED, order.sent_at or time.time()
                 error = unconfirmed(row.request, endpoint.base_url, sent_at, what, how_to_decide(variable))
                 return self._decided(error, order, row, endpoint, variable)
-            self._log.warning(
+            self.log.warning(
                 "An earlier try's order may have been accepted. It is sent again (on_unconfirmed='resubmit'). "
                 "Billed again: perhaps."
             )
@@ -137,19 +125,19 @@ class SingleOrder:
             order.become(OrderState.OPEN)
             return None
         try:
-            task = self._hook.get_video(order.video_id)
+            task = self.hook.get_video(order.video_id)
         except StarVideosNotFoundError as error:
             return self._decided(self._forgotten(error, order, variable), order, row, endpoint, variable)
         if task.is_failed and is_answer:  # who says that it was ordered hasn't asked for a second one
             raise StarVideosVideoFailedError(task.id, task.error or "the API gave no reason")
         if task.is_failed:
             failed = "StarVideos video %s of an earlier try failed (%s). A new one is ordered. Billed again: yes."
-            self._log.warning(failed, task.id, task.error)
+            self.log.warning(failed, task.id, task.error)
             order.become(OrderState.FAILED, task.error)
             order.amount = None if task.amount is None else amount_text(task.amount)
             order.become(OrderState.OPEN)
             return None
-        self._log.info(
+        self.log.info(
             "Resuming with StarVideos video %s (%s), which an earlier try ordered. Billed again: no.",
             task.id,
             task.status,
@@ -159,8 +147,8 @@ class SingleOrder:
     def _forgotten(self, error: StarVideosError, order: Order, variable: str) -> StarVideosUnknownVideoError:
         """Note that the API doesn't know the video, and return the error that says what to do."""
         order.become(OrderState.UNKNOWN, str(error))
-        self._journal.touch([order])
-        self._journal.commit_surely()
+        self.journal.touch([order])
+        self.journal.commit_surely()
         return StarVideosUnknownVideoError(
             f"{error} An earlier try of this task ordered it, so it was billed. Nothing was sent again. "
             f"A retry asks for it once more. To go on without it:{how_to_decide(variable)}"
@@ -173,54 +161,54 @@ class SingleOrder:
 
         :param error: what is raised where the task doesn't ask, or where the person gives up
         """
-        if not self._asks:
-            discard_earlier_decision(variable, self._log)
+        if self.on_unconfirmed != "ask":
+            discard_earlier_decision(variable, self.log)
             raise error
-        if not ask_about(self._person, self._hook, self._journal, variable, [row], self._log):
+        if not ask_about(self.person, self.hook, self.journal, variable, [row], self.log):
             raise StarVideosUnconfirmedError(f"A person gave up on this order. {error}", what=str(error)) from error
         return self._resumed(order, row, endpoint, variable, is_answer=True)
 
     def _submitted(self, row: Row, endpoint: Endpoint, variable: str) -> VideoTask:
-        check_limits([row], self._journal.times_ordered(), self._hook.starvideos_conn_id, endpoint)
-        new = self._approval.needed(self._journal, [row])
-        self._approval.obtain(self._person, self._journal, [row], new, self._log)
+        check_limits([row], self.journal.times_ordered(), self.hook.starvideos_conn_id, endpoint)
+        new = self.approval.needed(self.journal, [row])
+        self.approval.obtain(self.person, self.journal, [row], new, self.log)
         submitter = Submitter(
-            self._hook,
+            self.hook,
             endpoint,
-            self._journal,
-            self._lease,
-            self._log,
+            self.journal,
+            self.lease,
+            self.log,
             max_attempts=endpoint.max_retries + 1,
             names_rows=False,
-            stopping=self._stopping,
-            sleep=self._sleep,
+            stopping=self.stopping,
+            sleep=self.sleep,
         )
         halt = submitter.run([row], 1)
-        if row.key in submitter.accepted:
-            return submitter.accepted[row.key]
-        error = submitter.errors.get(row.key)
+        if row.key in submitter.outcomes.accepted:
+            return submitter.outcomes.accepted[row.key]
+        error = submitter.outcomes.errors.get(row.key)
         if isinstance(error, StarVideosUnconfirmedError):
             return self._lost(error, row, endpoint, variable)
-        if error is None or (halt and self._stopping()):
+        if error is None or (halt and self.stopping()):
             raise StarVideosError("The task's process is being ended. Not billed: the order wasn't sent.") from error
         raise error
 
     def _lost(self, error: StarVideosUnconfirmedError, row: Row, endpoint: Endpoint, variable: str) -> VideoTask:
         """Return what a person makes of the order that this process has just lost."""
-        if self._resubmit:
+        if self.on_unconfirmed == "resubmit":
             raise _LostOrderError(
                 f"Order outcome unknown: {error.what}\nBilled: perhaps once.\nThe next try of this task sends it "
                 "again, as on_unconfirmed='resubmit' asks for.",
                 what=error.what,
             ) from error
         unknown = StarVideosUnconfirmedError(f"{error}{how_to_decide(variable)}", what=error.what)
-        task = self._decided(unknown, self._journal.open(row.key), row, endpoint, variable)
+        task = self._decided(unknown, self.journal.open(row.key), row, endpoint, variable)
         return task or self._submitted(row, endpoint, variable)
 
     def _warn_of_others(self, fingerprint: str) -> None:
-        for order in self._journal.orders():
+        for order in self.journal.orders():
             if fingerprint_of(order.key) != fingerprint and order.times_ordered:
-                self._log.warning(
+                self.log.warning(
                     "An earlier try of this task ordered something else (%s; video %s). This request is a new order. "
                     "Billed again: yes. The other one is kept in the journal: ordered again, it is resumed.",
                     order.summary or "no summary",

@@ -8,37 +8,27 @@ anything else happens with it. One write holds the outcomes of some orders and t
 from __future__ import annotations
 
 import queue
-import random
 import time
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
-from airflow_provider_starvideos.api.models import VideoRequest, VideoTask
+from airflow_provider_starvideos.api.models import VideoRequest
 from airflow_provider_starvideos.api.protocol import Endpoint
-from airflow_provider_starvideos.api.retry import LONGEST_INLINE_WAIT, order_outcome, was_not_accepted
-from airflow_provider_starvideos.exceptions import (
-    StarVideosAPIError,
-    StarVideosAuthenticationError,
-    StarVideosError,
-    StarVideosNotFoundError,
-    StarVideosQuotaError,
-    StarVideosRecordError,
-    StarVideosUnconfirmedError,
-)
+from airflow_provider_starvideos.api.retry import LONGEST_INLINE_WAIT
+from airflow_provider_starvideos.exceptions import StarVideosError, StarVideosRecordError
 from airflow_provider_starvideos.hooks.starvideos import StarVideosHook
 from airflow_provider_starvideos.orders.journal import Journal
 from airflow_provider_starvideos.orders.lease import Lease
+from airflow_provider_starvideos.orders.outcomes import Outcomes
 from airflow_provider_starvideos.orders.pace import Pace
 from airflow_provider_starvideos.orders.record import Order, Row
 from airflow_provider_starvideos.orders.sending import Halt, Reporter, Sending
 from airflow_provider_starvideos.orders.states import OrderState
 
 GATHER_SECONDS = 0.2  # how long outcomes are gathered for one write of the journal
-MAX_LOST_IN_A_ROW = 12  # orders without a readable answer; each may have been billed, so the rest isn't sent
-AFFECTS_ALL = (StarVideosAuthenticationError, StarVideosQuotaError, StarVideosNotFoundError)  # key, account, path
 
 
 class Submitter:
@@ -81,26 +71,21 @@ class Submitter:
         self._lease = lease
         self._log = log
         self._concurrency = concurrency
-        self._max_attempts = max_attempts
         self._reporter = Reporter(hook.starvideos_conn_id, log, names_rows=names_rows)
         self._stopping = stopping
         self._sleep = sleep
         self._pace = Pace(concurrency, blocked_since)
+        known = {order.video_id for order in journal.orders()}
+        self.outcomes = Outcomes(self._pace, known, max_attempts=max_attempts, lost_in_a_row=lost_in_a_row)
         self._waiting: deque[Row] = deque()
         self._in_flight: dict[str, Sending] = {}
         self._answered: queue.SimpleQueue[None] = queue.SimpleQueue()
-        self._attempts: Counter[str] = Counter()
         self._slots = 0
         self._halt: Halt | None = None
-        self._last_refusal = ""
         self._is_settled = False
-        self._known = {order.video_id for order in journal.orders()}
-        self.lost_in_a_row = lost_in_a_row
-        self.accepted: dict[str, VideoTask] = {}
-        self.errors: dict[str, StarVideosError] = {}
 
     def run(self, rows: Iterable[Row], slots: int) -> Halt | None:
-        """Order rows. What became of each is in the journal, and in ``accepted`` and ``errors`` by its key.
+        """Order rows, once. What became of each is in the journal, and in ``outcomes``.
 
         :param rows: those to order, in their order
         :param slots: how many may be accepted now
@@ -128,7 +113,7 @@ class Submitter:
         try:
             try:
                 self._take_answers()
-                self._write()
+                self._journal.commit_surely()
             finally:
                 pool.shutdown(wait=True)
                 all_ended = True
@@ -137,31 +122,31 @@ class Submitter:
         finally:  # a second signal may end the waiting
             self._take_answers()
             self._take_back([one for one in self._in_flight.values() if all_ended or not one.handed])
-            self._write_last()
+            try:
+                self._journal.commit_surely()
+            except StarVideosRecordError:
+                self._is_settled = True  # it was attempted often enough
+                raise
         self._is_settled = True
         self._reporter.report(self._waiting, self._halt)
-
-    def _write_last(self) -> None:
-        try:
-            self._write()
-        except StarVideosRecordError:
-            self._is_settled = True  # it was attempted often enough
-            raise
 
     # -- which order is sent next
 
     def _goes_on(self) -> bool:
         if self._in_flight:
             return True
-        if not self._waiting or self._slots <= 0 or self._is_stopped():
+        if not self._waiting or self._slots_left() <= 0 or self._is_stopped():
             return False
         pause = self._pace.pause_left(time.time())
         blocked = self._pace.blocked_since
         if pause and (pause > LONGEST_INLINE_WAIT or (blocked and time.time() - blocked > LONGEST_INLINE_WAIT)):
             # Too long to hold a worker slot for it.
-            self._halt = Halt(self._last_refusal, resume_at=time.time() + max(pause, LONGEST_INLINE_WAIT))
+            self._halt = Halt(self.outcomes.last_refusal, resume_at=time.time() + max(pause, LONGEST_INLINE_WAIT))
             return False
         return True
+
+    def _slots_left(self) -> int:
+        return self._slots - len(self.outcomes.accepted) - len(self._in_flight)
 
     def _is_stopped(self) -> bool:
         if self._halt is None and self._stopping():
@@ -172,7 +157,7 @@ class Submitter:
 
     def _choose(self) -> list[tuple[Row, VideoRequest]]:
         """Take the next rows that may be sent, with their stored inputs signed."""
-        slots = min(self._slots, self._pace.room(len(self._in_flight), time.time()))
+        slots = min(self._slots_left(), self._pace.room(len(self._in_flight), time.time()))
         chosen: list[tuple[Row, VideoRequest]] = []
         while self._waiting and len(chosen) < slots and not self._is_stopped():
             row = self._waiting.popleft()
@@ -181,21 +166,21 @@ class Submitter:
             except StarVideosError as error:
                 self._not_ready(row, error)
         if not chosen and not self._in_flight and self._waiting and not self._halt:
-            self._write()  # first: nothing is in flight while it sleeps, and the journal has to say so
+            self._journal.commit_surely()  # first: nothing is in flight while it sleeps, and the journal has to say so
             self._reporter.report(self._waiting, self._halt)
             self._sleep(min(self._pace.pause_left(time.time()), LONGEST_INLINE_WAIT))
         return chosen
 
     def _ready(self, row: Row) -> VideoRequest:
         if row.request.inputs and self._reporter.is_waiting:
-            self._write()  # first: to sign and check inputs takes a while, and ids may be unwritten
+            self._journal.commit_surely()  # first: to sign and check inputs takes a while, and ids may be unwritten
         return self._hook.with_signed_inputs(row.request, self._endpoint)
 
     def _not_ready(self, row: Row, error: StarVideosError) -> None:
         order = self._order(row)
         order.become(OrderState.REJECTED if error.permanent else OrderState.NOT_SENT, str(error))
         self._journal.touch([order])
-        self.errors[row.key] = error
+        self.outcomes.errors[row.key] = error
         self._log.error("%sNot ordered, not billed: %s", self._reporter.label(row), error)
 
     def _order(self, row: Row) -> Order:
@@ -207,7 +192,7 @@ class Submitter:
 
     def _send(self, pool: ThreadPoolExecutor, chosen: Sequence[tuple[Row, VideoRequest]]) -> None:
         if not chosen:
-            self._write()  # others may be in flight for long
+            self._journal.commit_surely()  # others may be in flight for long
             self._reporter.report(self._waiting, self._halt)
             return
         now = time.time()
@@ -215,18 +200,17 @@ class Submitter:
         sendings = [Sending(row, order, now, order.times_ordered) for row, order in orders]
         if self._journal.spreads(sending.order for sending in sendings):
             # Outcomes first, where one write can't hold both: else a crash in between would add up what is unknown.
-            self._write()
+            self._journal.commit_surely()
         # First of all, so that ``_settle`` finds them, whatever happens in between.
         self._in_flight.update({sending.row.key: sending for sending in sendings})
         for sending in sendings:
             sending.begin()
         self._journal.touch(sending.order for sending in sendings)
-        self._write()
+        self._journal.commit_surely()
         self._lease()
         if self._is_stopped():
             self._take_back(sendings)
             return
-        self._slots -= len(sendings)
         for sending, (_, request) in zip(sendings, chosen, strict=True):
             sending.handed = True
             pool.submit(self._post, sending, request)
@@ -268,69 +252,10 @@ class Submitter:
     def _take_answers(self) -> None:
         again = []
         for sending in [one for one in self._in_flight.values() if one.outcome is not None]:
-            if self._took(sending):
+            self._journal.touch([sending.order])
+            if self.outcomes.take(sending):
                 again.append(sending.row)
             self._reporter.note(sending)
             del self._in_flight[sending.row.key]
         self._waiting.extendleft(reversed(again))
-
-    def _took(self, sending: Sending) -> bool:
-        """Take one outcome. Return whether its order is sent again."""
-        order, outcome = sending.order, sending.outcome
-        self._journal.touch([order])
-        if isinstance(outcome, VideoTask) and outcome.id in self._known:
-            what = f"The answer names the video of another order ({outcome.id}): a cache may have repeated it."
-            outcome = sending.outcome = StarVideosUnconfirmedError(what, what=what)
-        if isinstance(outcome, VideoTask):
-            order.become(OrderState.ORDERED)
-            order.video_id = outcome.id
-            self._known.add(outcome.id)
-            self.accepted[sending.row.key] = outcome
-            self.lost_in_a_row = 0
-            self._pace.accepted()
-            return False
-        if isinstance(outcome, StarVideosError) and was_not_accepted(outcome):
-            return self._refused(sending, outcome)
-        self._lost(sending, outcome)
-        return False
-
-    def _lost(self, sending: Sending, outcome: BaseException | None) -> None:
-        error = outcome
-        if not isinstance(error, StarVideosUnconfirmedError):
-            error = StarVideosUnconfirmedError("", what=f"{type(outcome).__name__}: {outcome}")
-        sending.order.become(OrderState.UNCONFIRMED, error.what)
-        sending.order.named = error.named or None
-        self.errors[sending.row.key] = error
-        self._slots += 1
-        self.lost_in_a_row += 1
-        if self.lost_in_a_row >= MAX_LOST_IN_A_ROW:
-            why = f"{self.lost_in_a_row} orders in a row had no readable answer, the last: {error.what}"
-            self._stop(Halt(why, permanent=True))  # each try would lose as many more: a person has to check them first
-
-    def _refused(self, sending: Sending, error: StarVideosError) -> bool:
-        key = sending.row.key
-        self._slots += 1
-        self._attempts[key] += 1
-        self.errors[key] = error
-        if order_outcome(error).sent_again:
-            asked = error.retry_after if isinstance(error, StarVideosAPIError) else None
-            self._last_refusal = str(error)
-            self._pace.refused(sending.sent_at, time.time(), asked, random.random())
-            sending.was_not_accepted(OrderState.OPEN)
-            return self._max_attempts is None or self._attempts[key] < self._max_attempts
-        redirected = isinstance(error, StarVideosAPIError) and error.status_code < 400
-        if isinstance(error, AFFECTS_ALL) or redirected:
-            sending.was_not_accepted(OrderState.OPEN, str(error))
-            self._stop(Halt(str(error), permanent=True))
-            return False
-        sending.was_not_accepted(OrderState.REJECTED, str(error))
-        return False
-
-    def _stop(self, halt: Halt) -> None:
-        if self._halt is None:
-            self._halt = halt
-
-    # -- the journal first, then log and metrics
-
-    def _write(self) -> None:
-        self._journal.commit_surely()
+        self._halt = self._halt or self.outcomes.halt

@@ -17,7 +17,7 @@ from airflow_provider_starvideos.exceptions import (
 )
 from airflow_provider_starvideos.hooks.starvideos import StarVideosHook
 from airflow_provider_starvideos.orders import submitter
-from airflow_provider_starvideos.orders.submitter import MAX_LOST_IN_A_ROW
+from airflow_provider_starvideos.orders.outcomes import MAX_LOST_IN_A_ROW
 from airflow_provider_starvideos.storage import inputs
 from tests.batch.desk import Desk, prompts
 

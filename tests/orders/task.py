@@ -15,7 +15,7 @@ from airflow_provider_starvideos.exceptions import StarVideosUnconfirmedError
 from airflow_provider_starvideos.hooks.starvideos import StarVideosHook
 from airflow_provider_starvideos.orders.journal import Journal
 from airflow_provider_starvideos.orders.single import SingleOrder
-from tests.orders.variables import LOG, NAME, Variables
+from tests.orders.variables import LOG, NAME, NOBODY, Variables
 
 
 class Hook(StarVideosHook):
@@ -57,6 +57,7 @@ class Task:
             journal,
             lambda: self.lease(),
             LOG,
+            person=NOBODY,
             on_unconfirmed=on_unconfirmed,
             stopping=lambda: self.stopping(),
             sleep=lambda seconds: self.slept.append(dict(self.variables.journals)),

@@ -26,7 +26,8 @@ from airflow_provider_starvideos.api import retry
 from airflow_provider_starvideos.api.models import VideoRequest, VideoTask
 from airflow_provider_starvideos.api.protocol import Endpoint
 from airflow_provider_starvideos.api.validation import build_request
-from airflow_provider_starvideos.batch.batch import Batch, Options
+from airflow_provider_starvideos.batch.batch import Batch
+from airflow_provider_starvideos.batch.options import Options
 from airflow_provider_starvideos.batch.rows import read_rows
 from airflow_provider_starvideos.exceptions import (
     StarVideosBatchError,
@@ -34,13 +35,13 @@ from airflow_provider_starvideos.exceptions import (
     StarVideosUnconfirmedError,
 )
 from airflow_provider_starvideos.hooks.starvideos import StarVideosHook
-from airflow_provider_starvideos.orders import journal, submitter
+from airflow_provider_starvideos.orders import journal, outcomes, submitter
 from airflow_provider_starvideos.orders.journal import Journal
 from airflow_provider_starvideos.orders.record import Order, Row
 from airflow_provider_starvideos.orders.single import SingleOrder
 from airflow_provider_starvideos.orders.states import OrderState
 from tests.batch.desk import prompts
-from tests.orders.variables import LOG, NAME, Variables
+from tests.orders.variables import LOG, NAME, NOBODY, Variables
 
 CONCURRENCY = 4
 ROWS = 20
@@ -52,7 +53,7 @@ SILENT = logging.getLogger("tests.orders.silent")  # thousands of runs would log
 SILENT.setLevel(logging.CRITICAL)
 FILES = tuple(
     str(Path(next(iter(package.__path__))) / name)
-    for name in ("submitter.py", "sending.py", "journal.py", "record.py", "single.py")
+    for name in ("submitter.py", "outcomes.py", "sending.py", "journal.py", "record.py", "single.py")
 )
 
 
@@ -100,7 +101,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """No pauses that only take time, and no Variables but the test's."""
     monkeypatch.setattr(retry, "FIRST_DELAY", 0.0005)
     monkeypatch.setattr(submitter, "GATHER_SECONDS", 0.0005)
-    monkeypatch.setattr(submitter, "MAX_LOST_IN_A_ROW", 100)
+    monkeypatch.setattr(outcomes, "MAX_LOST_IN_A_ROW", 100)
     monkeypatch.setattr(journal, "PART_ORDERS", 6)
     Variables().install(monkeypatch)
 
@@ -346,7 +347,7 @@ def test_an_unforeseen_error_of_a_sending_thread(monkeypatch: pytest.MonkeyPatch
 def single(api: FakeApi, variables: Variables, try_number: int) -> str:
     """Run a try of a task with one order."""
     orders = Journal(variables, NAME, try_number, LOG, sleep=lambda seconds: None)
-    return SingleOrder(api, orders, lambda: None, LOG).obtain(build_request(prompt="fox 1.")).id
+    return SingleOrder(api, orders, lambda: None, LOG, person=NOBODY).obtain(build_request(prompt="fox 1.")).id
 
 
 def single_until(stop_at: int) -> tuple[FakeApi, Variables, int, list[str]]:
@@ -392,6 +393,7 @@ def test_b6_nothing_else_runs_between_the_answer_and_the_record() -> None:
     assert where
     allowed = (
         "Submitter.",
+        "Outcomes.",
         "Reporter.note",
         "Reporter.report",
         "Journal.",

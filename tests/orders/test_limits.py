@@ -18,7 +18,8 @@ from airflow_provider_starvideos.api import retry
 from airflow_provider_starvideos.api.models import VideoRequest, VideoTask
 from airflow_provider_starvideos.api.protocol import Endpoint
 from airflow_provider_starvideos.api.validation import build_request
-from airflow_provider_starvideos.batch.batch import Batch, Options
+from airflow_provider_starvideos.batch.batch import Batch
+from airflow_provider_starvideos.batch.options import Options
 from airflow_provider_starvideos.batch.plan import Outcome
 from airflow_provider_starvideos.batch.rows import read_rows
 from airflow_provider_starvideos.emulator import Emulator
@@ -39,7 +40,7 @@ from airflow_provider_starvideos.orders.single import SingleOrder
 from airflow_provider_starvideos.orders.states import OrderState
 from airflow_provider_starvideos.orders.task_journal import open_journal
 from tests.orders.task import Task
-from tests.orders.variables import LOG, NAME, Variables
+from tests.orders.variables import LOG, NAME, NOBODY, Variables
 
 BASE = "http://127.0.0.1/api"
 CLIP = "https://cdn.example.com/clip.mp4"
@@ -176,7 +177,9 @@ class Instance:
         if plan.decides:
             self.variables.texts[NAME.decision(request.fingerprint(BASE))] = "resubmit"
         what = "resubmit" if plan.resubmit else "fail"
-        order = SingleOrder(self.api, journal, lambda: None, LOG, on_unconfirmed=what, sleep=lambda seconds: None)
+        order = SingleOrder(
+            self.api, journal, lambda: None, LOG, person=NOBODY, on_unconfirmed=what, sleep=lambda seconds: None
+        )
         order.obtain(request)
 
 

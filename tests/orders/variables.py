@@ -6,12 +6,14 @@ import json
 import logging
 from collections import Counter
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 
 from airflow_provider_starvideos.compat import supervisor
+from airflow_provider_starvideos.compat.human_input import Question
 from airflow_provider_starvideos.orders.journal import Journal
+from airflow_provider_starvideos.orders.person import Person
 from airflow_provider_starvideos.orders.record import Order
 from airflow_provider_starvideos.orders.store import (
     DECISION_PREFIX,
@@ -23,6 +25,13 @@ from airflow_provider_starvideos.orders.store import (
 
 LOG = logging.getLogger("tests.orders")
 NAME = journal_name("dag", "run", "task", -1)
+
+
+def _no_person(question: Question, until: float | None) -> NoReturn:
+    raise AssertionError(f"a question that no task asks: {question.subject}")
+
+
+NOBODY = Person(_no_person, LOG)
 
 
 class Variables:
