@@ -78,7 +78,7 @@ def read_video(request: HttpRequest, response: HttpResponse) -> VideoTask:
     refusal = refusal_in(answer.nodes, video)
     if refusal and not (video and request.video_id and video.status):  # a query's answer is the video's status
         raise answer.contradicted(refusal, video)
-    if video is None:
+    if video is None or (request.is_order and video.is_foreign):
         raise answer.malformed()
     return answer.video(video)
 

@@ -26,6 +26,9 @@ STATUS_NAMES = ("status", "taskstatus", "videostatus", "state")
 CALL_WORDS = frozenset({"success", "succeed", "error", "fail", "failed", "ok"})  # about the call, not about a video
 VIDEO_LIKE = re.compile(r"(video|vid|proj|project|task|gen)[_-]", re.IGNORECASE)
 A_VIDEOS_ID = re.compile(r"(video|proj|task)[_-](?=.*[0-9])[A-Za-z0-9._~-]{1,190}")
+A_VIDEOS_KIND = re.compile(r"video|task|generation|job|project", re.IGNORECASE)  # of ``object``
+SIGNS = frozenset({*STATUS_NAMES, *ID_NAMES[1:], "object", "code", "success"})  # next to an id
+SPARSE = frozenset({"id", "created", "model", "error", "message", "msg", "requestid", "amount"})  # prove nothing
 QUOTED_ID = re.compile(r'"(?:id|video_?id|task_?id|project_?id)"\s*:\s*"?([A-Za-z0-9._~-]{1,200})"?', re.IGNORECASE)
 
 
@@ -80,6 +83,15 @@ class Node:
             return -1
         call_word = self.status is not None and self._is_call_word
         return 4 * self.says_video + 2 * bool(VIDEO_LIKE.match(video_id)) + call_word
+
+    @property
+    def is_foreign(self) -> bool:
+        """It is another kind of thing, such as the answer to another request: its id isn't that of a video."""
+        kind = self.fields.get("object")
+        if isinstance(kind, str) and kind.strip() and not A_VIDEOS_KIND.search(kind):
+            return True
+        names = self.fields.keys()
+        return self.weight == 0 and self.parent is None and not names & SIGNS and not names <= SPARSE
 
     @property
     def is_live_video(self) -> bool:

@@ -6,22 +6,20 @@ Values may come from templates and tables, so they are read generously (``api.va
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-from airflow_provider_starvideos.api.fields import field_of, read_fields
+from airflow_provider_starvideos.api.fields import read_fields
 from airflow_provider_starvideos.api.models import MODEL, REQUEST_FIELDS, GenerationMode, VideoRequest
+from airflow_provider_starvideos.api.prompts import UNRENDERED, broken_prompt_rule
 from airflow_provider_starvideos.api.redaction import hide_urls, is_hidden
 from airflow_provider_starvideos.api.values import (
     LONGEST_URL,
     as_list,
     is_glued,
     is_missing,
-    kind_of,
-    literal,
     to_python,
     whole,
 )
@@ -40,22 +38,10 @@ MOST_LISTED = 10  # of a list's wrong items that get their own line
 MISSING_PROMPT = (
     "must be given and not blank; the value is missing: perhaps a template, an XCom or a join found nothing"
 )
-LONGEST_ODD = 20_000  # characters of a text that is compared with NOT_PROMPTS
-FILES = "txt|md|json|jsonl|ndjson|csv|tsv|parquet|xlsx?|ya?ml|jinja2?|j2|png|jpe?g|webp|gif|mp4|mov|webm"
-NOT_PROMPTS = (  # texts that templates make by mistake: pattern, and what it is
-    (r"true|false", "a truth value"),
-    (r"<.* at 0x[0-9a-f]+>|<class .*>|\[object \w+\]", "what a program prints of an object"),
-    (r"[\w.]+\(.*\bprompt['\"]?\s*[=,:].*\)|prompt(?:\s*=|\s{2,}).*", "what a program prints of a whole request"),
-    (r"[{\[(]\s*&(?:quot|apos|#3[49]);.*", "JSON with the escapes of HTML"),
-    (r".*\bdtype: \w+", "a printed table"),
-    (r"(?:[a-z][\w+.-]*:)?//\S+|www\.\S+", "a URL"),
-    (rf"[^\s,;]+\.(?:{FILES})(?:\.gz)?", "a file's name"),
-    (r"prompt", "a column's name"),
-)
-UNRENDERED = re.compile(r"\{\{[^{}]*\}\}|\{%[^{}%]*%\}")  # of Jinja; rows of files and functions aren't rendered
 # In a URL's path, of a template that found nothing. A folder may be called "nan" or "null".
 NO_NAME = re.compile(
     r"/(?:None|undefined|<NA>|%3CNA%3E)(?:\.\w+)?(?:[/?#]|$)|/(?:nan|NaN|NaT|null)(?:\.\w+)?(?:[?#]|$)"
+    r"|[?&][\w.-]+=(?:None|undefined)(?:[&#]|$)|%[sd](?![0-9A-Fa-f])"
 )
 
 
@@ -202,7 +188,7 @@ class _Reader:
         elif isinstance(value, str) and UNRENDERED.search(value):
             self.problem(field, "must be a URL; this holds a template that wasn't rendered", value)
         elif isinstance(value, str) and NO_NAME.search(value):
-            self.problem(field, "must be a URL; a part of its path is missing: perhaps a template found nothing", value)
+            self.problem(field, "must be a URL; a part of it is missing: perhaps a template found nothing", value)
         elif not is_url:
             self.problem(field, "must be an http:// or https:// URL, or a storage URI such as s3://bucket/key", value)
         if not is_url:
@@ -227,37 +213,6 @@ class _Reader:
         if len(values) > limit:
             rule = f"must be at most {limit} for" if limit else "can't be combined with the inputs of"
             self.problem(field, f"{rule} {mode.value}", len(values))
-
-
-def broken_prompt_rule(text: str) -> str | None:
-    """Return the rule that a prompt breaks if a template or a table made it by mistake; None: it is a prompt."""
-    for pattern, what in NOT_PROMPTS if len(text) <= LONGEST_ODD else ():
-        if re.fullmatch(pattern, text.strip(), re.IGNORECASE | re.DOTALL):
-            return f"must say what to show; this is {what}"
-    if found := UNRENDERED.search(text):
-        return f"must say what to show; this holds a template that wasn't rendered ({shown(found[0])})"
-    if "\ufffd" in text or _is_mojibake(text):
-        return "must say what to show; this was read in another encoding than it was written in"
-    if not any(unicodedata.category(one)[0] in "LNM" or unicodedata.category(one) == "So" for one in text):
-        return "must say what to show; this has no letter"
-    if not text.lstrip().startswith(("{", "[", "(", "b'", 'b"')):
-        return None
-    try:
-        value = literal(text)
-    except ValueError:
-        return None
-    if isinstance(value, Mapping):
-        # People write prompts in JSON, but not with the names of a request's fields.
-        return "must be the prompt alone; this is the text of a whole request" if any(map(field_of, value)) else None
-    return f"must say what to show; this is the text of {kind_of(value)}"
-
-
-def _is_mojibake(text: str) -> bool:
-    """Return whether a text is UTF-8 that was read as Windows-1252: no other text has such pairs of letters."""
-    try:
-        return not text.isascii() and text.encode("cp1252").decode() != text
-    except UnicodeError:
-        return False
 
 
 def is_http_url(value: Any) -> bool:

@@ -217,16 +217,37 @@ ROWS: dict[str, Kind] = {
         [{"prompt": "A screen shows kite.png"}, {"prompt": "A kite."}, {"prompt": "Node.js"}],
     ),
     "template that isn't rendered": Kind([{"prompt": "A {{ product }} in the sky"}], "a template that wasn't rendered"),
+    "placeholders that aren't filled": Kind(
+        ["A {product} kite", "A ${product}", "A %(product)s kite"], "wasn't rendered"
+    ),
+    "braces that are meant": Kind(
+        ["A kite {in the sky}", "{image1} flies", "100 % kite", "So {slow: 0.5}"],
+        [{"prompt": text} for text in ("A kite {in the sky}", "{image1} flies", "100 % kite", "So {slow: 0.5}")],
+    ),
+    "formula": Kind(['="A kite"', "=A1&B1"], "a spreadsheet's formula"),
+    "end of what psql prints": Kind(["A kite", "(1 row)"], "the end of a printed table"),
+    "block of code, as a language model writes it": Kind(
+        [{"prompt": '```json\n{"prompt": "A"}\n```'}], "a block of code"
+    ),
+    "placeholder in a URL": Kind(
+        [KITE | {"reference_images": ["https://cdn.example.com/{sku}.png"]}], "a template that wasn't rendered"
+    ),
+    "percent sign in a URL that isn't filled": Kind(
+        [KITE | {"reference_images": ["https://cdn.example.com/%s.png"]}], "a part of it is missing"
+    ),
+    "query of a URL that lacks its value": Kind(
+        [KITE | {"reference_images": ["https://cdn.example.com/a?sku=None&v=1"]}], "a part of it is missing"
+    ),
     "block that isn't rendered": Kind([{"prompt": "A {% if a %}kite{% endif %}"}], "a template that wasn't rendered"),
     "template in a URL that isn't rendered": Kind(
         [KITE | {"reference_images": "https://cdn.example.com/{{sku}}.png"}], "a template that wasn't rendered"
     ),
     "URL whose file is missing": Kind(
-        [KITE | {"reference_images": ["https://cdn.example.com/None.png"]}], "a part of its path is missing"
+        [KITE | {"reference_images": ["https://cdn.example.com/None.png"]}], "a part of it is missing"
     ),
     "URL whose folder is missing": Kind(
         [KITE | {"first_image": "https://cdn.example.com/undefined/a.png", "last_image": "s3://b/nan"}],
-        "a part of its path is missing",
+        "a part of it is missing",
     ),
     # A3
     "blank rows beside a default": Kind(

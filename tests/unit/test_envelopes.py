@@ -56,6 +56,42 @@ def test_an_id_that_is_missing_is_none(video_id: Any) -> None:
     assert read_video(ORDER, answer({"id": video_id, "data": VIDEO})).id == "video_1"
 
 
+FOREIGN = {
+    "a chat": {"id": "chatcmpl-1", "object": "chat.completion", "created": 1, "model": "gpt", "choices": []},
+    "a response": {"id": "resp_1", "object": "response", "status": "completed", "model": "gpt"},
+    "a user": {"id": 7, "name": "anna", "email": "anna@example.com"},
+    "a session": {"id": "abc", "token": "t"},
+    "a list": {"id": "list_1", "object": "list", "data": []},
+    "an event": {"id": "evt_1", "object": "event", "status": "success"},
+}
+
+
+@pytest.mark.parametrize("wire", FOREIGN.values(), ids=FOREIGN)
+def test_the_answer_to_another_request_is_no_accepted_order(wire: dict[str, Any]) -> None:
+    """A proxy or a cache has mixed answers up. Its id is kept for the person who decides."""
+    with pytest.raises(StarVideosMalformedAnswerError) as caught:
+        read_video(ORDER, answer(wire))
+    assert not was_not_accepted(caught.value)
+    assert caught.value.named == str(wire["id"])
+
+
+SPARSE: list[dict[str, Any]] = [
+    {"id": "abc"},
+    {"taskId": "abc"},
+    {"projectId": "abc", "cost": 3},
+    {"code": 200, "message": "success", "data": {"id": "abc", "cost": 3}},
+    {"id": "abc", "status": "waiting", "cost": 3},
+    {"id": "abc", "object": "video.generation", "cost": 3},
+    {"id": "video_1", "cost": 3},
+]
+
+
+@pytest.mark.parametrize("wire", SPARSE, ids=str)
+def test_an_accepted_order_in_few_words(wire: dict[str, Any]) -> None:
+    """Sibling endpoints of the server answer so."""
+    assert read_video(ORDER, answer(wire)).id in ("abc", "video_1")
+
+
 LIVE = {"id": "video_1", "object": "video", "status": "queued"}
 NAMING: dict[str, tuple[int, Any]] = {
     # a status that else proves that an order wasn't accepted, and an answer that names one all the same
