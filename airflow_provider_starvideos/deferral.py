@@ -5,18 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import Any, NoReturn
 
-from airflow.providers.common.compat.sdk import AirflowSkipException, conf
+from airflow.providers.common.compat.sdk import AirflowSkipException, BaseOperator, Context, conf
 from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_1_PLUS
 
+from airflow_provider_starvideos.api.models import VideoTask
 from airflow_provider_starvideos.api.polling import BACKSTOP_SECONDS
 from airflow_provider_starvideos.compat.configuration import is_configured
-
-if TYPE_CHECKING:
-    from airflow.providers.common.compat.sdk import BaseOperator, Context
-
-    from airflow_provider_starvideos.api.models import VideoTask
 
 SECTION, OPTION = "operators", "default_deferrable"
 

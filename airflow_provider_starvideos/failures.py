@@ -8,9 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING
 
-from airflow.providers.common.compat.sdk import AirflowFailException, AirflowSensorTimeout
+from airflow.providers.common.compat.sdk import AirflowFailException, AirflowSensorTimeout, Context
 
 from airflow_provider_starvideos import metrics
 from airflow_provider_starvideos.exceptions import (
@@ -34,9 +33,6 @@ from airflow_provider_starvideos.exceptions import (
     StarVideosVideoFailedError,
     StarVideosWaitTimeoutError,
 )
-
-if TYPE_CHECKING:
-    from airflow.providers.common.compat.sdk import Context
 
 FAILURE_KEY = "failure"  # of the XCom: ``{"state": …, "error": …, "try_number": …}``
 MAX_ERROR_CHARACTERS = 4000
@@ -123,15 +119,20 @@ def operator_failures(conn_id: str | None = None, context: Context | None = None
 
 
 @contextmanager
-def sensor_failures(conn_id: str, context: Context | None = None) -> Iterator[None]:
-    """Let a sensor's errors end it: a deadline as ``AirflowSensorTimeout``, a failed video without a retry.
-
-    A sensor that waits again for a failed video would fail again.
-    """
+def follower_failures(conn_id: str, context: Context | None = None) -> Iterator[None]:
+    """Let an error end a task that another task's video is for. A video that failed stays failed: no retry helps."""
     try:
         with operator_failures(conn_id, context):
             yield
     except StarVideosVideoFailedError as error:
         raise AirflowFailException(str(error)) from error
+
+
+@contextmanager
+def sensor_failures(conn_id: str, context: Context | None = None) -> Iterator[None]:
+    """Let a sensor's errors end it as ``follower_failures`` does, and a deadline as ``AirflowSensorTimeout``."""
+    try:
+        with follower_failures(conn_id, context):
+            yield
     except StarVideosWaitTimeoutError as error:
         raise AirflowSensorTimeout(str(error)) from error

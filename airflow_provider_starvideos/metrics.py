@@ -10,10 +10,9 @@ import time
 from collections.abc import Mapping
 from datetime import timedelta
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from airflow_provider_starvideos.api.models import GenerationMode
+from airflow_provider_starvideos.api.models import GenerationMode
 
 log = logging.getLogger(__name__)
 
@@ -42,16 +41,6 @@ def count(name: str, connection: str, value: int = 1, mode: GenerationMode | Non
     _send("incr", name, value, {"connection": connection} | ({"mode": mode.name.lower()} if mode else {}))
 
 
-def timing(name: str, connection: str, seconds: float) -> None:
-    """Note how long something took.
-
-    :param name: after ``starvideos.``
-    :param connection: the Airflow connection's id
-    :param seconds: how long
-    """
-    _send("timing", name, timedelta(seconds=max(0.0, seconds)), {"connection": connection})
-
-
 def completed(
     connection: str, created: float | None, *, seen_at: float | None = None, amount: Decimal | None = None
 ) -> None:
@@ -64,7 +53,8 @@ def completed(
     """
     count("completed", connection)
     if created:
-        timing("seconds", connection, (seen_at or time.time()) - created)
+        took = timedelta(seconds=max(0.0, (seen_at or time.time()) - created))
+        _send("timing", "seconds", took, {"connection": connection})
     if amount is not None:
         count("amount_micros", connection, round(amount * 1_000_000))  # some StatsD servers cut decimals off
 

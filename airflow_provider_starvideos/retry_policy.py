@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import timedelta
-from typing import TYPE_CHECKING
 
-from airflow.sdk import RetryDecision, RetryPolicy
+from airflow.sdk import Context, RetryDecision, RetryPolicy
 
 from airflow_provider_starvideos.exceptions import (
     StarVideosAPIError,
@@ -14,9 +13,6 @@ from airflow_provider_starvideos.exceptions import (
     StarVideosError,
     StarVideosRecordError,
 )
-
-if TYPE_CHECKING:
-    from airflow.sdk import Context
 
 WITH_BACKOFF = (StarVideosAPIError, StarVideosConnectionError, StarVideosRecordError)
 LEAST_ASKED_SECONDS = 1.0  # a Retry-After below this, or in the past, is ignored

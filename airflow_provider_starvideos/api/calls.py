@@ -57,13 +57,12 @@ def unconfirmed(
     return StarVideosUnconfirmedError(message, what=what, named=named)
 
 
-def query(endpoint: Endpoint, video_id: str, *, max_retries: int | None = None) -> Call:
-    """Ask for a video's status, again where that may help. ``max_retries``: None for the connection's own."""
-    retries = endpoint.max_retries if max_retries is None else max_retries
+def query(endpoint: Endpoint, video_id: str) -> Call:
+    """Ask for a video's status, again where that may help."""
     repeats = 0
     while True:
         try:
-            return (yield from _call(query_request(endpoint, video_id), max_retries=retries))
+            return (yield from _call(query_request(endpoint, video_id), max_retries=endpoint.max_retries))
         except StarVideosError as error:
             delay = delay_before_unknown_repeat(error, repeats=repeats)
             if delay is None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import sys
 from array import array
 
+CONTENT_TYPE = "video/mp4"
 HEADER_BYTES = 8
 LARGE_HEADER_BYTES = 16
 TABLE_HEADER_BYTES = 8  # version, flags and the number of entries, before the entries of a chunk offset table

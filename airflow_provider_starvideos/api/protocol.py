@@ -70,11 +70,6 @@ class HttpRequest:
     video_id: str | None = None  # of a query; None for an order
 
     @property
-    def headers(self) -> dict[str, str]:
-        """All headers except ``Authorization``."""
-        return {**HEADERS, **BODY_HEADERS} if self.body is not None else {**HEADERS}
-
-    @property
     def is_order(self) -> bool:
         """This request costs money when it is accepted."""
         return self.method == "POST"

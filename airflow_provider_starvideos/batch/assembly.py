@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from airflow.providers.common.compat.sdk import conf
+from airflow.providers.common.compat.sdk import Context, conf
 
 from airflow_provider_starvideos.api.models import REQUEST_FIELDS
 from airflow_provider_starvideos.batch import manifest
@@ -16,19 +16,15 @@ from airflow_provider_starvideos.batch.reuse import Reuse, patterns_of
 from airflow_provider_starvideos.batch.rows import read_rows
 from airflow_provider_starvideos.batch.saver import Saving, folder_of
 from airflow_provider_starvideos.batch.sources import read_requests
+from airflow_provider_starvideos.hooks.fixed import FixedHook
 from airflow_provider_starvideos.library.claims import Claims
 from airflow_provider_starvideos.library.folder import Folder
 from airflow_provider_starvideos.library.library import Library
+from airflow_provider_starvideos.orders.journal import Journal
 from airflow_provider_starvideos.orders.lease import lease_of
 from airflow_provider_starvideos.orders.task_journal import forget_after_success, open_journal
 from airflow_provider_starvideos.storage.destinations import Destination
 from airflow_provider_starvideos.storage.fetch import Limits
-
-if TYPE_CHECKING:
-    from airflow.providers.common.compat.sdk import Context
-
-    from airflow_provider_starvideos.hooks.fixed import FixedHook
-    from airflow_provider_starvideos.orders.journal import Journal
 
 CLAIM_SECONDS = 900.0  # that a claim holds beyond a video's deadline: for its saving, and for a retry that begins late
 

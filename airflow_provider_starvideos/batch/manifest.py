@@ -21,18 +21,9 @@ CONTENT_TYPES = {"jsonl": "application/x-ndjson", "parquet": "application/vnd.ap
 
 
 def lines(rows: Sequence[tuple[Row, Order]]) -> list[dict[str, Any]]:
-    """Return the manifest's rows: one flat object each, except ``request``: the JSON that the API got, without
-    what may grant access to its inputs.
-
-    :param rows: with their orders
-    """
+    """Return the manifest's rows: flat, except ``request``: what the API got, without what may grant access."""
     return [
-        {
-            "row": row.number,
-            "name": row.name,
-            "request": hide(row.request.to_wire()),
-            **row_facts(order),
-        }
+        {"row": row.number, "name": row.name, "request": hide(row.request.to_wire()), **row_facts(order)}
         for row, order in rows
     ]
 

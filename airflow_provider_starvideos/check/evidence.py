@@ -8,13 +8,14 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, Protocol
+from typing import Any
 
 from airflow_provider_starvideos.api.answers import read_video
 from airflow_provider_starvideos.api.models import VideoTask
 from airflow_provider_starvideos.api.protocol import Endpoint, HttpRequest, HttpResponse, lost
 from airflow_provider_starvideos.api.redaction import forms_of, hide_urls
 from airflow_provider_starvideos.api.retry import was_not_accepted
+from airflow_provider_starvideos.clients.sync import SyncClient
 from airflow_provider_starvideos.exceptions import StarVideosConnectionError, StarVideosError
 
 # Of other headers only the names are shown: cookies and the like may be secrets.
@@ -98,13 +99,6 @@ class Exchange:
             return error
 
 
-class Sender(Protocol):
-    """One of the provider's clients."""
-
-    def send(self, request: HttpRequest) -> HttpResponse:
-        """Send one request and return its answer."""
-
-
 class NoEvidenceError(Exception):
     """Something wasn't asked for, or got no answer. The message says what."""
 
@@ -140,7 +134,7 @@ class Evidence:
     def __post_init__(self) -> None:
         self.redact = Redactor(self.endpoint.key)
 
-    def ask(self, label: str, client: Sender, request: HttpRequest) -> Exchange:
+    def ask(self, label: str, client: SyncClient, request: HttpRequest) -> Exchange:
         """Send one request, once, and keep what came of it, also where Ctrl-C comes in between."""
         response, failure = None, lost(request, "interrupted", sent=True)
         started, clock = time.time(), time.monotonic()

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from airflow_provider_starvideos.api.flow import Sleep, drive
-from airflow_provider_starvideos.api.models import VideoRequest, VideoTask
+from airflow_provider_starvideos.api.models import VideoTask
 from airflow_provider_starvideos.api.polling import Poll, watch
 from airflow_provider_starvideos.api.protocol import create_request, query_request
 from airflow_provider_starvideos.api.validation import build_request
@@ -26,11 +26,6 @@ FETCH_BYTES = 256 * 1024**2  # far more than a video of 3 seconds has
 ORDER, FIRST, AGAIN = "order", "poll 1", "poll after the end"
 
 
-def order_request() -> VideoRequest:
-    """Return the order. It gives the length, which is paid for, and leaves the ratio to the API."""
-    return build_request(prompt=PROMPT, duration=SECONDS)
-
-
 def order_one(
     evidence: Evidence, client: SyncClient, *, poll_interval: float, timeout: float, say: Callable[[str], None]
 ) -> None:
@@ -44,7 +39,8 @@ def order_one(
     """
     # Before it is sent: if this process is killed, the user knows what to search for in the account.
     say(f"Ordering one video of {SECONDS} seconds at {moment(time.time())}. This costs money. Its prompt: {PROMPT}")
-    exchange = evidence.ask(ORDER, client, create_request(evidence.endpoint, order_request()))
+    request = build_request(prompt=PROMPT, duration=SECONDS)  # the length is paid for; the ratio is left to the API
+    exchange = evidence.ask(ORDER, client, create_request(evidence.endpoint, request))
     task = exchange.read()
     if isinstance(task, StarVideosError):
         say(f"It isn't sent again. {evidence.seen(exchange)}")

@@ -12,7 +12,8 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from airflow_provider_starvideos.api.protocol import CREATE_PATH, HttpRequest, query_request
-from airflow_provider_starvideos.check.evidence import Evidence, Sender
+from airflow_provider_starvideos.check.evidence import Evidence
+from airflow_provider_starvideos.clients.sync import SyncClient
 
 UNKNOWN_ID = "video_starvideos_0000000000"
 UNKNOWN_PATH = "/v1/airflow-provider-starvideos/no-such-path"
@@ -34,14 +35,8 @@ ANNOUNCED = {
 }
 
 
-def probe(evidence: Evidence, client: Sender, *, with_orders: bool, say: Callable[[str], None]) -> None:
-    """Send all requests, orders last, and no order after one that wasn't refused.
-
-    :param evidence: keeps what comes back
-    :param client: sends
-    :param with_orders: send the two invalid orders, too
-    :param say: shows a line to the user
-    """
+def probe(evidence: Evidence, client: SyncClient, *, with_orders: bool, say: Callable[[str], None]) -> None:
+    """Send all requests, orders last, and no order after one that wasn't refused."""
     endpoint = evidence.endpoint
     wrong = replace(endpoint, key=WRONG_KEY)
     url = endpoint.base_url + CREATE_PATH

@@ -16,12 +16,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import Any, NoReturn
+
+from airflow.providers.common.compat.sdk import Context
 
 from airflow_provider_starvideos.compat import supervisor
-
-if TYPE_CHECKING:
-    from airflow.providers.common.compat.sdk import Context
 
 HITL = "airflow.sdk.execution_time.hitl"
 TRIGGER = "airflow.providers.standard.triggers.hitl"

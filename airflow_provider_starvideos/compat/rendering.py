@@ -10,12 +10,9 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from airflow.providers.common.compat.sdk import BaseOperator
-
-if TYPE_CHECKING:
-    from airflow.providers.common.compat.sdk import Context
+from airflow.providers.common.compat.sdk import BaseOperator, Context
 
 
 def render_text(template: Any, context: Any) -> Any:

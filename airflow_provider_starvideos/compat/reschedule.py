@@ -6,10 +6,9 @@ keys, so the words are in a key.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from airflow.providers.common.compat.sdk import Context
+from airflow.providers.common.compat.sdk import Context
 
 PREFIX = "starvideos_polls_"
 

@@ -7,16 +7,12 @@ for its UI after that. Without the method, fields are shown as they were rendere
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from airflow.providers.common.compat.sdk import BaseOperator
+from airflow.providers.common.compat.sdk import BaseOperator, Context
 
 from airflow_provider_starvideos.api.models import REQUEST_FIELDS
 from airflow_provider_starvideos.api.redaction import hide
-
-if TYPE_CHECKING:
-    from airflow.providers.common.compat.sdk import Context
-
 
 # Fields that may hold inputs: ``rendered`` reads them. Others, such as ``destination``, are used as they are.
 HIDDEN_FIELDS = frozenset({*REQUEST_FIELDS, "requests", "op_args", "op_kwargs"})

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from airflow.providers.common.compat.sdk import Context
 
 from airflow_provider_starvideos.compat.task_instance import SUCCESS, task_state
-
-if TYPE_CHECKING:
-    from airflow.providers.common.compat.sdk import Context
 
 
 def after_success(operator: Any, call: Callable[[Context], None], otherwise: str) -> None:

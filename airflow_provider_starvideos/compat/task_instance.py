@@ -6,12 +6,11 @@ A frozen or disconnected process doesn't know that Airflow has given it up, so i
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from airflow.providers.common.compat.sdk import Context
 
 from airflow_provider_starvideos.compat import supervisor
-
-if TYPE_CHECKING:
-    from airflow.providers.common.compat.sdk import Context
 
 RUNNING = "running"
 SUCCESS = "success"

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
-from airflow.providers.common.compat.sdk import DecoratedOperator, task_decorator_factory
+from airflow.providers.common.compat.sdk import Context, DecoratedOperator, TaskDecorator, task_decorator_factory
 
 from airflow_provider_starvideos.api.models import REQUEST_FIELDS
 from airflow_provider_starvideos.api.redaction import hide, is_hidden, restored
 from airflow_provider_starvideos.decorators.function import FromFunction
 from airflow_provider_starvideos.failures import operator_failures
 from airflow_provider_starvideos.operators.batch import StarVideosBatchOperator
-
-if TYPE_CHECKING:
-    from airflow.providers.common.compat.sdk import Context, TaskDecorator
 
 REQUESTS_KEY = "requests"
 
@@ -69,9 +66,7 @@ class StarVideosBatchDecoratedOperator(FromFunction, StarVideosBatchOperator):
         return self._hidden(super().execute_answered, context, event, asked)
 
     def _restore(self, context: Context) -> None:
-        ti = context["ti"]
-        index = ti.map_index if ti.map_index is not None else -1
-        shown = ti.xcom_pull(task_ids=ti.task_id, key=REQUESTS_KEY, map_indexes=index)
+        shown = self.pushed(context, REQUESTS_KEY)
         self.requests = restored(shown, self._ask(context)) if is_hidden(shown) else shown
 
     def _ask(self, context: Context) -> Any:

@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
-from airflow.providers.common.compat.sdk import DecoratedOperator, task_decorator_factory
+from airflow.providers.common.compat.sdk import Context, DecoratedOperator, TaskDecorator, task_decorator_factory
 
 from airflow_provider_starvideos.api.models import REQUEST_FIELDS
 from airflow_provider_starvideos.api.redaction import hide, is_hidden, restored
 from airflow_provider_starvideos.decorators.function import FromFunction
 from airflow_provider_starvideos.failures import operator_failures
 from airflow_provider_starvideos.operators.create import StarVideosCreateOperator
-
-if TYPE_CHECKING:
-    from airflow.providers.common.compat.sdk import Context, TaskDecorator
-
 
 REQUEST_KEY = "request"
 
@@ -50,13 +46,8 @@ class StarVideosCreateDecoratedOperator(FromFunction, StarVideosCreateOperator):
         return self._hidden(StarVideosCreateOperator.execute, self, context)
 
     def execute_answered(self, context: Context, event: Any = None, asked: Mapping[str, Any] | None = None) -> str:
-        """Take a person's answer, and go on with the request that the question was about.
-
-        :param event: as Airflow gives it
-        :param asked: what this try has asked
-        :return: the video's id
-        """
-        shown = self._kept_request(context)
+        """Take a person's answer, and go on with the request that the question was about."""
+        shown = self.pushed(context, REQUEST_KEY)
         if not shown or (asked and asked.get("try_number") != context["ti"].try_number):
             return self.execute(context)
         if is_hidden(shown):  # the function is called again for the URLs, which may be signed again
@@ -77,13 +68,8 @@ class StarVideosCreateDecoratedOperator(FromFunction, StarVideosCreateOperator):
             for name in REQUEST_FIELDS:
                 setattr(self, name, hide(self.rendered(name)))
 
-    def _kept_request(self, context: Context) -> Mapping[str, Any]:
-        ti = context["ti"]
-        index = ti.map_index if ti.map_index is not None else -1
-        return ti.xcom_pull(task_ids=ti.task_id, key=REQUEST_KEY, map_indexes=index) or {}
-
     def _complete(self, context: Context, event: Any) -> str:
-        request = self._kept_request(context)
+        request = self.pushed(context, REQUEST_KEY) or {}
         for name in REQUEST_FIELDS:
             setattr(self, name, request.get(name))
         return StarVideosCreateOperator._complete(self, context, event)

@@ -5,10 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
-from airflow.providers.common.compat.sdk import DecoratedOperator, context_merge, determine_kwargs
-
-if TYPE_CHECKING:
-    from airflow.providers.common.compat.sdk import Context
+from airflow.providers.common.compat.sdk import Context, DecoratedOperator, context_merge, determine_kwargs
 
 
 class FromFunction(DecoratedOperator):
@@ -42,12 +39,14 @@ class FromFunction(DecoratedOperator):
             python_callable=python_callable, op_args=op_args, op_kwargs=op_kwargs, multiple_outputs=False, **kwargs
         )
 
-    def call(self, context: Context) -> Any:
-        """Call the function with its arguments, and with what it asks for of the context.
+    @staticmethod
+    def pushed(context: Context, key: str) -> Any:
+        """Return an XCom of this very task instance, as an earlier process of its try has pushed it."""
+        ti = context["ti"]
+        return ti.xcom_pull(task_ids=ti.task_id, key=key, map_indexes=-1 if ti.map_index is None else ti.map_index)
 
-        :param context: the task's context
-        :return: what the function returns
-        """
+    def call(self, context: Context) -> Any:
+        """Call the function with its arguments, and with what it asks for of the context."""
         args = self.rendered("op_args")
         context_merge(context, self.rendered("op_kwargs"))
         kwargs = determine_kwargs(self.python_callable, args, context)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import hashlib
 import json
 import logging
 import re
@@ -91,7 +90,9 @@ def _verify(library: Library, given: argparse.Namespace) -> int:
         wrong = dict(found.damaged)
         if given.sha256:
             wrong |= {
-                name: "its video has another sha256" for name, one in found.entries.items() if _differs(library, one)
+                name: "its video has another sha256"
+                for name, one in found.entries.items()
+                if library.folder.place(one.file).sha256() != one.sha256
             }
         for name, problem in sorted(wrong.items()):
             _say(f"{name}  {problem}")
@@ -136,13 +137,6 @@ def _line(entry: Entry) -> str:
     prompt = prompt if len(prompt) <= PROMPT_CHARACTERS else f"{prompt[: PROMPT_CHARACTERS - 1]}…"
     facts = (entry.saved_at[:19], f"{entry.size_bytes:>10}", f"{entry.amount or '-':>6}", entry.video_id, repr(prompt))
     return "  ".join((entry.name, *facts, *([f"variant {entry.variant!r}"] if entry.variant else [])))
-
-
-def _differs(library: Library, entry: Entry) -> bool:
-    digest = hashlib.sha256()
-    for chunk in library.folder.place(entry.file).chunks():
-        digest.update(chunk)
-    return digest.hexdigest() != entry.sha256
 
 
 def _seconds(text: str) -> float:

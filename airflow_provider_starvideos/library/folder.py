@@ -22,10 +22,9 @@ from airflow_provider_starvideos.exceptions import (
     StarVideosValidationError,
 )
 from airflow_provider_starvideos.locations import as_text, located
-from airflow_provider_starvideos.storage.destinations import SELF_CHECKING, Destination
+from airflow_provider_starvideos.storage.destinations import Destination
 from airflow_provider_starvideos.storage.uris import object_path, package_of
 
-EXCLUSIVE = (*SELF_CHECKING, "file")  # stores that refuse to create a file which is there
 JSON = "application/json"
 
 
@@ -59,7 +58,7 @@ class Folder:
         self._local: Path | None = None
         if "://" not in text:
             self._local = Path(text).absolute()
-            self.uri, self.protocol = f"file://{self._local}/", "file"
+            self.uri = f"file://{self._local}/"
             return
         try:
             path = object_path(text, self._conn_id)
@@ -71,12 +70,7 @@ class Folder:
             raise _failed(text, "reached", error) from error
         reads = signature(getattr(self._fs, "_cat_file", self._fs.cat_file)).parameters
         self._reading = {"max_concurrency": 1} if "max_concurrency" in reads else {}  # else s3fs asks for the size, too
-        self.uri, self.protocol, self._path = text, str(path.protocol), f"{str(path.path).rstrip('/')}/"
-
-    @property
-    def creates_exclusively(self) -> bool:
-        """Of two processes that create one file at the same time, one is refused."""
-        return self.protocol in EXCLUSIVE
+        self.uri, self._path = text, f"{str(path.path).rstrip('/')}/"
 
     @property
     def is_local(self) -> bool:

@@ -14,6 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from airflow_provider_starvideos.api.mp4 import CONTENT_TYPE
 from airflow_provider_starvideos.exceptions import StarVideosDownloadError, StarVideosError
 from airflow_provider_starvideos.library import index
 from airflow_provider_starvideos.library.entry import MAX_BYTES, DamagedEntryError, Entry, document_of, folder_of
@@ -24,7 +25,6 @@ from airflow_provider_starvideos.storage.destinations import Destination
 FOLDERS = "0123456789abcdef"
 AT_ONCE = 16  # folders that are listed at once
 INDEX_FROM = 16  # documents of one folder that are read one by one
-MP4 = "video/mp4"
 
 
 @dataclass
@@ -140,7 +140,7 @@ class Library:
                 return copied
             if if_exists == "error":
                 raise to.taken()
-            return _described(to)
+            return Copied(to.uri, *to.measured())
         # The store itself must refuse to replace a file, which a copy on its side doesn't.
         if if_exists == "error" or not self.folder.copy(entry.file, to):
             self._stream(entry, to, overwrite=if_exists != "error")
@@ -161,7 +161,7 @@ class Library:
                 raise
             if digest.hexdigest() != entry.sha256:
                 raise DamagedEntryError(f"{self.uri_of(entry)} isn't the video of its document")
-            to.put(part, content_type=MP4, overwrite=overwrite)
+            to.put(part, content_type=CONTENT_TYPE, overwrite=overwrite)
 
     def _look_in(self, part: str, wanted: set[str] | None) -> Found:
         documents: dict[str, File] = {}
@@ -222,12 +222,3 @@ class Library:
             index.write(self.folder, part, stamps, whole)
         except StarVideosError as error:
             self._log.info("The library's index %s can't be written; look-ups take longer: %s", part, error)
-
-
-def _described(to: Destination) -> Copied:
-    """Describe the file that is at a destination."""
-    digest, size = hashlib.sha256(), 0
-    for chunk in to.chunks():
-        digest.update(chunk)
-        size += len(chunk)
-    return Copied(to.uri, size, digest.hexdigest())

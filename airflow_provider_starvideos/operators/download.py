@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from datetime import timedelta
 from os import PathLike
 from typing import TYPE_CHECKING, Any, Literal
 
-from airflow.providers.common.compat.sdk import AirflowFailException, Asset, BaseOperator
+from airflow.providers.common.compat.sdk import Asset, BaseOperator
 
 from airflow_provider_starvideos.api.polling import DEFAULT_POLL_INTERVAL, DEFAULT_TIMEOUT
 from airflow_provider_starvideos.arguments import choice, positive_seconds, whole
@@ -19,8 +18,7 @@ from airflow_provider_starvideos.deferral import (
     of_an_earlier_try,
     usable_video_id,
 )
-from airflow_provider_starvideos.exceptions import StarVideosVideoFailedError
-from airflow_provider_starvideos.failures import operator_failures
+from airflow_provider_starvideos.failures import follower_failures
 from airflow_provider_starvideos.locations import as_text
 
 if TYPE_CHECKING:
@@ -59,7 +57,7 @@ class StarVideosDownloadOperator(BaseOperator):
     :param verify: False saves what comes without a check of its form, with a warning: for a container that is neither
         MP4 nor QuickTime. The number of bytes is still checked
     :return: the URI that was written
-    :raises AirflowFailException: an error that a retry can't mend
+    :raises AirflowFailException: an error that a retry can't fix
     :raises StarVideosError: any other; the task's ``retries`` apply
     :raises ValueError: at Dag parse: an option of the operator's own is out of range
     """
@@ -104,7 +102,7 @@ class StarVideosDownloadOperator(BaseOperator):
         """
         from airflow_provider_starvideos.hooks.starvideos import StarVideosHook
 
-        with _failures(self.starvideos_conn_id, context):
+        with follower_failures(self.starvideos_conn_id, context):
             self.video_id = usable_video_id(self.video_id, context)
             if not self.wait_for_completion:
                 return self._save(context)
@@ -129,7 +127,7 @@ class StarVideosDownloadOperator(BaseOperator):
 
         if of_an_earlier_try(context, try_number):
             return self.execute(context)
-        with _failures(self.starvideos_conn_id, context):
+        with follower_failures(self.starvideos_conn_id, context):
             self.video_id = events.read(event).id
             return self._save(context)
 
@@ -194,13 +192,3 @@ class StarVideosDownloadOperator(BaseOperator):
 def _is_asset(outlet: Any) -> bool:
     """Return whether an outlet has an event of its own. Others are for lineage, or name assets that others add."""
     return isinstance(outlet, Asset) or type(outlet).__name__ in ASSET_REFERENCES
-
-
-@contextmanager
-def _failures(conn_id: str, context: Context) -> Iterator[None]:
-    """Let what a retry can't mend fail the task at once: a video that failed stays failed, too."""
-    try:
-        with operator_failures(conn_id, context):
-            yield
-    except StarVideosVideoFailedError as error:
-        raise AirflowFailException(str(error)) from error

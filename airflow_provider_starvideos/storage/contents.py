@@ -8,13 +8,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
 from typing import Any
 
-import requests
-from urllib3.exceptions import HTTPError
-
-from airflow_provider_starvideos.api.protocol import USER_AGENT, Endpoint
+from airflow_provider_starvideos.api.protocol import Endpoint
 from airflow_provider_starvideos.api.urls import identity
 from airflow_provider_starvideos.api.validation import is_storage_uri, shown
 from airflow_provider_starvideos.exceptions import (
@@ -25,18 +21,16 @@ from airflow_provider_starvideos.exceptions import (
 )
 from airflow_provider_starvideos.storage.addresses import why_unreachable
 from airflow_provider_starvideos.storage.guard import Guard
-from airflow_provider_starvideos.storage.inputs import LATER
-from airflow_provider_starvideos.storage.uris import S3_VERSION, object_path
-from airflow_provider_starvideos.storage.web import Web
+from airflow_provider_starvideos.storage.uris import GCS, S3, S3_VERSION, object_path
+from airflow_provider_starvideos.storage.web import BROKEN, LATER, first_byte
 
 CONCURRENCY = 16
-STALL_SECONDS, TOTAL_SECONDS = 10.0, 30.0  # of one request
 MOST_SHOWN = 20  # problems in one error
 # Properties by which a store names the content alone: a copy under another name has the same.
 MD5 = re.compile(r"[0-9a-f]{32}")
 OF_CONTENT: Mapping[str, tuple[str, re.Pattern[str]]] = {
-    **dict.fromkeys(("s3", "s3a", "s3n"), ("ETag", MD5)),  # of an upload in parts it is no digest of the content
-    **dict.fromkeys(("gs", "gcs"), ("md5Hash", re.compile(r"[\w+/]{22}=="))),
+    **dict.fromkeys(S3, ("ETag", MD5)),  # of an upload in parts it is no digest of the content
+    **dict.fromkeys(GCS, ("md5Hash", re.compile(r"[\w+/]{22}=="))),
 }
 # Properties that change with each new content of one object. The first that a store has is used, with the address.
 OF_OBJECT = ("generation", "etag", "ETag", "mtime", "last_modified", "LastModified", "updated", "created")
@@ -114,19 +108,15 @@ def _of_host(url: str, endpoint: Endpoint) -> Any:
         return None  # the check before the order refuses it
     is_api_local = not why_unreachable("http://127.0.0.1/", endpoint.base_url)
     guard = Guard(endpoint.base_url, allow_private=endpoint.allow_private_downloads or is_api_local)
-    headers = {"User-Agent": USER_AGENT, "Range": "bytes=0-0", "Accept-Encoding": "identity"}
     try:
-        with (
-            Web(guard, stall_seconds=STALL_SECONDS, total_seconds=TOTAL_SECONDS) as web,
-            closing(web.get(url, headers)) as response,
-        ):
+        with first_byte(guard, url) as response:
             status, answer = response.status_code, response.headers
-    except (requests.RequestException, HTTPError, OSError, StarVideosDownloadError) as error:
+    except (*BROKEN, StarVideosDownloadError) as error:
         raise StarVideosStorageError(
             f"{shown(url)} can't be asked whether it has changed ({type(error).__name__}). Nothing was sent. "
             'library_check="head" asks that of each http(s) input.'
         ) from None
-    if status in LATER or status >= 500:
+    if status in LATER:
         raise StarVideosStorageError(f"{shown(url)} can't be asked whether it has changed: its host answered {status}.")
     sent = {name: answer[name] for name in ("etag", "last-modified") if answer.get(name)}
     if status >= 400 or not sent:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import secrets
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -18,41 +18,28 @@ from airflow_provider_starvideos.api.validation import shown
 from airflow_provider_starvideos.exceptions import StarVideosDownloadError, StarVideosExistsError
 from airflow_provider_starvideos.locations import located, unusable
 from airflow_provider_starvideos.storage import local_files
-from airflow_provider_starvideos.storage.uris import object_path, package_of
+from airflow_provider_starvideos.storage.uris import GCS, S3, object_path, package_of
 
 PART_BYTES = 5 * 1024 * 1024
 PARTS_AT_ONCE = 4  # an upload takes so many parts of memory; s3fs would take 500 MB
 
 
-def _s3(content_type: str, *, overwrite: bool) -> dict[str, Any]:
-    options = {"ContentType": content_type, "chunksize": PART_BYTES, "max_concurrency": PARTS_AT_ONCE}
-    return options if overwrite else options | {"mode": "create"}
-
-
-def _gcs(content_type: str, *, overwrite: bool) -> dict[str, Any]:
-    options = {"content_type": content_type, "chunksize": PART_BYTES}
-    return options if overwrite else options | {"mode": "create"}
-
-
-def _azure(content_type: str, *, overwrite: bool) -> dict[str, Any]:
-    return {"overwrite": overwrite}
-
-
-def _none(content_type: str, *, overwrite: bool) -> dict[str, Any]:
-    return {}
-
-
-# Stores that show an object only when it is complete, and the options of their ``put_file``.
-OBJECT_STORES: Mapping[str, Callable[..., dict[str, Any]]] = {
-    **dict.fromkeys(("s3", "s3a", "s3n"), _s3),
-    **dict.fromkeys(("gs", "gcs"), _gcs),
-    **dict.fromkeys(("abfs", "abfss", "az"), _azure),
-    **dict.fromkeys(("oss", "memory"), _none),
-}
+AZURE = ("abfs", "abfss", "az")
+OBJECT_STORES = frozenset((*S3, *GCS, *AZURE, "oss", "memory"))  # show an object only when it is complete
 # Of these, stores that refuse an incomplete body, and an object where there must be none yet. They aren't asked before
 # or after an upload, so the right to write is enough.
-SELF_CHECKING = frozenset(("s3", "s3a", "s3n", "gs", "gcs", "abfs", "abfss", "az"))
-COPY_WHOLE = frozenset(("s3", "s3a", "s3n", "gs", "gcs"))  # stores that copy by themselves, and show a copy when whole
+SELF_CHECKING = frozenset((*S3, *GCS, *AZURE))
+COPY_WHOLE = frozenset((*S3, *GCS))  # stores that copy by themselves, and show a copy when whole
+
+
+def _options(protocol: str, content_type: str, *, overwrite: bool) -> dict[str, Any]:
+    """Return the options of an object store's ``put_file``."""
+    if protocol in AZURE:
+        return {"overwrite": overwrite}
+    create = {"chunksize": PART_BYTES} | ({} if overwrite else {"mode": "create"})
+    if protocol in S3:
+        return {"ContentType": content_type, "max_concurrency": PARTS_AT_ONCE, **create}
+    return {"content_type": content_type, **create} if protocol in GCS else {}
 
 
 class Destination:
@@ -161,10 +148,18 @@ class Destination:
 
         :raises StarVideosDownloadError: it can't be read
         """
-        digest = hashlib.sha256()
+        return self.measured()[1]
+
+    def measured(self) -> tuple[int, str]:
+        """Return the size in bytes and the digest, hex, of the file that is there.
+
+        :raises StarVideosDownloadError: it can't be read
+        """
+        size, digest = 0, hashlib.sha256()
         for chunk in self.chunks():
+            size += len(chunk)
             digest.update(chunk)
-        return digest.hexdigest()
+        return size, digest.hexdigest()
 
     def chunks(self) -> Iterator[bytes]:
         """Yield the bytes of the file that is there, some at a time.
@@ -185,7 +180,8 @@ class Destination:
 
         :raises StarVideosDownloadError: there can't be one
         """
-        folder, mode = (self._local.parent, local_files.SHARED) if self._local else (_spool(), local_files.PRIVATE)
+        spool = Path(tempfile.gettempdir())
+        folder, mode = (self._local.parent, local_files.SHARED) if self._local else (spool, local_files.PRIVATE)
         with ExitStack() as stack:
             try:
                 part = stack.enter_context(local_files.part_in(folder, mode=mode))
@@ -231,12 +227,11 @@ class Destination:
         return StarVideosExistsError(f'destination: there is a file, and if_exists="error" (got {shown(self.uri)})')
 
     def _upload(self, part: Path, content_type: str, *, overwrite: bool) -> None:
-        options = OBJECT_STORES.get(self._protocol)
         checks_itself = self._protocol in SELF_CHECKING
         if not overwrite and not checks_itself and self.exists():
             raise FileExistsError(self.uri)
-        if options:
-            self._fs.put_file(str(part), self._path, **options(content_type, overwrite=overwrite))
+        if self._protocol in OBJECT_STORES:
+            self._fs.put_file(str(part), self._path, **_options(self._protocol, content_type, overwrite=overwrite))
             if not checks_itself:
                 self._check_size(self._path, part)
             return
@@ -271,7 +266,3 @@ class Destination:
         return StarVideosDownloadError(
             f"destination: {shown(self._given)} can't be {done}: {type(error).__name__}: {error}"
         )
-
-
-def _spool() -> Path:
-    return Path(tempfile.gettempdir())

@@ -11,21 +11,20 @@ import re
 import time
 from collections.abc import Callable
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
 from typing import Any
 
 import requests
-from urllib3.exceptions import HTTPError
 
-from airflow_provider_starvideos.api.mp4 import Mp4Check
+from airflow_provider_starvideos.api.mp4 import CONTENT_TYPE, Mp4Check
 from airflow_provider_starvideos.api.protocol import USER_AGENT
 from airflow_provider_starvideos.api.redaction import hide_urls, redacted
 from airflow_provider_starvideos.api.retry import backoff
 from airflow_provider_starvideos.exceptions import StarVideosDownloadError, StarVideosTooLargeError
 from airflow_provider_starvideos.storage.guard import Guard
 from airflow_provider_starvideos.storage.gunzip import MAGIC, Gunzip
-from airflow_provider_starvideos.storage.web import Web
+from airflow_provider_starvideos.storage.web import BROKEN, Web
 
 CHUNK_BYTES = 512 * 1024
 MAX_BYTES = 10 * 1024**3
@@ -37,7 +36,6 @@ EXPIRED = (401, 403, 404, 410)  # statuses of an expired URL; then the API is as
 RANGE_REFUSED = 416
 MAX_TYPE_CHARACTERS = 100
 SHOWN_CHARACTERS = 80  # of a text from outside
-MP4 = "video/mp4"
 UNKNOWN_TYPE = "application/octet-stream"
 VAGUE_TYPES = ("", "application/octet-stream", "binary/octet-stream", "application/mp4")
 CONTENT_RANGE = re.compile(r"bytes (\d{1,18})-\d{1,18}/(\d{1,18})", re.ASCII)
@@ -69,6 +67,7 @@ class Limits:
     verify: bool = True
 
 
+@dataclass(eq=False)
 class Fetch:
     """One transfer.
 
@@ -81,24 +80,16 @@ class Fetch:
     :param sleep: how to wait between two attempts
     """
 
-    def __init__(
-        self,
-        fresh_url: Callable[[], str],
-        path: Path,
-        guard: Guard,
-        log: Any,
-        *,
-        limits: Limits = Limits(),
-        key: str = "",
-        sleep: Callable[[float], None] = time.sleep,
-    ) -> None:
-        self._fresh_url = fresh_url
-        self._path = path
-        self._guard = guard
-        self._log = log
-        self._limits = limits
-        self._key = key
-        self._sleep = sleep
+    fresh_url: Callable[[], str]
+    path: Path
+    guard: Guard
+    log: Any
+    _: KW_ONLY
+    limits: Limits = Limits()
+    key: str = ""
+    sleep: Callable[[float], None] = time.sleep
+
+    def __post_init__(self) -> None:
         self._url = ""
         self._start_over()
 
@@ -109,12 +100,12 @@ class Fetch:
         :raises StarVideosUnsafeURLError: its URL leads where it must not
         :raises StarVideosTooLargeError: it is larger than the limit
         """
-        limits = self._limits
-        web = Web(self._guard, stall_seconds=limits.stall_seconds, total_seconds=limits.transfer_seconds)
-        with web, self._path.open("wb", buffering=0) as file:
+        limits = self.limits
+        web = Web(self.guard, stall_seconds=limits.stall_seconds, total_seconds=limits.transfer_seconds)
+        with web, self.path.open("wb", buffering=0) as file:
             most, stuck = 0, 0
             for attempt in range(MAX_ATTEMPTS):
-                self._url = self._url or self._fresh_url()
+                self._url = self._url or self.fresh_url()
                 failure = self._attempt(web, file)
                 if failure is None:
                     return self._finished()
@@ -126,14 +117,14 @@ class Fetch:
                 if stuck >= MAX_ATTEMPTS_WITHOUT_PROGRESS or attempt + 1 == MAX_ATTEMPTS:
                     break
                 delay = min(backoff(stuck, 0.5), web.seconds_left)
-                self._log.info("%s Trying again in %.1f s; %d bytes are there.", failure, delay, self._received)
-                self._sleep(delay)
+                self.log.info("%s Trying again in %.1f s; %d bytes are there.", failure, delay, self._received)
+                self.sleep(delay)
             raise StarVideosDownloadError(f"The video can't be fetched: {failure}")
 
     def _finished(self) -> FetchedFile:
         """Return what was fetched. Log what is unusual."""
-        said, kind = self._content_type, MP4
-        if self._limits.verify:
+        said, kind = self._content_type, CONTENT_TYPE
+        if self.limits.verify:
             remarks = self._check.remarks()
             if said.startswith("video/"):
                 kind = said
@@ -142,21 +133,21 @@ class Fetch:
             if self._coding and not self._gunzip:
                 remarks.append(f"the content coding {self._shown(self._coding)}")
             if remarks:
-                self._log.warning("The video is whole, and saved, though its host sent %s.", " and ".join(remarks))
+                self.log.warning("The video is whole, and saved, though its host sent %s.", " and ".join(remarks))
         else:
             kind, problem = said or UNKNOWN_TYPE, self._check.finish()
-            self._log.warning(
+            self.log.warning(
                 "verify=False: %d bytes are saved as they came. %s They begin with %s.",
                 self._received,
                 f"As an MP4 they aren't whole: {problem}." if problem else "They are a whole MP4.",
                 self._shown(self._check.beginning),
             )
-        return FetchedFile(self._path, self._check.size, self._digest.hexdigest(), kind)
+        return FetchedFile(self.path, self._check.size, self._digest.hexdigest(), kind)
 
     def _shown(self, given: str | bytes) -> str:
         """Return what came from outside for a message: quoted, short, without the key and signatures."""
         text = given if isinstance(given, str) else given.decode("utf-8", "backslashreplace")
-        text = redacted(text, self._key, SHOWN_CHARACTERS) if self._key else hide_urls(text)
+        text = redacted(text, self.key, SHOWN_CHARACTERS) if self.key else hide_urls(text)
         return repr(text[:SHOWN_CHARACTERS])
 
     def _start_over(self) -> None:
@@ -175,7 +166,7 @@ class Fetch:
         try:
             with closing(web.get(self._url, self._headers())) as response:
                 return self._accept(response, file) or self._copy(response, file)
-        except (requests.RequestException, HTTPError, OSError) as error:
+        except BROKEN as error:
             of = f" of {self._total}" if self._total is not None else ""
             return f"The transfer broke off at {self._received}{of} bytes ({type(error).__name__})."
 
@@ -234,7 +225,7 @@ class Fetch:
     def _copy(self, response: requests.Response, file: Any) -> str | None:
         # read1 returns what has come. read would wait for the whole chunk, and lose it when the connection breaks.
         while chunk := response.raw.read1(CHUNK_BYTES, decode_content=False):
-            if not self._received and self._limits.verify:
+            if not self._received and self.limits.verify:
                 chunk += response.raw.read1(1, decode_content=False) if len(chunk) == 1 else b""
                 if chunk.startswith(MAGIC):  # nothing asks for it, but some hosts send it, also without a header
                     self._gunzip, self._etag = Gunzip(), ""
@@ -242,7 +233,7 @@ class Fetch:
             for piece in self._gunzip.pieces(chunk) if self._gunzip else (chunk,):
                 self._write(file, piece)
                 self._digest.update(piece)
-                if not self._check.feed(piece) and self._limits.verify:
+                if not self._check.feed(piece) and self.limits.verify:
                     return self._not_whole(self._check.problem, file)
                 self._check_size(self._check.size)
         if self._total is not None and self._received < self._total:
@@ -254,7 +245,7 @@ class Fetch:
         """Return why the bytes aren't whole, now that all have come. An empty text: they are."""
         if self._total is not None and self._received > self._total:
             return f"it is longer than the {self._total} bytes that were announced"
-        if not self._limits.verify:
+        if not self.limits.verify:
             return "" if self._received else "it is empty"
         if self._gunzip and self._gunzip.problem:
             return self._gunzip.problem
@@ -270,7 +261,7 @@ class Fetch:
                 left = left[file.write(left) :]
         except OSError as error:
             raise StarVideosDownloadError(
-                f"The video can't be written to {self._path.parent} ({error.strerror}); it needs at least "
+                f"The video can't be written to {self.path.parent} ({error.strerror}); it needs at least "
                 f"{self._total or self._received} bytes there."
             ) from error
 
@@ -283,8 +274,8 @@ class Fetch:
         return said
 
     def _check_size(self, size: int) -> None:
-        if size > self._limits.max_bytes:
-            raise StarVideosTooLargeError(f"The video is larger than the limit of {self._limits.max_bytes} bytes.")
+        if size > self.limits.max_bytes:
+            raise StarVideosTooLargeError(f"The video is larger than the limit of {self.limits.max_bytes} bytes.")
 
 
 def _coding(response: requests.Response) -> str:

@@ -13,13 +13,13 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit
 
+from airflow_provider_starvideos.api.proxies import DEFAULT_PORTS
 from airflow_provider_starvideos.exceptions import StarVideosUnsafeURLError
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 # The public internet (RFC 4291). Python's ``is_global`` includes much more.
 GLOBAL_UNICAST = ipaddress.IPv6Network("2000::/3")
-DEFAULT_PORTS = {"http": 80, "https": 443}
 MAX_ORIGIN_CHARACTERS = 200
 MAX_ADDRESSES = 6  # of one host that are tried
 

@@ -8,15 +8,11 @@ from __future__ import annotations
 
 import mimetypes
 import re
-from contextlib import closing
 from dataclasses import replace
 from typing import Any
 
-import requests
-from urllib3.exceptions import HTTPError
-
 from airflow_provider_starvideos.api.models import VideoRequest
-from airflow_provider_starvideos.api.protocol import USER_AGENT, Endpoint
+from airflow_provider_starvideos.api.protocol import Endpoint
 from airflow_provider_starvideos.api.validation import is_http_url, is_storage_uri, shown
 from airflow_provider_starvideos.exceptions import (
     Problem,
@@ -27,11 +23,9 @@ from airflow_provider_starvideos.exceptions import (
 from airflow_provider_starvideos.storage.addresses import why_unreachable
 from airflow_provider_starvideos.storage.guard import Guard
 from airflow_provider_starvideos.storage.uris import names_version, package_of, sign
-from airflow_provider_starvideos.storage.web import Web
+from airflow_provider_starvideos.storage.web import BROKEN, LATER, first_byte
 
 KINDS = {"reference_images": "image", "first_image": "image", "last_image": "image", "reference_videos": "video"}
-STALL_SECONDS, TOTAL_SECONDS = 10.0, 30.0  # of reading one byte
-LATER = (408, 425, 429)  # with 5xx, statuses of a store that may answer differently later
 ERROR_BYTES = 4096  # of a store's answer that are read for what it says
 CODE = re.compile(r"<Code>([A-Za-z0-9]{1,60})</Code>")
 REGION = re.compile(r"<Region>([a-z0-9-]{1,40})</Region>")
@@ -133,20 +127,16 @@ def _sign(field: str, uri: str, seconds: int, region: str | None) -> str:
 
 def _read_a_byte(field: str, uri: str, url: str) -> None:
     """Read one byte as the API will: with the URL alone. Errors of libraries contain the URL, so none is passed on."""
-    headers = {"User-Agent": USER_AGENT, "Range": "bytes=0-0", "Accept-Encoding": "identity"}
     guard = Guard("", allow_private=True)  # where it may lead was checked
     try:
-        with (
-            Web(guard, stall_seconds=STALL_SECONDS, total_seconds=TOTAL_SECONDS) as web,
-            closing(web.get(url, headers, follow=False)) as response,
-        ):
+        with first_byte(guard, url, follow=False) as response:
             status, region = response.status_code, response.headers.get("x-amz-bucket-region")
             body = response.raw.read(1 if status < 300 else ERROR_BYTES, decode_content=False)
-    except (requests.RequestException, HTTPError, OSError, StarVideosDownloadError) as error:
+    except (*BROKEN, StarVideosDownloadError) as error:
         raise StarVideosStorageError(
             f"{field}: {shown(uri)} can't be read before the order ({type(error).__name__}). Nothing was sent. {OFF}."
         ) from None
-    if status in LATER or status >= 500:
+    if status in LATER:
         raise StarVideosStorageError(
             f"{field}: {shown(uri)} can't be read now: its store answered {status}. Nothing was sent."
         )

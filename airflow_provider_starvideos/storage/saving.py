@@ -6,24 +6,22 @@ import hashlib
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 from airflow_provider_starvideos import metrics
-from airflow_provider_starvideos.api.mp4 import Mp4Check
+from airflow_provider_starvideos.api.models import VideoTask
+from airflow_provider_starvideos.api.mp4 import CONTENT_TYPE, Mp4Check
 from airflow_provider_starvideos.api.polling import POLLS_FOR_URL
+from airflow_provider_starvideos.api.protocol import Endpoint
 from airflow_provider_starvideos.exceptions import (
     StarVideosNotReadyError,
     StarVideosVideoFailedError,
 )
-from airflow_provider_starvideos.storage.fetch import Fetch, FetchedFile, Limits
+from airflow_provider_starvideos.locations import located, unusable
+from airflow_provider_starvideos.storage.destinations import Destination
+from airflow_provider_starvideos.storage.fetch import UNKNOWN_TYPE, Fetch, FetchedFile, Limits
 from airflow_provider_starvideos.storage.guard import Guard
 
-if TYPE_CHECKING:
-    from airflow_provider_starvideos.api.models import VideoTask
-    from airflow_provider_starvideos.api.protocol import Endpoint
-    from airflow_provider_starvideos.storage.destinations import Destination
-
-MP4 = "video/mp4"
 URL_SECONDS = 5.0  # between two polls for the URL of a completed video
 
 
@@ -153,15 +151,12 @@ def _left_alone(source: Source, video_id: str, destination: Destination, log: An
     if problem:
         log.warning("The file at %s isn't a whole MP4: %s.", destination.uri, problem)
     log.info("There is a file at %s already. It is left as it is.", destination.uri)
-    kind = MP4 if not problem else "application/octet-stream"
+    kind = CONTENT_TYPE if not problem else UNKNOWN_TYPE
     return SavedVideo(destination.uri, check.size, digest.hexdigest(), kind, task)
 
 
 def save_to_path(source: Source, video_id: str, path: str | Path, *, verify: bool = True) -> FetchedFile:
     """Save a completed video to a local file. A file that is there is replaced."""
-    from airflow_provider_starvideos.locations import located, unusable
-    from airflow_provider_starvideos.storage.destinations import Destination
-
     text = located(path)
     if "://" in text:
         raise unusable("must be a local file; StarVideosDownloadOperator saves to stores", path)

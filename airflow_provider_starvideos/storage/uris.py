@@ -12,10 +12,10 @@ from urllib.parse import urlsplit
 
 from airflow.providers.common.compat.sdk import BaseHook, ObjectStoragePath
 
-S3 = ("s3", "s3a", "s3n")
+S3, GCS = ("s3", "s3a", "s3n"), ("gs", "gcs")
 PACKAGES: Mapping[str, str] = {  # scheme → what to install for it
     **dict.fromkeys(S3, "apache-airflow-providers-amazon[s3fs]"),
-    **dict.fromkeys(("gs", "gcs"), "apache-airflow-providers-google"),
+    **dict.fromkeys(GCS, "apache-airflow-providers-google"),
     **dict.fromkeys(("abfs", "abfss", "adl", "az", "wasb", "wasbs"), "apache-airflow-providers-microsoft-azure"),
     "oss": "apache-airflow-providers-alibaba",
     "sftp": "apache-airflow-providers-sftp[sshfs]",

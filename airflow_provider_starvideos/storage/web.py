@@ -10,14 +10,17 @@ import os
 import socket
 import threading
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
 from types import TracebackType
 from typing import Any, Self
 from urllib.parse import urljoin
 
 import requests
 from requests.adapters import HTTPAdapter
+from urllib3.exceptions import HTTPError
 
+from airflow_provider_starvideos.api.protocol import USER_AGENT
 from airflow_provider_starvideos.api.proxies import Proxy, proxy_for
 from airflow_provider_starvideos.exceptions import StarVideosDownloadError
 from airflow_provider_starvideos.storage.guard import Guard
@@ -26,6 +29,9 @@ CONNECT_SECONDS = 10.0
 MAX_REDIRECTS = 5
 REDIRECTS = (301, 302, 303, 307, 308)
 AUTHORITIES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")  # variables that name a file or folder to trust
+BROKEN = (OSError, HTTPError)  # how a transfer breaks off; what requests raises is an OSError
+BYTE_SECONDS = {"stall_seconds": 10.0, "total_seconds": 30.0}  # for one byte
+LATER = frozenset((408, 425, 429, *range(500, 1000)))  # statuses of a host that may answer differently later
 
 
 class Web:
@@ -91,6 +97,18 @@ class Web:
             response.close()
             url, came_from = _target(url, response), url
         raise StarVideosDownloadError(f"The result's URL redirects more than {MAX_REDIRECTS} times.")
+
+@contextmanager
+def first_byte(guard: Guard, url: str, *, follow: bool = True) -> Iterator[requests.Response]:
+    """Give the answer to a request for a URL's first byte. It is a GET, because presigned URLs refuse HEAD.
+
+    :param follow: False: a redirect is an answer, too
+    :raises StarVideosDownloadError: it may not be fetched; or, with the errors of ``BROKEN``, there is no answer
+    """
+    headers = {"User-Agent": USER_AGENT, "Range": "bytes=0-0", "Accept-Encoding": "identity"}
+    with Web(guard, **BYTE_SECONDS) as web, closing(web.get(url, headers, follow=follow)) as response:
+        yield response
+
 
 
 class _Session(requests.Session):

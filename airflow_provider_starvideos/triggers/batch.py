@@ -7,17 +7,14 @@ import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
+from airflow_provider_starvideos.api.models import VideoTask
+from airflow_provider_starvideos.batch.plan import Outcome, Plan
 from airflow_provider_starvideos.exceptions import StarVideosError
 from airflow_provider_starvideos.triggers import events
-
-if TYPE_CHECKING:
-    from airflow_provider_starvideos.api.models import VideoTask
-    from airflow_provider_starvideos.batch.plan import Outcome
-
 
 ENDED = "ended"  # the wait has ended, for all videos or for now; any other status is an error's, as in ``events``
 # The shortest wait. If an event comes before Airflow's scheduler has noted the deferral, it takes the resumed task for
@@ -62,7 +59,7 @@ class StarVideosBatchTrigger(BaseTrigger):
         # Imported late, in a thread, for the reason in StarVideosTaskTrigger.run.
         engine_module = await asyncio.to_thread(import_module, "airflow_provider_starvideos.triggers.engine")
         poller_module = await asyncio.to_thread(import_module, "airflow_provider_starvideos.batch.poller")
-        began, plan = time.monotonic(), poller_module.Plan.from_json(self.plan)
+        began, plan = time.monotonic(), Plan.from_json(self.plan)
         event: dict[str, Any] = {"status": ENDED, "carry": self.carry}
         outcomes: dict[str, Outcome] = {}
         try:
@@ -98,8 +95,6 @@ def read(event: Any) -> tuple[dict[str, Outcome], dict[str, float], dict[str, An
 
     :raises StarVideosError: it can't be read
     """
-    from airflow_provider_starvideos.batch.plan import Outcome
-
     try:
         outcomes = {name: Outcome.from_json(one) for name, one in event["outcomes"].items()}
         return outcomes, dict(event["ends"]), dict(event["carry"])

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from airflow_provider_starvideos import metrics
-from airflow_provider_starvideos.api.models import amount_text
+from airflow_provider_starvideos.api.models import VideoTask, amount_text
 from airflow_provider_starvideos.orders.spending import SPENDING_KEY, Spending
-
-if TYPE_CHECKING:
-    from airflow_provider_starvideos.api.models import VideoTask
 
 RESULT_KEYS = ("return_value", "video_url", "actual_duration", "amount")  # XComs of a completed video
 

@@ -9,11 +9,12 @@ import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from importlib import import_module
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from airflow.triggers.base import BaseTrigger, TaskSuccessEvent, TriggerEvent
 
 from airflow_provider_starvideos.api.flow import Sleep, adrive
+from airflow_provider_starvideos.api.models import VideoTask
 from airflow_provider_starvideos.api.polling import (
     BACKSTOP_SECONDS,
     DEFAULT_POLL_INTERVAL,
@@ -37,9 +38,6 @@ from airflow_provider_starvideos.exceptions import (
 from airflow_provider_starvideos.triggers import events
 from airflow_provider_starvideos.triggers.results import RESULT_KEYS, log_result, result_xcoms, spending_xcom
 from airflow_provider_starvideos.triggers.templates import naming
-
-if TYPE_CHECKING:
-    from airflow_provider_starvideos.api.models import VideoTask
 
 VIDEO_OR_WAIT_IS_OVER = (StarVideosVideoFailedError, StarVideosWaitTimeoutError)
 NOT_ON_A_WORKER = " in the triggerer (start_from_trigger=False has it rendered on a worker)"

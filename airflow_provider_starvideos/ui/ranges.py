@@ -11,11 +11,11 @@ from typing import BinaryIO
 
 from fastapi.responses import Response, StreamingResponse
 
+from airflow_provider_starvideos.api.mp4 import CONTENT_TYPE
 from airflow_provider_starvideos.ui.allowed_files import NotAllowedError, open_allowed
 
 CHUNK_BYTES = 256 * 1024
 RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})", re.ASCII)
-MP4 = "video/mp4"
 
 
 def file_response(path: Path, headers: Mapping[str, str]) -> Response:
@@ -45,7 +45,7 @@ def file_response(path: Path, headers: Mapping[str, str]) -> Response:
         if partial:
             sent["Content-Range"] = f"bytes {first}-{last}/{about.st_size}"
         body = _bytes(file, first, last - first + 1, stack.pop_all())
-        return StreamingResponse(body, status_code=206 if partial else 200, headers=sent, media_type=MP4)
+        return StreamingResponse(body, status_code=206 if partial else 200, headers=sent, media_type=CONTENT_TYPE)
 
 
 def _part(first: str, last: str, size: int) -> tuple[int, int] | None:

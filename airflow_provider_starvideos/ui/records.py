@@ -57,7 +57,7 @@ def orders_of(texts: Mapping[str, str]) -> list[dict[str, Any]]:
     :param texts: the Variables of its journal, by name
     :return: as rows of a manifest, with the Variable of a person's ``decision``; none if the journal can't be read
     """
-    return _read(texts)[0]
+    return _load(texts)[1]
 
 
 def rows_of_journal(texts: Mapping[str, str]) -> list[dict[str, Any]]:
@@ -66,18 +66,13 @@ def rows_of_journal(texts: Mapping[str, str]) -> list[dict[str, Any]]:
     :param texts: the Variables of its journal, by name
     :return: none if there is no journal that can be read, or too long a one
     """
-    orders, rows = _read(texts)
+    journal, orders = _load(texts)
+    rows = journal.rows if journal else None
     if not isinstance(rows, int) or not 0 < rows <= MAX_ROWS:
         return []
     # A row that is no longer among the requests has no number.
     known = {order["row"]: order for order in orders if "row" in order}
     return [{"status": "open"} | known.get(number, {}) | {"row": number} for number in range(1, rows + 1)]
-
-
-def _read(texts: Mapping[str, str]) -> tuple[list[dict[str, Any]], Any]:
-    """Return the orders of a journal, and how many rows its batch has. Users may edit it: then there is nothing."""
-    journal, orders = _load(texts)
-    return orders, journal.rows if journal else None
 
 
 def _load(texts: Mapping[str, str]) -> tuple[Journal | None, list[dict[str, Any]]]:

@@ -72,11 +72,7 @@ PAGE_STATES: Mapping[str, PageState] = {
     _T.UNWATCHED: PageState(
         "Ordered, not waited for",
         Tone.BUSY,
-        Meaning(
-            "ordered; no task waits for it any more",
-            Billed.YES,
-            "waits for it",
-        ),
+        Meaning("ordered; no task waits for it any more", Billed.YES, "waits for it"),
     ),
     _T.NOT_STARTED: PageState(
         "Not started",

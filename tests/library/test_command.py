@@ -27,7 +27,7 @@ def ago(days: float) -> str:
 
 def run(command: str, library: Library, *options: str) -> int:
     """Run a command on a library."""
-    conn_id = ["--conn-id", "aws_library"] if library.folder.protocol == "s3" else []
+    conn_id = ["--conn-id", "aws_library"] if library.folder.uri.startswith("s3:") else []
     return main([command, library.folder.uri, *conn_id, *options])
 
 

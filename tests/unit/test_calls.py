@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -72,9 +73,9 @@ def order(*outcomes: HttpResponse | StarVideosError, retries: int = 2) -> tuple[
     return run(calls.create(Endpoint(ENDPOINT.base_url, KEY, max_retries=retries), REQUEST), outcomes)
 
 
-def query(*outcomes: HttpResponse | StarVideosError, **options: Any) -> tuple[Wire, VideoTask | StarVideosError]:
+def query(*outcomes: HttpResponse | StarVideosError, retries: int = 2) -> tuple[Wire, VideoTask | StarVideosError]:
     """Ask for a video over a wire that behaves as given."""
-    return run(calls.query(ENDPOINT, "video_1", **options), outcomes)
+    return run(calls.query(replace(ENDPOINT, max_retries=retries), "video_1"), outcomes)
 
 
 def run(call: Call, outcomes: Sequence[HttpResponse | StarVideosError]) -> tuple[Wire, VideoTask | StarVideosError]:
@@ -223,8 +224,8 @@ def test_a_query_is_repeated_where_that_may_help(outcome: HttpResponse | StarVid
     wire, task = query(outcome, outcome, DONE)
     assert isinstance(task, VideoTask)
     assert len(wire.requests) == 3
-    for retries, requests in ((None, 3), (0, 1), (5, 6)):
-        wire, error = query(outcome, max_retries=retries)
+    for retries, requests in ((2, 3), (0, 1), (5, 6)):
+        wire, error = query(outcome, retries=retries)
         assert isinstance(error, StarVideosAPIError | StarVideosConnectionError)
         assert len(wire.requests) == requests
 
@@ -240,7 +241,7 @@ def test_a_query_is_not_repeated_where_it_can_not_help(outcome: HttpResponse) ->
 def test_a_video_not_known_yet_is_asked_for_again() -> None:
     """Twice, three seconds apart, also where a poll isn't retried otherwise; then it is unknown."""
     unknown = http(404, {"error": "no such video"})
-    wire, task = query(unknown, unknown, DONE, max_retries=0)
+    wire, task = query(unknown, unknown, DONE, retries=0)
     assert isinstance(task, VideoTask)
     assert [sleep.seconds for sleep in wire.sleeps] == [3.0, 3.0]
     assert all("doesn't know video_1 yet" in sleep.notice for sleep in wire.sleeps)

@@ -14,7 +14,7 @@ import airflow_provider_starvideos
 
 PACKAGE = "airflow_provider_starvideos"
 ROOT = Path(airflow_provider_starvideos.__file__).parent
-PURE = {"exceptions", "api"}  # no I/O, no Airflow: the standard library and pendulum only
+PURE = {"exceptions", "api"}  # no I/O, no Airflow: the standard library only
 NETWORK = {"socket", "ssl", "http", "asyncio"}
 SYSTEM = {"threading", "subprocess", "os", "pathlib", "tempfile", "io", "shutil"}
 # One HTTP library speaks to the API, on workers and in the triggerer (the storage's fetches go to other hosts).
@@ -138,7 +138,7 @@ def test_the_hook_knows_the_storage_only_when_asked_for_a_file() -> None:
 def test_the_core_is_pure(module: Module) -> None:
     """No Airflow, no HTTP client, no storage: the standard library and pendulum."""
     heads = {name.partition(".")[0] for name, _ in module.imports()}
-    assert heads - set(sys.stdlib_module_names) <= {PACKAGE, "pendulum"}
+    assert heads - set(sys.stdlib_module_names) <= {PACKAGE}
 
 
 @pytest.mark.parametrize("module", [m for m in MODULES if m.part in PURE], ids=lambda module: module.name)
