@@ -52,8 +52,6 @@ def run(name: str, command: Sequence[str], env: Mapping[str, str], log: Path) ->
     """Run a command of Airflow to its end; end it and its children if this process is interrupted.
 
     :param name: what it is, for the line that says how long it took
-    :param command: its arguments
-    :param env: its environment
     :param log: file that its output is appended to
     :raises DemoError: it failed
     """
@@ -93,7 +91,6 @@ def end(child: subprocess.Popen[bytes]) -> None:
 def environment(folder: Path, connection: str) -> dict[str, str]:
     """Return the environment of Airflow's commands: nothing of the caller's Airflow, and no proxy for loopback.
 
-    :param folder: where its home is
     :param connection: the connection as JSON
     """
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("AIRFLOW", "_AIRFLOW"))}

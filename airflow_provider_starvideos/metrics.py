@@ -35,8 +35,6 @@ def count(name: str, connection: str, value: int = 1, mode: GenerationMode | Non
 
     :param name: after ``starvideos.``
     :param connection: the Airflow connection's id
-    :param value: how much
-    :param mode: of an order
     """
     _send("incr", name, value, {"connection": connection} | ({"mode": mode.name.lower()} if mode else {}))
 

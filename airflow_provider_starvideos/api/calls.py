@@ -44,7 +44,6 @@ def unconfirmed(
     """Return the error of an order whose outcome is unknown.
 
     :param sent_at: epoch seconds
-    :param what: what happened
     :param how_to_go_on: what a person can do about it
     :param named: the id of a video that the answer names, empty without one
     """

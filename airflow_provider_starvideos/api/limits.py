@@ -13,7 +13,6 @@ def length_problem(seconds: int | None, connection: str, endpoint: Endpoint) -> 
     """Return which limit a video would exceed; empty: none.
 
     :param seconds: as ordered; None: as long as its clip, whose length isn't known before the order
-    :param connection: the Airflow connection's id
     """
     most = endpoint.max_seconds_per_order
     if most is None or (LONGEST_CLIP if seconds is None else seconds) <= most:
@@ -25,7 +24,6 @@ def length_problem(seconds: int | None, connection: str, endpoint: Endpoint) -> 
 def check_length(request: VideoRequest, connection: str, endpoint: Endpoint) -> None:
     """Refuse an order of a video that is too long.
 
-    :param connection: the Airflow connection's id
     :raises StarVideosLimitError: it is, or may be; nothing was sent
     """
     if problem := length_problem(request.seconds, connection, endpoint):

@@ -60,11 +60,7 @@ A_STATUS_NAME = re.compile(
 
 
 def is_from_api(status: int, payload: Any) -> bool:
-    """Return whether an error is from the API itself, by the table in this module's docstring.
-
-    :param status: HTTP status of the answer
-    :param payload: its JSON; None where it isn't JSON
-    """
+    """Return whether an error is from the API itself, by the table in this module's docstring."""
     if status in INTERMEDIARY_STATUSES or not isinstance(payload, dict):
         return False
     if any(fields <= payload.keys() for fields in FOREIGN_FIELDS):

@@ -117,8 +117,6 @@ def watch(
 
     :param poll_interval: seconds between two polls
     :param end_time: epoch seconds; after that the wait has failed
-    :param chance: gives random numbers from 0 to 1
-    :param now: gives epoch seconds
     :return: the completed video
     :raises StarVideosVideoFailedError: the video failed
     :raises StarVideosWaitTimeoutError: the deadline has passed

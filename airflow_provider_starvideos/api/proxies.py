@@ -33,8 +33,6 @@ class Proxy:
 def proxy_for(url: str, environ: Mapping[str, str]) -> Proxy | None:
     """Return the proxy that the environment names for a URL; None: connect directly.
 
-    :param url: an http or https URL
-    :param environ: the process's environment variables
     :raises ValueError: the variable's value can't be used; the message names the variable and shows no password
     """
     parts = urlsplit(url)

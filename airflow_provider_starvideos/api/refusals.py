@@ -63,11 +63,7 @@ class Refusal:
 
 
 def refusal_in(nodes: Sequence[Node], video: Node | None) -> Refusal | None:
-    """Return the error inside a success, if there is one.
-
-    :param nodes: the objects of the answer
-    :param video: the one that would be the video
-    """
+    """Return the error inside a success, if there is one."""
     words = next(filter(None, (reason_of(node.fields) for node in nodes)), "")
     by_words = _status_by_words(words) if words else None
     codes = [code for node in nodes for code in _codes_of(node, has_failed=node is video and _has_failed(node))]

@@ -33,8 +33,6 @@ def assemble(operator: Any, context: Context, hook: FixedHook, stopping: Callabl
     """Return the batch of the running task instance.
 
     :param operator: a ``StarVideosBatchOperator``, rendered; its ``destination`` becomes the folder that is meant
-    :param context: the task's context
-    :param hook: the API
     :param stopping: returns True once the task is being ended
     :raises StarVideosValidationError: rows, or the destination, can't be what they should
     :raises StarVideosRecordError: the journal can't be read

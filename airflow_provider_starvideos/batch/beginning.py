@@ -22,7 +22,6 @@ def resume_orders(rows: RowOrders, saving: Saving | None, log: Any, *, retry_fai
 
     :param rows: their orders are matched here
     :param saving: saves videos; None: they aren't saved
-    :param log: a logger
     :param retry_failed: order rows again whose video failed
     :raises StarVideosRecordError: the journal can't be written
     """
@@ -72,8 +71,6 @@ def is_in_place(row: Row, order: Order, saving: Saving | None) -> bool:
 def continue_undecided(rows: RowOrders, log: Any, *, resubmit: bool) -> None:
     """Continue with orders that no person has decided about, where that costs nothing or the Dag's author asks for it.
 
-    :param rows: with their orders
-    :param log: a logger
     :param resubmit: send orders of unknown outcome again
     :raises StarVideosRecordError: the journal can't be written
     """

@@ -117,7 +117,6 @@ def _object(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
 def rows_of_json(text: str, uri: str) -> Sequence[Any]:
     """Return the rows of a JSON array, of one JSON object, or of JSON Lines.
 
-    :param text: the file's text
     :param uri: where it is from, for the error
     """
     start = text.lstrip()[:1]

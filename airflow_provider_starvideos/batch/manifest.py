@@ -58,7 +58,6 @@ def destination_of(folder: str, stem: str, conn_id: str | None) -> Destination:
 def write(rows: Sequence[tuple[Row, Order]], folder: str, stem: str, conn_id: str | None) -> str:
     """Write the manifest. It replaces an earlier one.
 
-    :param rows: with their orders
     :param folder: path or storage URI of a folder, with a slash at its end
     :param stem: the file's name without its ending
     :param conn_id: Airflow connection of the storage

@@ -24,7 +24,6 @@ def match(rows: Sequence[Row], orders: Iterable[Order], *, new_try: bool) -> lis
     :param rows: in their order, with the keys that ``read_rows`` gave them
     :param orders: all in the journal; their ``leftover`` is set
     :param new_try: a try begins; False: it continues
-    :return: the rows in their order
     """
     known: dict[str, list[Order]] = defaultdict(list)
     for order in orders:
@@ -44,8 +43,6 @@ def warn_of_others(rows: Sequence[Row], orders: Iterable[Order], log: Any) -> No
     """Log what earlier tries ordered, or may have ordered, and this one doesn't ask for.
 
     :param rows: with their orders' keys
-    :param orders: all in the journal
-    :param log: a logger
     """
     keys = {row.key for row in rows}
     others = [order for order in orders if order.key not in keys]

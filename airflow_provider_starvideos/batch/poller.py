@@ -43,12 +43,7 @@ ENDS: Mapping[type[StarVideosError], OrderState] = {
 
 
 class BatchWait:
-    """One wait for the videos of a plan.
-
-    :param plan: what to wait for
-    :param poll: one poll of a video
-    :param log: a logger
-    """
+    """One wait for the videos of a plan."""
 
     def __init__(self, plan: Plan, poll: Callable[[str], Awaitable[VideoTask]], log: Any) -> None:
         self._plan = plan
@@ -241,10 +236,8 @@ def wait_here(
 ) -> tuple[Mapping[str, Outcome], StarVideosError | None]:
     """Wait on a worker.
 
-    :param plan: what to wait for
     :param conn_id: Airflow connection of type ``starvideos``
     :param get_conn: reads the connection; called on this thread, again and again, so that an exchanged key is picked up
-    :param log: a logger
     :return: how videos ended, and why the wait ended early, if it did
     """
     renewal = Renewal(conn_id, log)

@@ -56,10 +56,8 @@ def check(results: Sequence[tuple[Row, Order]], ending: Ending, variable: str, w
     """Fail the batch if too many rows have no video.
 
     :param results: every row with its order
-    :param ending: what decides
     :param variable: the Airflow Variable of a person's decision
     :param where: the message's last line: where the videos are
-    :param log: a logger
     :raises StarVideosBatchError: too many; a retry can help
     :raises StarVideosBatchFinalError: too many; a retry can't help
     """

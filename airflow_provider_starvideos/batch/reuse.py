@@ -37,11 +37,8 @@ UNUSED = (OrderState.OPEN, OrderState.NOT_SENT, OrderState.REJECTED, OrderState.
 class Reuse:
     """A batch's use of a library.
 
-    :param library: where finished videos are
     :param claims: who orders what isn't there
     :param journal: loaded
-    :param hook: the API
-    :param log: a logger
     :param refresh: patterns of names, or of prompts of rows without one: those rows are ordered again
     :param head: ask the hosts of http(s) inputs whether these have changed
     :param poll_interval: seconds until the first check whether another run has finished
@@ -84,7 +81,6 @@ class Reuse:
     def renew(self, orders: Iterable[Order]) -> None:
         """Keep the claims of orders whose videos a new try waits for, as long as those of new orders.
 
-        :param orders: of earlier tries
         :raises StarVideosError: the library can't be asked or written
         """
         if names := [order.entry for order in orders if order.entry]:

@@ -39,8 +39,6 @@ def read_rows(given: Sequence[Any], defaults: Mapping[str, Any], base_url: str) 
     :param given: per row whatever holds request fields (and ``name``), or a prompt
     :param defaults: request fields, and ``variant``, of rows that don't give them; ``duration`` and ``ratio`` only
         where they apply
-    :param base_url: the API's base URL
-    :return: the rows in their order
     :raises StarVideosValidationError: with every problem of every row
     """
     problems: list[Problem] = []

@@ -37,13 +37,10 @@ WRITE_SECONDS = 5.0  # between two writes of the journal; after a crash the tran
 class Saving:
     """Saves completed videos.
 
-    :param hook: the API
     :param journal: loaded
-    :param log: a logger
     :param destination: gives a row's destination; None: videos stay in the library
     :param manifest: gives the manifest's destination; None: there is no manifest
     :param if_exists: ``overwrite``, ``skip`` or ``error``
-    :param limits: bounds of one transfer
     :param concurrency: videos at once, at most
     :param reuse: a library of finished videos; None: there is none
     """

@@ -73,11 +73,7 @@ def _seconds(text: str) -> float:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Check a server.
-
-    :param argv: the command line; None for the process's
-    :return: exit status
-    """
+    """Check a server."""
     arguments = build_parser().parse_args(argv)
     try:
         endpoint = _endpoint(arguments.conn_id)

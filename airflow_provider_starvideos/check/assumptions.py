@@ -34,11 +34,9 @@ class Assumption:
     """One thing that the provider takes for granted.
 
     :param name: short, for reports
-    :param holds: what is assumed
     :param source: ``documented``, ``observed`` by other clients of this server, or ``assumed``
     :param decides: what the provider does because of it
     :param means: what it means for the user if it doesn't hold
-    :param test: judges the evidence
     """
 
     name: str
@@ -60,7 +58,6 @@ def found(holds: object, seen: str) -> Finding:
     """Return a finding.
 
     :param holds: true or false; None: this can't be known from what was seen
-    :param seen: what was seen
     """
     if holds is None:
         return Finding(Outcome.UNKNOWN, seen)

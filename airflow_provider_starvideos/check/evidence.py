@@ -27,10 +27,7 @@ URL = re.compile(r"(https?:(?:\\?/){2})(?:[^\s/\\\"'<>?#@]*@)?([^\s/\\\"'<>?#]+)
 
 
 class Redactor:
-    """Removes secrets from texts: the key, also in part, and of every URL all except its host.
-
-    :param key: the API key
-    """
+    """Removes secrets from texts: the key, also in part, and of every URL all except its host."""
 
     def __init__(self, key: str) -> None:
         shortest = min(SHORTEST_KEY_PART, len(key))
@@ -51,12 +48,9 @@ class Redactor:
 class Exchange:
     """One request and its answer.
 
-    :param label: what it was for
-    :param request: what was sent
     :param response: what came back; None if nothing whole did
     :param lost: why nothing did
     :param started: epoch seconds
-    :param seconds: how long it took
     """
 
     label: str
@@ -112,7 +106,6 @@ def moment(seconds: float) -> str:
 class Evidence:
     """All that was asked for so far, and what of it may be shown.
 
-    :param endpoint: the API
     :param exchanges: in order, by label
     :param polls: of the ordered video
     :param wait_seconds: how long the ordered video took; None: it isn't completed

@@ -29,14 +29,7 @@ ORDER, FIRST, AGAIN = "order", "poll 1", "poll after the end"
 def order_one(
     evidence: Evidence, client: SyncClient, *, poll_interval: float, timeout: float, say: Callable[[str], None]
 ) -> None:
-    """Order one video, wait for it, fetch it without the key.
-
-    :param evidence: keeps what comes back
-    :param client: sends
-    :param poll_interval: seconds between two polls, more than 0
-    :param timeout: seconds to wait, more than 0
-    :param say: shows a line to the user
-    """
+    """Order one video, wait for it, fetch it without the key."""
     # Before it is sent: if this process is killed, the user knows what to search for in the account.
     say(f"Ordering one video of {SECONDS} seconds at {moment(time.time())}. This costs money. Its prompt: {PROMPT}")
     request = build_request(prompt=PROMPT, duration=SECONDS)  # the length is paid for; the ratio is left to the API

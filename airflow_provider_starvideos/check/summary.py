@@ -20,11 +20,7 @@ EXIT_HELD, EXIT_NOT_HELD, EXIT_COULD_NOT_RUN, EXIT_INTERRUPTED = 0, 1, 2, 130
 
 @dataclass(frozen=True)
 class Report:
-    """Every assumption and what became of it.
-
-    :param evidence: what was asked
-    :param rows: assumptions with their findings
-    """
+    """Every assumption and what became of it."""
 
     evidence: Evidence
     rows: Sequence[tuple[Assumption, Finding]]

@@ -45,7 +45,6 @@ _bounds: dict[str, Any] = {name: bound for name, bound in HEADER_BOUNDS.items() 
 class AioClient:
     """Sends requests on one event loop: queries over a shared pool, every order over a new connection.
 
-    :param sleep: how to wait between two requests
     :param log: where a flow's notices go; None: nowhere
     """
 

@@ -22,7 +22,6 @@ SYSTEM = ("SSL_CERT_FILE", "SSL_CERT_DIR")
 def ssl_context(environ: Mapping[str, str]) -> ssl.SSLContext:
     """Return the context that checks servers and https proxies.
 
-    :param environ: the process's environment variables
     :raises ValueError: a variable names a file that is missing or holds no certificates; the message names both
     """
     only = next(((name, environ[name]) for name in ONLY if environ.get(name, "").strip()), None)

@@ -28,7 +28,6 @@ class SyncClient:
     An exception that a signal's handler raises gives up the request in flight: nothing is sent after it. If the whole
     answer has come by then, the client returns it, and raises the exception as the ``with`` block ends.
 
-    :param sleep: how to wait between two requests
     :param log: where a flow's notices go; None: nowhere
     """
 

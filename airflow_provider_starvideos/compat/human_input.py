@@ -116,9 +116,6 @@ def ask(
 ) -> NoReturn:
     """Ask, and leave the worker until there is an answer: Airflow then calls a method of the operator.
 
-    :param operator: the running task
-    :param context: its context
-    :param question: what to ask
     :param method_name: the method, which gets the answer as ``event``, for ``read_answer``
     :param offer: what all questions of this task need; None: it has this one only
     :param timeout: how long to wait; None: without end
@@ -168,8 +165,6 @@ def ask(
 def read_answer(event: Any, question: Question) -> Answer:
     """Read what the method that ``ask`` has named gets as ``event``. It has crossed the database.
 
-    :param event: as Airflow gives it
-    :param question: what was asked
     :raises NobodyAnsweredError: the time has passed
     :raises NoAnswerError: nothing that was asked for, or the answer to another question
     """
@@ -195,10 +190,7 @@ def _text(value: Any) -> str:
 
 
 def code_of(event: Any) -> str | None:
-    """Return the code of the question that an answer is about; None: it has none.
-
-    :param event: as Airflow gives it
-    """
+    """Return the code of the question that an answer is about; None: it has none."""
     given = event.get("params_input") if isinstance(event, Mapping) else None
     code = given.get(CODE_FIELD) if isinstance(given, Mapping) else None
     return None if code is None else _text(code)

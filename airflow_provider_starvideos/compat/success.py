@@ -19,7 +19,6 @@ def after_success(operator: Any, call: Callable[[Context], None], otherwise: str
     Relies on Airflow (3.0+) reading ``on_success_callback`` after ``execute``. Without that, nothing is called, as if
     the process had died after its success.
 
-    :param operator: the running task
     :param call: gets the context; its error is only logged, because the task has succeeded
     :param otherwise: what to log where it isn't called or fails, before the reason
     """

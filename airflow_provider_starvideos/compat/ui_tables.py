@@ -73,8 +73,6 @@ def declared_tasks(session: Session, dag_id: str) -> Mapping[str, Mapping[str, A
 
     Relies on how a Dag is serialized, ``downstream_task_ids`` among its tasks' arguments, and on ``dag_hash`` (3.0 to
     3.3). If that has changed, there are none.
-
-    :param session: of Airflow's database
     """
     latest = (SerializedDagModel.created_at.desc(),)
     here = SerializedDagModel.dag_id == dag_id
@@ -98,8 +96,6 @@ def asking(session: Session, dag_id: str, run_id: str) -> set[tuple[str, int]]:
     """Return the task instances of a run that wait for a person's answer: task id and map index.
 
     Relies on ``HITLDetail`` (3.1 and later). If it is gone, there are none.
-
-    :param session: of Airflow's database
     """
     if HITLDetail is None:
         return set()
@@ -114,7 +110,6 @@ def times_of(session: Session, dag_id: str, run_id: str, task_id: str, map_index
 
     Relies on ``Trigger.kwargs`` (3.0 to 3.3) for ``end_time``, epoch seconds, and ``poll_interval``, seconds.
 
-    :param session: of Airflow's database
     :return: ``started_at``, ``ended_at``, ``max_tries``, ``backstop`` (Airflow's own end of the deferral), and of a
         deferred task ``end_time`` and ``poll_interval``
     """

@@ -35,31 +35,19 @@ class StarVideosBatchDecoratedOperator(FromFunction, StarVideosBatchOperator):
         super().__init__(**({"requests": ()} | kwargs))
 
     def execute(self, context: Context) -> Any:
-        """Ask the function, order, wait, save.
-
-        :return: the manifest's URI, or the ids
-        """
+        """Ask the function, order, wait, save."""
         self.requests = self._ask(context)
         context["ti"].xcom_push(key=REQUESTS_KEY, value=hide(self.requests))
         # By name: between the two is DecoratedOperator.execute, which fails in Airflow 3.0.
         return self._hidden(StarVideosBatchOperator.execute, self, context)
 
     def execute_complete(self, context: Context, event: Any = None) -> Any:
-        """Take the trigger's event, and continue with the requests that this try began with.
-
-        :param event: as ``triggers.batch`` writes it
-        :return: the manifest's URI, or the ids
-        """
+        """Take the trigger's event, and continue with the requests that this try began with."""
         self._restore(context)
         return self._hidden(super().execute_complete, context, event)
 
     def execute_answered(self, context: Context, event: Any = None, asked: Mapping[str, Any] | None = None) -> Any:
-        """Take a person's answer, and continue with the requests that the question was about.
-
-        :param event: as Airflow gives it
-        :param asked: what this try has asked
-        :return: the manifest's URI, or the ids
-        """
+        """Take a person's answer, and continue with the requests that the question was about."""
         if asked and asked.get("try_number") != context["ti"].try_number:
             return self.execute(context)
         self._restore(context)

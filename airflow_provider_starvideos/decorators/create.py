@@ -35,7 +35,6 @@ class StarVideosCreateDecoratedOperator(FromFunction, StarVideosCreateOperator):
     def execute(self, context: Context) -> str:
         """Call the function, order, and wait if asked to.
 
-        :return: the video's id
         :raises AirflowFailException: the function returned neither a prompt nor a request, or an impossible one
         """
         with operator_failures():

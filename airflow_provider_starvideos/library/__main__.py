@@ -56,11 +56,7 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run a command.
-
-    :param argv: the command line; None for the process's
-    :return: exit status
-    """
+    """Run a command."""
     given = build_parser().parse_args(argv)
     try:
         library = Library(Folder(given.library, given.conn_id), logging.getLogger(__name__))

@@ -25,7 +25,6 @@ MAY_BE_MISSING = (
 def read(folder: Folder, part: str, wanted: Mapping[str, str]) -> dict[str, bytes]:
     """Return the documents that an index has.
 
-    :param folder: the library
     :param part: its digit
     :param wanted: names, with the stamps of their documents
     """
@@ -35,7 +34,6 @@ def read(folder: Folder, part: str, wanted: Mapping[str, str]) -> dict[str, byte
 def write(folder: Folder, part: str, stamps: Mapping[str, str], new: Mapping[str, bytes]) -> None:
     """Write an index again, with what is still true of the one before.
 
-    :param folder: the library
     :param part: its digit
     :param stamps: of all documents that are there, by name; without a blank
     :param new: documents that were read, by name

@@ -44,12 +44,7 @@ class Found:
 
 @dataclass(frozen=True)
 class Copied:
-    """A file at a destination.
-
-    :param uri: where
-    :param size_bytes: its size
-    :param sha256: its digest, hex
-    """
+    """A file at a destination."""
 
     uri: str
     size_bytes: int
@@ -57,11 +52,7 @@ class Copied:
 
 
 class Library:
-    """A library of finished videos.
-
-    :param folder: where it is
-    :param log: a logger
-    """
+    """A library of finished videos."""
 
     def __init__(self, folder: Folder, log: Any) -> None:
         self.folder = folder
@@ -70,7 +61,6 @@ class Library:
     def look_up(self, names: Collection[str]) -> Found:
         """Return what the library has of requests: one listing of each folder that may hold some.
 
-        :param names: of the requests
         :raises StarVideosStorageError: the store can't be asked
         """
         wanted: dict[str, set[str]] = defaultdict(set)
@@ -128,7 +118,6 @@ class Library:
     def copy(self, entry: Entry, to: Destination, *, if_exists: str) -> Copied:
         """Copy an entry's video to a destination: whole, or not at all.
 
-        :param to: where
         :param if_exists: ``overwrite``, ``skip`` or ``error``
         :raises DamagedEntryError: the video is gone, or isn't the one of its document
         :raises StarVideosExistsError: there is another file, and it must stay

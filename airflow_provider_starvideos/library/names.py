@@ -23,8 +23,6 @@ FOLLOWS_A_CLIP = (GenerationMode.VIDEO, GenerationMode.IMAGE_AND_VIDEO, Generati
 def name_of(request: VideoRequest, base_url: str, contents: Mapping[str, Any], variant: str | None = None) -> str:
     """Return a request's name; equal for two requests exactly if one video answers both.
 
-    :param request: what is ordered
-    :param base_url: of the API
     :param contents: what is known of the content of each input, by its URL or URI
     :param variant: makes requests different on purpose that are equal otherwise
     :return: 40 hexadecimal digits
@@ -44,8 +42,5 @@ def name_of(request: VideoRequest, base_url: str, contents: Mapping[str, Any], v
 
 
 def as_taken(request: VideoRequest) -> dict[str, Any]:
-    """Return the JSON that the API gets, with the values that the API takes where the request gives none.
-
-    :param request: what is ordered
-    """
+    """Return the JSON that the API gets, with the values that the API takes where the request gives none."""
     return ({} if request.mode in FOLLOWS_A_CLIP else TIMING) | request.to_wire()

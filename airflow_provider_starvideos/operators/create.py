@@ -108,19 +108,11 @@ class StarVideosCreateOperator(AsksPerson, HidesRenderedUrls, NeedsFound):
         self._stopping = False
 
     def execute(self, context: Context) -> str:
-        """Order, and wait if asked to.
-
-        :return: the video's id
-        """
+        """Order, and wait if asked to."""
         return self._order_and_wait(context, self._person(context, carry=self._ordered))
 
     def execute_answered(self, context: Context, event: Any = None, asked: Mapping[str, Any] | None = None) -> str:
-        """Take a person's answer, and go on.
-
-        :param event: as Airflow gives it
-        :param asked: what this try has asked, as ``AsksPerson`` has put it down
-        :return: the video's id
-        """
+        """Take a person's answer, and go on."""
         asked = asked or {}
         if of_an_earlier_try(context, asked.get("try_number")):
             return self.execute(context)
@@ -136,10 +128,8 @@ class StarVideosCreateOperator(AsksPerson, HidesRenderedUrls, NeedsFound):
     ) -> str:
         """Take the trigger's event.
 
-        :param event: as ``triggers.events`` writes it
         :param try_number: of the try that began the wait
         :param spending: what the task had ordered when the wait began
-        :return: the video's id
         """
         from airflow_provider_starvideos.triggers.events import is_completed
 

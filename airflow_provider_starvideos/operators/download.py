@@ -96,10 +96,7 @@ class StarVideosDownloadOperator(BaseOperator):
         self._saved: SavedVideo | None = None
 
     def execute(self, context: Context) -> str:
-        """Save the video, after a wait if asked to.
-
-        :return: the URI that was written
-        """
+        """Save the video, after a wait if asked to."""
         from airflow_provider_starvideos.hooks.starvideos import StarVideosHook
 
         with follower_failures(self.starvideos_conn_id, context):
@@ -119,9 +116,7 @@ class StarVideosDownloadOperator(BaseOperator):
     def execute_complete(self, context: Context, event: Any = None, try_number: int | None = None) -> str:
         """Take the trigger's event, and save the video.
 
-        :param event: as ``triggers.events`` writes it
         :param try_number: of the try that began the wait
-        :return: the URI that was written
         """
         from airflow_provider_starvideos.triggers import events
 

@@ -83,8 +83,6 @@ class AsksPerson(BaseOperator):
     def _checked_on_unconfirmed(self, value: str, *, durable: bool = True) -> str:
         """Return what to do with an order of unknown outcome.
 
-        :param value: as the Dag's author wrote it
-        :param durable: whether there is a journal
         :raises ValueError: at Dag parse: it isn't known, or can't be done
         """
         chosen = choice("on_unconfirmed", value, ON_UNCONFIRMED)

@@ -40,7 +40,6 @@ def contents_of(inputs: Iterable[str], endpoint: Endpoint, *, head: bool) -> dic
     """Return what names the content of inputs, as JSON. None: it is unknown.
 
     :param inputs: URLs and storage URIs; one request for each
-    :param endpoint: the API
     :param head: ask the hosts of http(s) inputs for ``ETag`` and ``Last-Modified``
     :raises StarVideosStorageError: a store or a host can't be asked now
     :raises StarVideosValidationError: hosts send neither ``ETag`` nor ``Last-Modified``; it names all of them
@@ -103,7 +102,7 @@ def _without_connection(uri: str) -> str:
 
 
 def _of_host(url: str, endpoint: Endpoint) -> Any:
-    """Ask an input's host for what changes with the content. A GET of one byte: presigned URLs refuse HEAD."""
+    """Ask an input's host for what changes with the content."""
     if why_unreachable(url, endpoint.base_url):
         return None  # the check before the order refuses it
     is_api_local = not why_unreachable("http://127.0.0.1/", endpoint.base_url)

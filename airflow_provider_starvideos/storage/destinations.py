@@ -194,7 +194,6 @@ class Destination:
 
         :param part: from ``workspace``
         :param content_type: what it is, for stores that keep that
-        :param overwrite: replace a file that is there
         :raises StarVideosExistsError: there is one, and it must stay
         :raises StarVideosDownloadError: the storage refused it
         """
@@ -211,8 +210,6 @@ class Destination:
     def copy_within_store(self, fs: Any, path: str) -> bool:
         """Copy a file of the same store here, without its bytes coming to this machine. It replaces one that is there.
 
-        :param fs: the file's store
-        :param path: the file
         :return: False: this can't be done
         """
         if self._local or fs is not self._fs or self._protocol not in COPY_WHOLE:

@@ -73,11 +73,7 @@ class Fetch:
 
     :param fresh_url: asks the API for the result's URL
     :param path: the local file to write; after an error its content is useless
-    :param guard: says which hosts may be fetched from
-    :param log: a logger
-    :param limits: bounds
     :param key: the API key; it is removed from what is shown of a page that came instead of a video
-    :param sleep: how to wait between two attempts
     """
 
     fresh_url: Callable[[], str]

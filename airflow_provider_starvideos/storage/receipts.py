@@ -18,10 +18,7 @@ KEY = "starvideos_saved"
 def keep(context: Any, saved: SavedVideo, clears: int, log: Any) -> None:
     """Keep what was saved. If that fails, it costs at most another download.
 
-    :param context: the task's context
-    :param saved: what was saved
     :param clears: how often the task has been cleared
-    :param log: a logger
     """
     store = context.get("task_state_store")
     if store is None:
@@ -36,9 +33,6 @@ def keep(context: Any, saved: SavedVideo, clears: int, log: Any) -> None:
 def recall(context: Any, destination: Destination, video_id: str, clears: int) -> SavedVideo | None:
     """Return what an earlier try of this task has saved, if that file is still there.
 
-    :param context: the task's context
-    :param destination: where it would be
-    :param video_id: which video
     :param clears: how often the task has been cleared: a cleared task saves a new file
     """
     store = context.get("task_state_store")

@@ -45,8 +45,6 @@ class Source(Protocol):
 class SavedVideo:
     """A video at its destination.
 
-    :param uri: where
-    :param size_bytes: its size
     :param sha256: its digest, hex
     :param content_type: what it is: as the result's host said, if that is a video's type, else ``video/mp4``
     :param task: the API's answer about the video

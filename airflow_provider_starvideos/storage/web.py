@@ -37,7 +37,6 @@ LATER = frozenset((408, 425, 429, *range(500, 1000)))  # statuses of a host that
 class Web:
     """Connections of one transfer, as a context manager.
 
-    :param guard: says which hosts may be fetched from
     :param stall_seconds: longest time without a byte
     :param total_seconds: longest time in all
     """
@@ -98,6 +97,7 @@ class Web:
             url, came_from = _target(url, response), url
         raise StarVideosDownloadError(f"The result's URL redirects more than {MAX_REDIRECTS} times.")
 
+
 @contextmanager
 def first_byte(guard: Guard, url: str, *, follow: bool = True) -> Iterator[requests.Response]:
     """Give the answer to a request for a URL's first byte. It is a GET, because presigned URLs refuse HEAD.
@@ -108,7 +108,6 @@ def first_byte(guard: Guard, url: str, *, follow: bool = True) -> Iterator[reque
     headers = {"User-Agent": USER_AGENT, "Range": "bytes=0-0", "Accept-Encoding": "identity"}
     with Web(guard, **BYTE_SECONDS) as web, closing(web.get(url, headers, follow=follow)) as response:
         yield response
-
 
 
 class _Session(requests.Session):

@@ -23,7 +23,6 @@ def spending_xcom(spending: Mapping[str, Any] | None, task: VideoTask) -> dict[s
     """Return the XCom of what a task has spent, by key; nothing for a task that orders nothing.
 
     :param spending: before its video was completed
-    :param task: the completed video
     """
     if spending is None:
         return {}

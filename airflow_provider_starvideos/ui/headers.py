@@ -19,10 +19,7 @@ HEADERS = {
 
 
 class StrictHeaders:
-    """An ASGI app around another, that adds these headers.
-
-    :param app: the other
-    """
+    """An ASGI app around another, that adds these headers."""
 
     def __init__(self, app: Any) -> None:
         self._app = app

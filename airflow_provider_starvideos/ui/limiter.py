@@ -18,7 +18,6 @@ class BusyError(Exception):
 class Limiter:
     """A number of slots, and a queue of a few more.
 
-    :param at_once: number of slots
     :param waiting: how many more threads may wait for one
     :param seconds: how long they may wait
     """

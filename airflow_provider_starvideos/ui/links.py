@@ -45,7 +45,6 @@ class StarVideosLink(BaseOperatorLink):
         """Return the link of a task instance; empty where there is nothing to see yet.
 
         :param operator: the task, as the api-server has it
-        :param ti_key: the task instance
         """
         if isinstance(operator, BaseOperator):  # on a worker, by a class of the user's own: it has no database
             return play_path(self.source, ti_key) if AIRFLOW_V_3_1_PLUS else ""
@@ -73,7 +72,6 @@ def play_path(source: str, ti_key: Any) -> str:
     """Return the path that plays a task instance's video.
 
     :param source: ``temporary`` or ``saved``
-    :param ti_key: names the task instance
     """
     query = {"run_id": ti_key.run_id, "task_id": ti_key.task_id, "map_index": ti_key.map_index, "source": source}
     root = urlsplit(conf.get("api", "base_url", fallback="") or "").path.rstrip("/")

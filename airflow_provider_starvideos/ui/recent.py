@@ -24,8 +24,6 @@ def recent_runs(
     """Return a page of runs with their videos' numbers.
 
     :param before: where the page before has ended; None: from the newest on
-    :param dag_id: of this Dag only
-    :param state: of runs in this state only
     """
     dags = readable_dags(user)
     dags = dags & {dag_id} if dag_id else dags

@@ -54,7 +54,6 @@ def orders_in(texts: Mapping[str, str]) -> Sequence[Order]:
 def orders_of(texts: Mapping[str, str]) -> list[dict[str, Any]]:
     """Return the orders of a task that orders one video, the newest first.
 
-    :param texts: the Variables of its journal, by name
     :return: as rows of a manifest, with the Variable of a person's ``decision``; none if the journal can't be read
     """
     return _load(texts)[1]
@@ -63,7 +62,6 @@ def orders_of(texts: Mapping[str, str]) -> list[dict[str, Any]]:
 def rows_of_journal(texts: Mapping[str, str]) -> list[dict[str, Any]]:
     """Return a batch's rows as a manifest would have them, also those that aren't ordered yet.
 
-    :param texts: the Variables of its journal, by name
     :return: none if there is no journal that can be read, or too long a one
     """
     journal, orders = _load(texts)
@@ -76,6 +74,7 @@ def rows_of_journal(texts: Mapping[str, str]) -> list[dict[str, Any]]:
 
 
 def _load(texts: Mapping[str, str]) -> tuple[Journal | None, list[dict[str, Any]]]:
+    """Return a journal with its orders as rows. Users may edit it: then there is nothing."""
     if not texts:
         return None, []
     name, latest_try = latest_page(texts)

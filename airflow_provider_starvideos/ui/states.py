@@ -43,12 +43,7 @@ class Tone(StrEnum):
 
 @dataclass(frozen=True)
 class PageState:
-    """What the pages say of a state.
-
-    :param label: one or two words
-    :param tone: its colour
-    :param meaning: in words; whether it is billed, and what comes next
-    """
+    """What the pages say of a state."""
 
     label: str
     tone: Tone

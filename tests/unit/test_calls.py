@@ -220,7 +220,7 @@ AGAIN = {
 
 @pytest.mark.parametrize("outcome", AGAIN.values(), ids=AGAIN)
 def test_a_query_is_repeated_where_that_may_help(outcome: HttpResponse | StarVideosError) -> None:
-    """It costs nothing. As often as the connection says, or as the caller does."""
+    """It costs nothing. As often as the connection says."""
     wire, task = query(outcome, outcome, DONE)
     assert isinstance(task, VideoTask)
     assert len(wire.requests) == 3

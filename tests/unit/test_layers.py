@@ -136,7 +136,7 @@ def test_the_hook_knows_the_storage_only_when_asked_for_a_file() -> None:
 
 @pytest.mark.parametrize("module", [m for m in MODULES if m.part in PURE], ids=lambda module: module.name)
 def test_the_core_is_pure(module: Module) -> None:
-    """No Airflow, no HTTP client, no storage: the standard library and pendulum."""
+    """No Airflow, no HTTP client, no storage: the standard library."""
     heads = {name.partition(".")[0] for name, _ in module.imports()}
     assert heads - set(sys.stdlib_module_names) <= {PACKAGE}
 

@@ -45,7 +45,7 @@ def video(**fields: Any) -> VideoTask:
 
 
 def test_the_order_request() -> None:
-    """An order is a POST of JSON to the documented path; the key is in no header of it and in no ``repr``."""
+    """An order is a POST of JSON to the documented path; the key is in no ``repr`` of it."""
     assert (ORDER.method, ORDER.url) == ("POST", f"{BASE}/v1/starvideos/videos")
     assert ORDER.is_order
     assert KEY not in repr(ORDER)
@@ -53,7 +53,7 @@ def test_the_order_request() -> None:
 
 
 def test_the_query_request() -> None:
-    """A query is a GET of the documented path, without a body or a type of one, and costs nothing."""
+    """A query is a GET of the documented path, without a body, and costs nothing."""
     assert (QUERY.method, QUERY.url, QUERY.body) == ("GET", f"{BASE}/v1/result/video_1", None)
     assert not QUERY.is_order
     assert KEY not in repr(QUERY) + repr(ENDPOINT)
