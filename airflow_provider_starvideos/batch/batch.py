@@ -7,18 +7,15 @@ must know is in the journal, or in the trigger's arguments.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
+from dataclasses import KW_ONLY, dataclass
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_starvideos.batch import costs, report
+from airflow_provider_starvideos import metrics
+from airflow_provider_starvideos.batch import beginning, report
 from airflow_provider_starvideos.batch.allowance import Allowance
 from airflow_provider_starvideos.batch.asking import Asking
-from airflow_provider_starvideos.batch.beginning import (
-    check_continues,
-    continue_undecided,
-    is_in_place,
-    resume_orders,
-)
 from airflow_provider_starvideos.batch.halts import Halts
 from airflow_provider_starvideos.batch.options import Options
 from airflow_provider_starvideos.batch.plan import Outcome, Plan
@@ -26,10 +23,9 @@ from airflow_provider_starvideos.batch.report import Ending
 from airflow_provider_starvideos.batch.row_orders import RowOrders
 from airflow_provider_starvideos.orders.decisions import UNDECIDED, carry_out_decision
 from airflow_provider_starvideos.orders.estimate import Estimate
-from airflow_provider_starvideos.orders.journal import Journal
 from airflow_provider_starvideos.orders.lease import Lease
 from airflow_provider_starvideos.orders.person import Person
-from airflow_provider_starvideos.orders.record import Row
+from airflow_provider_starvideos.orders.record import Order
 from airflow_provider_starvideos.orders.states import STATES, OrderState
 from airflow_provider_starvideos.orders.submitter import Submitter
 
@@ -41,6 +37,7 @@ if TYPE_CHECKING:
 SHARE_OF_SLOTS = 4  # slots are filled up when a quarter of them is free: a worker run for each would cost more
 
 
+@dataclass
 class Batch(RowOrders):
     """The batch of one task instance.
 
@@ -55,27 +52,17 @@ class Batch(RowOrders):
     :param reuse: a library of finished videos; None: there is none
     """
 
-    def __init__(
-        self,
-        rows: Sequence[Row],
-        journal: Journal,
-        lease: Lease,
-        hook: StarVideosHook,
-        options: Options,
-        log: Any,
-        *,
-        saving: Saving | None,
-        stopping: Callable[[], bool],
-        reuse: Reuse | None = None,
-    ) -> None:
-        super().__init__(rows, journal)
-        self._lease = lease
-        self._hook = hook
-        self._options = options
-        self._log = log
-        self._saving = saving
-        self._stopping = stopping
-        self._reuse = reuse
+    lease: Lease
+    hook: StarVideosHook
+    options: Options
+    log: Any
+    _: KW_ONLY
+    saving: Saving | None
+    stopping: Callable[[], bool]
+    reuse: Reuse | None = None
+
+    def __post_init__(self) -> None:
+        hook, journal, options, log = self.hook, self.journal, self.options, self.log
         self._asking = Asking(options.approval, hook, journal, log, asks=options.asks)
         self._allowance = Allowance(hook, journal, options.max_orders, log)
         self._halts = Halts(options.timeout)
@@ -93,32 +80,32 @@ class Batch(RowOrders):
         :raises StarVideosValidationError: the destination can't take what is to be ordered
         :raises StarVideosDownloadError: the destination's storage can't be read or written
         """
-        options = self._options
-        resume_orders(self, self._saving, self._log, retry_failed=options.retry_failed)
+        options = self.options
+        beginning.resume_orders(self, self.saving, self.log, retry_failed=options.retry_failed)
         if self.journal.try_number > 1 or self.journal.orders():
             self._carry_out_decision()
-        continue_undecided(self, self._log, resubmit=options.resubmit)
+        beginning.continue_undecided(self, self.log, resubmit=options.resubmit)
         self._look_up(is_first=True)
         self._set_ends()
         self._hold_limits()
         refusal = self._allowance.refusal
-        if refusal and self.plan() is None and not (self._saving and self.unsaved()):
+        if refusal and self.plan() is None and not (self.saving and self.unsaved()):
             raise refusal
-        if self._saving and not refusal and (open_rows := self.open()):
-            self._saving.check(open_rows)
-        self._log.info("%s", Estimate.of(self.known() if refusal else self.all()).text())
+        if self.saving and not refusal and (open_rows := self.open()):
+            self.saving.check(open_rows)
+        self.log.info("%s", Estimate.of(self.known() if refusal else self.all()).text())
 
     def _hold_limits(self) -> None:
         """Order nothing where it would be more than is allowed."""
-        self._allowance.hold(self._reuse.without_twins(self.open()) if self._reuse else self.open())
+        self._allowance.hold(self.reuse.without_twins(self.open()) if self.reuse else self.open())
 
     def _carry_out_decision(self) -> None:
         if any(order is None or order.state in UNDECIDED for _, order in self.all()):
-            carry_out_decision(self._hook, self.journal, self.decision_variable, self.rows, self._log)
+            carry_out_decision(self.hook, self.journal, self.decision_variable, self.rows, self.log)
 
     def _set_ends(self) -> None:
         for order in self.ordered():
-            self._ends.setdefault(order.video_id or "", time.time() + self._options.timeout)
+            self._ends.setdefault(order.video_id or "", time.time() + self.options.timeout)
 
     def resume(self, outcomes: Mapping[str, Outcome], ends: Mapping[str, float], carry: Mapping[str, Any]) -> None:
         """Continue after a wait of this very try.
@@ -129,15 +116,15 @@ class Batch(RowOrders):
         :raises StarVideosRequestsChangedError: the requests aren't those that this try began with
         """
         self.match(new_try=False)
-        check_continues(self, carry, (*outcomes, *ends))
+        beginning.check_continues(self, carry, (*outcomes, *ends))
         for row, order in self.known():
-            if order.state is OrderState.REUSED and not is_in_place(row, order, self._saving):
+            if order.state is OrderState.REUSED and not beginning.is_in_place(row, order, self.saving):
                 order.become(OrderState.OPEN)
         self._look_up()
         self._ends = dict(ends)
         self._halts.restore(carry)
-        if self._reuse:
-            self._reuse.restore(carry.get("library") or {})
+        if self.reuse:
+            self.reuse.restore(carry.get("library") or {})
         self.take(outcomes)
 
     def resume_answered(self, carry: Mapping[str, Any]) -> None:
@@ -173,10 +160,19 @@ class Batch(RowOrders):
             changed.append(order)
             if outcome.state != OrderState.COMPLETED:
                 text = STATES[outcome.state].text
-                self._log.error("Row %d, video %s: %s: %s", row.number, order.video_id, text, outcome.error)
+                self.log.error("Row %d, video %s: %s: %s", row.number, order.video_id, text, outcome.error)
         self.journal.touch(changed)
         self.journal.commit_surely()
-        costs.count_ended(changed, self._hook.starvideos_conn_id)
+        for order in changed:
+            self._count(order, self.hook.starvideos_conn_id)
+
+    @staticmethod
+    def _count(order: Order, connection: str) -> None:
+        if order.state is OrderState.COMPLETED:
+            amount = None if order.amount is None else Decimal(order.amount)
+            metrics.completed(connection, order.sent_at, seen_at=order.completed_at, amount=amount)
+        elif order.state is OrderState.FAILED:
+            metrics.count("failed", connection)
 
     # -- its work
 
@@ -187,28 +183,28 @@ class Batch(RowOrders):
         """
         self._hold_limits()  # after a wait, too: an administrator may have set another one meanwhile
         open_rows = self._asking.allowed(self.open())
-        slots = self._options.max_in_flight - len(self.ordered())
+        slots = self.options.max_in_flight - len(self.ordered())
         if slots <= 0 or self._halts.latest or self._allowance.refusal:
             return
-        if self._reuse:
+        if self.reuse:
             with self._allowance.asking_library():
-                open_rows = self._reuse.to_order(open_rows, slots)
+                open_rows = self.reuse.to_order(open_rows, slots)
         if not open_rows or self._allowance.refusal:
             return
         submitter = Submitter(
-            self._hook,
-            self._hook.get_conn(),
+            self.hook,
+            self.hook.get_conn(),
             self.journal,
-            self._lease,
-            self._log,
-            concurrency=self._options.max_submit_concurrency,
+            self.lease,
+            self.log,
+            concurrency=self.options.max_submit_concurrency,
             lost_in_a_row=self._halts.lost_in_a_row,
             blocked_since=self._halts.blocked_since,
-            stopping=self._stopping,
+            stopping=self.stopping,
         )
         halt, outcomes = submitter.run(open_rows, slots), submitter.outcomes
         for order in self.ordered():
-            self._ends.setdefault(order.video_id or "", (order.sent_at or time.time()) + self._options.timeout)
+            self._ends.setdefault(order.video_id or "", (order.sent_at or time.time()) + self.options.timeout)
         self._halts.note(halt, outcomes.lost_in_a_row, accepted=bool(outcomes.accepted))
 
     def ask(self, person: Person) -> bool:
@@ -230,33 +226,33 @@ class Batch(RowOrders):
         :raises StarVideosRecordError: the journal can't be written
         """
         done = self.unsaved()
-        while self._saving and done:
-            if self._reuse:
-                self._reuse.names.find_again([row for row, order in done if order.state is OrderState.COMPLETED])
-            self._saving.run(done, self._stopping)
-            done = self._reuse.take_added(self.open()) if self._reuse else []
+        while self.saving and done:
+            if self.reuse:
+                self.reuse.names.find_again([row for row, order in done if order.state is OrderState.COMPLETED])
+            self.saving.run(done, self.stopping)
+            done = self.reuse.take_added(self.open()) if self.reuse else []
             self.journal.commit_surely()
 
     def plan(self) -> Plan | None:
         """Return what to wait for before there is more to do; None: there is nothing left to wait for."""
         ordered, open_rows = self.ordered(), self.open()
         halt, goes_on = self._halts.latest, not (self._allowance.refusal or self._halts.for_good)
-        next_check = self._reuse.next_check() if self._reuse and goes_on else None
-        ready = [row for row in self._asking.allowed(open_rows) if not self._reuse or row.key not in self._reuse.held]
+        next_check = self.reuse.next_check() if self.reuse and goes_on else None
+        ready = [row for row in self._asking.allowed(open_rows) if not self.reuse or row.key not in self.reuse.held]
         more = bool(ready) and goes_on
         if not ordered and not more and next_check is None:
             return None
         times = [next_check, halt.resume_at if more and halt else None]
         enough = None
         if more and halt is None:
-            share = max(1, self._options.max_in_flight // SHARE_OF_SLOTS)
+            share = max(1, self.options.max_in_flight // SHARE_OF_SLOTS)
             enough = min(share, len(ready), len(ordered))
         return Plan(
             videos={order.video_id or "": self._ends[order.video_id or ""] for order in ordered},
-            poll_interval=self._options.poll_interval,
+            poll_interval=self.options.poll_interval,
             enough=enough,
             resume_at=min((one for one in times if one is not None), default=None),
-            save_after=self._options.save_interval if self._saving else None,
+            save_after=self.options.save_interval if self.saving else None,
             rows=len(self.rows),
             done=len(self.rows) - len(ordered) - len(open_rows),
         )
@@ -267,16 +263,16 @@ class Batch(RowOrders):
             "digest": self.digest,
             "orders": self.journal.times_ordered(),
             **self._halts.carry(),
-            "library": self._reuse.carry() if self._reuse else None,
+            "library": self.reuse.carry() if self.reuse else None,
         }
 
     # -- its end
 
     def settle_library(self) -> None:
         """Let other runs order what this one doesn't, and say in the log what was reused."""
-        if self._reuse:
-            self._reuse.release_unused(self.rows)
-            self._log.info("StarVideos library: %s.", self._reuse.text(self.results()))
+        if self.reuse:
+            self.reuse.release_unused(self.rows)
+            self.log.info("StarVideos library: %s.", self.reuse.text(self.results()))
 
     def check(self, where: str) -> None:
         """Fail the batch if it was refused, or too many rows have no video; see ``report.check``.
@@ -286,18 +282,18 @@ class Batch(RowOrders):
         """
         if self._allowance.refusal:
             raise self._allowance.refusal
-        ending = Ending(self._halts.latest, self._options, saves=bool(self._saving))
-        report.check(self.results(), ending, self.decision_variable, where, self._log)
+        ending = Ending(self._halts.latest, self.options, saves=bool(self.saving))
+        report.check(self.results(), ending, self.decision_variable, where, self.log)
 
     # -- the library
 
     def _look_up(self, *, is_first: bool = False) -> None:
-        if not self._reuse:
+        if not self.reuse:
             return
         with self._allowance.asking_library():
             if is_first:
-                self._reuse.renew(self.ordered())
-            self._reuse.look_up(self.open())
+                self.reuse.renew(self.ordered())
+            self.reuse.look_up(self.open())
             if self.open():
-                self._reuse.check()
-            self._log.info("StarVideos library: %s.", self._reuse.text(self.results()))
+                self.reuse.check()
+            self.log.info("StarVideos library: %s.", self.reuse.text(self.results()))

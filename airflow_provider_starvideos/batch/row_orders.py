@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from airflow_provider_starvideos.batch import costs
+from airflow_provider_starvideos.api.models import amount_text
 from airflow_provider_starvideos.batch.matching import match
 from airflow_provider_starvideos.batch.rows import digest_of
 from airflow_provider_starvideos.orders.journal import Journal
@@ -14,6 +16,7 @@ from airflow_provider_starvideos.orders.spending import Spending
 from airflow_provider_starvideos.orders.states import OrderState
 
 
+@dataclass
 class RowOrders:
     """Rows and their orders.
 
@@ -21,9 +24,8 @@ class RowOrders:
     :param journal: loaded
     """
 
-    def __init__(self, rows: Sequence[Row], journal: Journal) -> None:
-        self.rows = rows
-        self.journal = journal
+    rows: Sequence[Row]
+    journal: Journal
 
     def match(self, *, new_try: bool) -> None:
         """Give each row the key of its order; see ``matching.match``."""
@@ -82,8 +84,18 @@ class RowOrders:
         return [order.uri for _, order in self.results()]
 
     def counts(self) -> dict[str, Any]:
-        """Return how many rows there are in each state, and what was billed for them; see ``costs.counts_of``."""
-        return costs.counts_of([order for _, order in self.results()])
+        """Return how many rows there are, in all and in each state; and what was billed for them, if the API said any.
+
+        ``amount`` is a decimal as text, over all tries; ``amount_unknown`` is how many of the rows' orders it doesn't
+        hold, because the API didn't say theirs.
+        """
+        orders = [order for _, order in self.results()]
+        states = Counter(str(order.state) for order in orders)
+        counts: dict[str, Any] = {"rows": len(orders), **dict(sorted(states.items()))}
+        spending = Spending.of(orders)
+        if spending.amount is not None:
+            counts |= {"amount": amount_text(spending.amount), "amount_unknown": spending.amount_unknown}
+        return counts
 
     def spending(self) -> Spending:
         """Return what the task has spent over all of its tries."""

@@ -10,7 +10,6 @@ import logging
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from itertools import groupby
 from typing import Any
 
 from airflow_provider_starvideos.api.fields import mapping_of, mapping_of_text, read_fields
@@ -18,7 +17,7 @@ from airflow_provider_starvideos.api.models import REQUEST_FIELDS, VideoRequest
 from airflow_provider_starvideos.api.validation import build_request, shown
 from airflow_provider_starvideos.api.values import as_list, is_missing
 from airflow_provider_starvideos.exceptions import Problem, StarVideosValidationError
-from airflow_provider_starvideos.orders.record import Row, key_of
+from airflow_provider_starvideos.orders.record import Row, key_of, spans_of
 
 LOG = logging.getLogger(__name__)
 TIMING = ("duration", "ratio")
@@ -29,7 +28,7 @@ NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}", re.ASCII)
 SUFFIX = re.compile(r"(?:\.mp4)+$", re.IGNORECASE)
 RESERVED_NAME = re.compile(r"(?:con|prn|aux|nul|com[0-9]|lpt[0-9])(?:\..*)?", re.IGNORECASE)  # by Windows
 MAX_ROWS = 100_000
-SHOWN_RUNS = 20
+SHOWN_SPANS = 20
 NO_ROW = "must be an object of request fields, or a prompt"
 
 
@@ -78,14 +77,9 @@ def _wrong_count(given: Sequence[Any], empty: int) -> StarVideosValidationError:
 
 def _log_left_out(empty: Sequence[int], count: int) -> None:
     if empty:
-        # Equal difference to the place in the list: numbers that follow each other.
-        runs = [[number for _, number in run] for _, run in groupby(enumerate(empty), lambda one: one[1] - one[0])]
-        numbers = ", ".join(f"{run[0]}-{run[-1]}" if run[1:] else f"{run[0]}" for run in runs[:SHOWN_RUNS])
-        more = ", …" if len(runs) > SHOWN_RUNS else ""
-        LOG.warning(
-            "Left out %d of %d rows, which give nothing to order: %s %s%s.",
-            *(len(empty), count, "row" if len(empty) == 1 else "rows", numbers, more),
-        )
+        spans, rows = spans_of(empty), "row" if len(empty) == 1 else "rows"
+        numbers = ", ".join(spans[:SHOWN_SPANS]) + (", …" if len(spans) > SHOWN_SPANS else "")
+        LOG.warning("Left out %d of %d rows, which give nothing to order: %s %s.", len(empty), count, rows, numbers)
 
 
 def _keyed(checked: Sequence[tuple[int, VideoRequest, str | None, str | None]], base_url: str) -> list[Row]:

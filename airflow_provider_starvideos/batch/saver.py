@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import KW_ONLY, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from airflow_provider_starvideos.api.validation import shown
 from airflow_provider_starvideos.exceptions import (
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from airflow_provider_starvideos.storage.destinations import Destination
     from airflow_provider_starvideos.storage.fetch import Limits
     from airflow_provider_starvideos.storage.saving import SavedVideo
+
+    Running: TypeAlias = dict[Future[SavedVideo | Copied], tuple[Row, Order]]
 
 WRITE_SECONDS = 5.0  # between two writes of the journal; after a crash the transfers of that time are made again
 
@@ -95,7 +97,7 @@ class Saving:
         :raises StarVideosRecordError: the journal can't be written
         """
         left = list(reversed(rows))
-        running: dict[Future[SavedVideo | Copied], tuple[Row, Order]] = {}
+        running: Running = {}
         written = time.monotonic()
         with ThreadPoolExecutor(self.concurrency, thread_name_prefix="starvideos-save") as pool:
             try:
@@ -110,12 +112,7 @@ class Saving:
             finally:
                 self.journal.commit()
 
-    def _begin(
-        self,
-        pool: ThreadPoolExecutor,
-        one: tuple[Row, Order],
-        running: dict[Future[SavedVideo | Copied], tuple[Row, Order]],
-    ) -> None:
+    def _begin(self, pool: ThreadPoolExecutor, one: tuple[Row, Order], running: Running) -> None:
         row, order = one
         try:
             # Here, in the task's own thread: it may read the storage's connection.

@@ -254,9 +254,8 @@ class StarVideosBatchOperator(AsksPerson, HidesRenderedUrls, NeedsFound):
                 if self._asks(context, batch, person):
                     continue
                 return self._delivery(context, batch).finish()
-            self.log.info(
-                "Waiting for %d StarVideos videos; %d of %d rows have ended.", len(plan.videos), plan.done, plan.rows
-            )
+            what = "Waiting for %d StarVideos videos; %d of %d rows have ended."
+            self.log.info(what, len(plan.videos), plan.done, plan.rows)
             if self.deferrable:
                 self._defer(context, plan, batch)
             if self._stopping:

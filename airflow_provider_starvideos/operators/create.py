@@ -154,7 +154,7 @@ class StarVideosCreateOperator(AsksPerson, HidesRenderedUrls, NeedsFound):
             self.log.warning("StarVideos video %s can't be stopped: it goes on, and is billed.", self._video_id)
 
     def get_openlineage_facets_on_complete(self, task_instance: Any) -> Any:
-        """Tell OpenLineage: from the inputs to the video at the API."""
+        """Return the lineage for OpenLineage: from the inputs to the video at the API."""
         from airflow_provider_starvideos import lineage
 
         inputs = (self.reference_images, self.first_image, self.last_image, self.reference_videos)

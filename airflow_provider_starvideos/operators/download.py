@@ -127,7 +127,7 @@ class StarVideosDownloadOperator(BaseOperator):
             return self._save(context)
 
     def get_openlineage_facets_on_complete(self, task_instance: Any) -> Any:
-        """Tell OpenLineage: from the video at the API to the file."""
+        """Return the lineage for OpenLineage: from the video at the API to the file."""
         from airflow_provider_starvideos import lineage
 
         return lineage.of_download(self._saved)

@@ -186,10 +186,6 @@ def _is_undecided(order: Order | None) -> bool:
     return order is not None and order.state in UNDECIDED
 
 
-def _is_unknown(order: Order | None) -> bool:
-    return order is not None and order.state is OrderState.UNKNOWN
-
-
 def _is_asked(order: Order | None) -> bool:
     """Return whether a decision can be about an order: its outcome is unknown, or its record was lost."""
     return order is None or _is_undecided(order)
@@ -200,9 +196,9 @@ def _parse(
 ) -> dict[str, str]:
     """Return the decisions by row number; those that were carried out before are left out."""
     if text.lower() == RESUBMIT:
-        unknown = {number for number, row in subject.items() if _is_unknown(journal.get(row.key))}
-        meant = subject.keys() - unknown or unknown  # orders whose answers were lost first
-        return {number: RESUBMIT for number in subject if number in meant}
+        orders = {number: journal.get(row.key) for number, row in subject.items()}
+        lost = [number for number, order in orders.items() if order is None or order.state is not OrderState.UNKNOWN]
+        return dict.fromkeys(lost or subject, RESUBMIT)  # orders whose answers were lost first
     try:
         decisions = json.loads(text, object_pairs_hook=_unique)
     except ValueError:

@@ -239,9 +239,8 @@ class Journal:
                 self._do("deleted", lambda: self._store.delete(name))
                 del self._found[name]
             return
-        self._found[name] = [
-            order.key for order in orders
-        ]  # first: a write that seems to have failed may have been made
+        # First: a write that seems to have failed may have been made.
+        self._found[name] = [order.key for order in orders]
         self._do("written", lambda: self._store.write(name, self._page(orders)))
         self.writes += 1
 

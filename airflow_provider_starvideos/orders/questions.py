@@ -15,7 +15,7 @@ from typing import Any
 from airflow_provider_starvideos.api.redaction import hide_urls
 from airflow_provider_starvideos.compat.human_input import Answer, Offer, Question
 from airflow_provider_starvideos.orders.estimate import Estimate
-from airflow_provider_starvideos.orders.record import MAX_PROMPT_BYTES, Order, Row, shortened
+from airflow_provider_starvideos.orders.record import MAX_PROMPT_BYTES, Order, Row, counted, shortened
 from airflow_provider_starvideos.orders.states import STATES
 
 APPROVE, REJECT = "Approve", "Reject"  # Airflow's page has buttons for exactly these two
@@ -25,6 +25,7 @@ AGAIN = "Order again (may be billed twice)"
 GIVE_UP = "Give up"
 VIDEO = {"video_id": "The video's id, if the order is in the StarVideos account"}
 ROWS = {"rows": 'A JSON object of row numbers: {"12": "<video id>", "13": "resubmit"}'}
+WITH_FIELD = {False: (THIS_VIDEO, VIDEO), True: (ROW_BY_ROW, ROWS)}  # of a single order, of a batch
 MAX_SHOWN_ROWS = 100  # each takes some 500 bytes, and MySQL keeps 64 KB of a question
 MAX_WHY_BYTES = 160  # of JSON
 
@@ -43,9 +44,8 @@ def offer(*, approves: bool, asks: bool, is_batch: bool) -> Offer:
     :param is_batch: rows are named by their numbers
     """
     options = (APPROVE, REJECT) if approves else ()
-    if not asks:
-        return Offer(options)
-    return Offer((*options, ROW_BY_ROW if is_batch else THIS_VIDEO, AGAIN, GIVE_UP), ROWS if is_batch else VIDEO)
+    with_field, fields = WITH_FIELD[is_batch]
+    return Offer((*options, with_field, AGAIN, GIVE_UP), fields) if asks else Offer(options)
 
 
 def approval_question(new: Sequence[tuple[Row, Order | None]], estimate: Estimate) -> Question:
@@ -54,7 +54,7 @@ def approval_question(new: Sequence[tuple[Row, Order | None]], estimate: Estimat
     :param new: the rows to be ordered, with what is known of their orders
     :param estimate: of the task
     """
-    videos = f"{estimate.new_orders} video{'' if estimate.new_orders == 1 else 's'}"
+    videos = counted(estimate.new_orders, "video")
     lines = [estimate.text(), "", "Nothing is ordered before you approve."]
     lines += ["", "Prompts:", *(f"- {_shown_text(prompt)}" for prompt in estimate.prompts)]
     if len(estimate.prompts) < estimate.new_orders:
@@ -78,14 +78,11 @@ def unknown_question(asked: Sequence[tuple[Row, Order]], *, is_batch: bool) -> Q
         numbers = ", ".join(str(row.number) for row, _ in asked[MAX_SHOWN_ROWS:])
         shown.append(f"- And {len(asked) - MAX_SHOWN_ROWS} more, rows {numbers}"[:10_000])
     head = "The outcome of each order below is unknown. Nothing was sent again."
-    if not is_batch:
-        body = [head, "", *shown, "", *_steps(THIS_VIDEO)]
-        body.append(COMES_BACK)
-        return Question("Was this order accepted?", (THIS_VIDEO, AGAIN, GIVE_UP), code, "\n".join(body), VIDEO)
-    body = [head, "", *shown, "", *_steps(ROW_BY_ROW)]
-    body += ["Rows that the field doesn't name are asked about again.", COMES_BACK]
-    subject = f"Were these {len(asked)} orders accepted?"
-    return Question(subject, (ROW_BY_ROW, AGAIN, GIVE_UP), code, "\n".join(body), ROWS)
+    with_field, fields = WITH_FIELD[is_batch]
+    unnamed = ["Rows that the field doesn't name are asked about again."] if is_batch else []
+    body = [head, "", *shown, "", *_steps(with_field), *unnamed, COMES_BACK]
+    subject = f"Were these {len(asked)} orders accepted?" if is_batch else "Was this order accepted?"
+    return Question(subject, (with_field, AGAIN, GIVE_UP), code, "\n".join(body), fields)
 
 
 def answered_text(answer: Answer, again: str | None) -> str:

@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from decimal import Decimal
+from itertools import groupby
 from typing import Any
 
 from airflow_provider_starvideos.api.models import VideoRequest, amount_text
@@ -222,14 +223,14 @@ def fingerprint_of(key: str) -> str:
 
 def row_numbers(numbers: Sequence[int]) -> str:
     """Return row numbers in few words: ``Rows 4, 9, 12-30``."""
-    spans: list[list[int]] = []
-    for number in sorted(numbers):
-        if spans and spans[-1][1] == number - 1:
-            spans[-1][1] = number
-        else:
-            spans.append([number, number])
-    listed = ", ".join(str(first) if first == last else f"{first}-{last}" for first, last in spans)
-    return f"{'Row' if len(numbers) == 1 else 'Rows'} {listed}"
+    return f"{'Row' if len(numbers) == 1 else 'Rows'} {', '.join(spans_of(sorted(numbers)))}"
+
+
+def spans_of(numbers: Sequence[int]) -> list[str]:
+    """Return numbers in their order, those that follow each other as one text: ``12-30``."""
+    # Equal difference to the place in the list: numbers that follow each other.
+    spans = ([number for _, number in span] for _, span in groupby(enumerate(numbers), lambda one: one[1] - one[0]))
+    return [f"{span[0]}-{span[-1]}" if span[1:] else str(span[0]) for span in spans]
 
 
 def counted(number: int, what: str) -> str:

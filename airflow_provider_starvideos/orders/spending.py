@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from decimal import Decimal
 from typing import Any
 
@@ -83,8 +83,7 @@ class Spending:
         :param duration: its seconds, as the API said them
         :param amount: what was billed for it, as the API said it
         """
-        return self + replace(
-            Spending(),
+        return self + Spending(
             videos=1,
             seconds_delivered=duration or 0.0,
             delivered_unknown=int(duration is None),
