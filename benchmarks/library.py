@@ -1,21 +1,25 @@
-"""A library of 100,000 entries, looked up for 10,000 rows: seconds, requests, memory; compared with requests per row.
+"""A library of 100,000 entries, looked up for 20 to 10,000 rows: seconds, CPU, requests, memory.
 
     python -m benchmarks.library
     python -m benchmarks.library --entries 10000 --rows 1000
 
-On a local disk, and in a bucket of moto's server, a process of its own. The first look-up of a bucket reads documents
-and writes the index; the second one has it. Memory is what a process needs beyond what it had before the look-up.
+On a local disk, and in a bucket of moto's server, a process of its own, whose listings are made cheap
+(``library_server.py``); at the end also of moto as it is. The peer is the least that lists the library: boto3's
+paginator over the 16 folders, as many at once, which does nothing with what it gets. The first look-up of a bucket
+reads documents and writes the index; later ones have it. CPU is given for our process, and for the server's. Memory
+is what our process needs beyond what it had before.
 """
 
 from __future__ import annotations
 
 import argparse
-import hashlib
 import json
 import logging
+import math
 import multiprocessing
 import os
 import resource
+import signal
 import socket
 import subprocess
 import sys
@@ -24,129 +28,132 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import psutil
+
+from benchmarks.library_server import VIDEO, documents, name
+
 NEW_SHARE = 0.012  # of the rows that aren't in the library: 12 of 1,000
-VIDEO = b"v"
 AT_ONCE = 16  # questions at the same time, as many as a look-up lists folders
-SERVER = """
-import sys
-from moto.core import DEFAULT_ACCOUNT_ID
-from moto.s3.models import s3_backends
-from moto.server import main
-from benchmarks.library import VIDEO, documents
-backend = s3_backends[DEFAULT_ACCOUNT_ID]["aws"]
-backend.create_bucket("shop", "us-east-1")
-for entry in documents(int(sys.argv[2])):
-    backend.put_object("shop", f"library/{entry.file}", VIDEO)
-    backend.put_object("shop", f"library/{entry.file[:42]}.json", entry.to_json())
-main(["-H", "127.0.0.1", "-p", sys.argv[1]])
-"""
-
-
-def name(number: int) -> str:
-    """Return the name of a request."""
-    return hashlib.sha256(str(number).encode()).hexdigest()[:40]
-
-
-def documents(count: int) -> Iterator[Any]:
-    """Yield entries."""
-    from airflow_provider_starvideos.library.entry import Entry, now_text
-
-    sha256, now = hashlib.sha256(VIDEO).hexdigest(), now_text()
-    request = {"model": "starvideos_o3", "prompt": "Red kite over the sea in a stiff breeze. " * 4, "duration": 5}
-    made_by = {"dag_id": "catalogue", "run_id": "scheduled__2026-11-29T02:00:00+00:00", "task_id": "videos"}
-    for number in range(count):
-        facts = {"seconds": 5.0, "amount": "0.76", "request": request, "made_by": made_by}
-        yield Entry(name(number), f"video_starvideos_{number}", len(VIDEO), sha256, now, **facts)
+PAGE_SECONDS = (0.1, 0.3)  # assumed: from asking S3 for a page of 1,000 names until it is here
+URI = "s3://shop/library/"
+Run = Callable[[], Any]
+Prepare = Callable[[str, int, int, "Counter[str]"], Run]
 
 
 def wanted(entries: int, rows: int) -> list[str]:
     """Return the names of the rows: spread over the entries, and some that aren't there."""
-    new = int(rows * NEW_SHARE)
+    new = _new(rows)
     step = entries / (rows - new)
     return [name(int(number * step)) for number in range(rows - new)] + [name(-number) for number in range(1, new + 1)]
 
 
-def look_up(uri: str, entries: int, rows: int) -> dict[str, Any]:
+def _new(rows: int) -> int:
+    return max(1, int(rows * NEW_SHARE))
+
+
+def look_up(uri: str, entries: int, rows: int, calls: Counter[str]) -> Run:
     """Look all rows up."""
-    library, names = _library(uri), wanted(entries, rows)
-    calls = _counted(library)
-    found = library.look_up(names)
-    assert len(found.entries) == rows - int(rows * NEW_SHARE)
-    assert not found.damaged
-    return {"requests": dict(calls)}
+    library, names = _library(uri, calls), wanted(entries, rows)
+
+    def run() -> None:
+        found = library.look_up(names)
+        assert len(found.entries) == rows - _new(rows)
+        assert not found.damaged
+
+    return run
 
 
-def ask_for_each(uri: str, entries: int, rows: int) -> dict[str, Any]:
+def ask_for_each(uri: str, entries: int, rows: int, calls: Counter[str]) -> Run:
     """Ask whether each row's document is there, as many at the same time as a look-up lists folders."""
     from airflow_provider_starvideos.library.entry import document_of
 
-    library, names = _library(uri), wanted(entries, rows)
-    calls = _counted(library)
-    with ThreadPoolExecutor(AT_ONCE) as pool:
-        sizes = list(pool.map(lambda one: library.folder.size(document_of(one)), names))
-    assert sum(size is not None for size in sizes) == rows - int(rows * NEW_SHARE)
-    return {"requests": dict(calls)}
+    library, names = _library(uri, calls), wanted(entries, rows)
+
+    def run() -> None:
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            sizes = list(pool.map(lambda one: library.folder.size(document_of(one)), names))
+        assert sum(size is not None for size in sizes) == rows - _new(rows)
+
+    return run
 
 
-def find_each(uri: str, entries: int, rows: int) -> dict[str, Any]:
+def find_each(uri: str, entries: int, rows: int, calls: Counter[str]) -> Run:
     """Find each row's entry by itself: its document is read, and its video asked for. What a look-up answers."""
-    library, names = _library(uri), wanted(entries, rows)
-    calls = _counted(library)
-    with ThreadPoolExecutor(AT_ONCE) as pool:
-        found = list(pool.map(library.find, names))
-    assert sum(entry is not None for entry in found) == rows - int(rows * NEW_SHARE)
-    return {"requests": dict(calls)}
+    library, names = _library(uri, calls), wanted(entries, rows)
+
+    def run() -> None:
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            found = list(pool.map(library.find, names))
+        assert sum(entry is not None for entry in found) == rows - _new(rows)
+
+    return run
 
 
-def _library(uri: str) -> Any:
+def list_only(uri: str, entries: int, rows: int, calls: Counter[str]) -> Run:
+    """List the library with boto3, and do nothing with it: the peer."""
+    import boto3
+    from botocore.config import Config
+
+    given = json.loads(os.environ["AIRFLOW_CONN_AWS_DEFAULT"])
+    keys = {"aws_access_key_id": given["login"], "aws_secret_access_key": given["password"]}
+    client = boto3.client("s3", config=Config(max_pool_connections=AT_ONCE), **given["extra"], **keys)
+    bucket, _, prefix = uri.removeprefix("s3://").partition("/")
+    client.list_objects_v2(Bucket=bucket, Prefix=prefix, MaxKeys=1)
+    _count(client, calls)
+
+    def run() -> None:
+        def pages(digit: str) -> int:
+            found = client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=f"{prefix}{digit}/")
+            return sum(page["KeyCount"] for page in found)
+
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            assert sum(pool.map(pages, "0123456789abcdef")) == 2 * entries
+
+    return run
+
+
+def _library(uri: str, calls: Counter[str]) -> Any:
     from airflow_provider_starvideos.library.folder import Folder
     from airflow_provider_starvideos.library.library import Library
 
-    return Library(Folder(uri, "aws_default"), logging.getLogger(__name__))
+    library = Library(Folder(uri, "aws_default"), logging.getLogger(__name__))
+    library.find(name(0))  # imports, and connects
+    if not library.folder.is_local:
+        _count(library.folder._fs.s3, calls)
+    return library
 
 
-def _counted(library: Any) -> Counter[str]:
-    calls: Counter[str] = Counter()
-    store = getattr(library.folder, "_fs", None)
-    if store is not None:
-        plain = store._call_s3
-
-        async def counted(method: str, *args: Any, **kwargs: Any) -> Any:
-            calls[method] += 1
-            return await plain(method, *args, **kwargs)
-
-        store._call_s3 = counted
-        store.call_s3 = lambda method, **kwargs: _synced(store, counted, method, **kwargs)
-    return calls
+def _count(client: Any, calls: Counter[str]) -> None:
+    client.meta.events.register("before-call.s3", lambda model, **_: calls.update([model.name]))
 
 
-def _synced(store: Any, function: Callable[..., Any], method: str, **kwargs: Any) -> Any:
-    from fsspec.asyn import sync
-
-    return sync(store.loop, function, method, **kwargs)
-
-
-def measured(function: Callable[..., dict[str, Any]], uri: str, entries: int, rows: int) -> dict[str, Any]:
-    """Run a function in a new process, once for its imports with one row, then as it is measured."""
+def measured(prepare: Prepare, uri: str, entries: int, rows: int, server: int | None = None) -> dict[str, Any]:
+    """Measure in a new process."""
     with multiprocessing.get_context("spawn").Pool(1) as pool:
-        return pool.apply(_measure, (function, uri, entries, rows))
+        return pool.apply(_measure, (prepare, uri, entries, rows, server))
 
 
-def _measure(function: Callable[..., dict[str, Any]], uri: str, entries: int, rows: int) -> dict[str, Any]:
-    _library(uri).find(name(0))
-    before = resource.getrusage(resource.RUSAGE_SELF)
+def _measure(prepare: Prepare, uri: str, entries: int, rows: int, server: int | None) -> dict[str, Any]:
+    calls: Counter[str] = Counter()
+    run = prepare(uri, entries, rows, calls)
+    before, cpu, server_cpu = resource.getrusage(resource.RUSAGE_SELF), _cpu(os.getpid()), _cpu(server)
     began = time.monotonic()
-    facts = function(uri, entries, rows)
-    seconds, after = time.monotonic() - began, resource.getrusage(resource.RUSAGE_SELF)
-    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    megabytes = (after.ru_maxrss - before.ru_maxrss) / 1024
-    return {"seconds": round(seconds, 2), "cpu_seconds": round(cpu, 2), "megabytes": round(megabytes), **facts}
+    run()
+    facts = {"seconds": round(time.monotonic() - began, 2), "cpu_seconds": round(_cpu(os.getpid()) - cpu, 2)}
+    if server:
+        facts |= {"server_cpu_seconds": round(_cpu(server) - server_cpu, 2), "requests": dict(calls)}
+    return facts | {"megabytes": round((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before.ru_maxrss) / 1024)}
 
 
-def disk(entries: int, rows: int) -> Iterator[tuple[str, dict[str, Any]]]:
+def _cpu(pid: int | None) -> float:
+    return sum(psutil.Process(pid).cpu_times()[:2]) if pid else 0.0
+
+
+def disk(entries: int, rows: list[int]) -> None:
     """Measure a library on a disk."""
     with tempfile.TemporaryDirectory(prefix="starvideos-library-") as folder:
         for part in "0123456789abcdef":
@@ -154,11 +161,34 @@ def disk(entries: int, rows: int) -> Iterator[tuple[str, dict[str, Any]]]:
         for entry in documents(entries):
             (Path(folder) / entry.file).write_bytes(VIDEO)
             (Path(folder) / f"{entry.file[:42]}.json").write_bytes(entry.to_json())
-        yield "disk, look-up", measured(look_up, f"{folder}/", entries, rows)
+        for count in rows:
+            say("disk, look-up", count, measured(look_up, f"{folder}/", entries, count))
 
 
-def bucket(entries: int, rows: int) -> Iterator[tuple[str, dict[str, Any]]]:
+def bucket(entries: int, rows: list[int]) -> None:
     """Measure a library in a bucket."""
+    with _server(entries) as server:
+
+        def step(what: str, prepare: Prepare, count: int) -> dict[str, Any]:
+            facts = measured(prepare, URI, entries, count, server.pid)
+            say(f"bucket, {what}", count, facts)
+            return facts
+
+        most, some = max(rows), sorted(rows)[len(rows) // 2]
+        peer = step("peer: a listing, nothing else", list_only, most)
+        step("first look-up", look_up, most)
+        ours = {count: step("look-up", look_up, count) for count in rows}
+        compare("look-up", ours[most], peer)
+        for what, prepare in (("a HEAD per row", ask_for_each), ("a GET and a HEAD per row", find_each)):
+            compare(what, step(what, prepare, some), ours[some])
+        estimate(sum(peer["requests"].values()), ours[most]["cpu_seconds"])
+        server.send_signal(signal.SIGUSR1)
+        peer = step("moto as it is, peer", list_only, most)
+        compare("look-up, moto as it is", step("moto as it is, look-up", look_up, most), peer)
+
+
+@contextmanager
+def _server(entries: int) -> Iterator[subprocess.Popen[bytes]]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -166,9 +196,9 @@ def bucket(entries: int, rows: int) -> Iterator[tuple[str, dict[str, Any]]]:
     os.environ["AIRFLOW_CONN_AWS_DEFAULT"] = json.dumps(
         {"conn_type": "aws", "login": "tests", "password": "tests", "extra": extra}
     )
-    server = subprocess.Popen(
-        [sys.executable, "-c", SERVER, str(port), str(entries)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    command = [sys.executable, "-m", "benchmarks.library_server", str(port), str(entries)]
+    server = subprocess.Popen(command, **quiet)
     try:
         while server.poll() is None:
             try:
@@ -176,30 +206,42 @@ def bucket(entries: int, rows: int) -> Iterator[tuple[str, dict[str, Any]]]:
                 break
             except OSError:
                 time.sleep(0.2)
-        uri = "s3://shop/library/"
-        yield "bucket, first look-up", measured(look_up, uri, entries, rows)
-        yield "bucket, look-up", measured(look_up, uri, entries, rows)
-        yield "bucket, a HEAD per row", measured(ask_for_each, uri, entries, rows)
-        yield "bucket, a GET and a HEAD per row", measured(find_each, uri, entries, rows)
+        yield server
     finally:
         server.kill()
         server.wait()
+
+
+def say(what: str, rows: int, facts: dict[str, Any]) -> None:
+    """Print a line."""
+    print(f"{what}: {rows} rows: {json.dumps(facts)}", flush=True)
+
+
+def compare(what: str, ours: dict[str, Any], other: dict[str, Any]) -> None:
+    """Print how many times as long, and as much CPU, as the other."""
+    ratios = {key: round(ours[key] / max(other[key], 0.01), 2) for key in ("seconds", "cpu_seconds")}
+    print(f"  {what}: times the {'look-up' if 'per row' in what else 'peer'}: {json.dumps(ratios)}", flush=True)
+
+
+def estimate(pages: int, cpu_seconds: float) -> None:
+    """Print what S3 itself would take, as an estimate."""
+    low, high = (max(cpu_seconds, math.ceil(pages / AT_ONCE) * one) for one in PAGE_SECONDS)
+    print(
+        f"  ESTIMATE for S3, not measured: {low:.1f} to {high:.1f} s: {pages} pages, {AT_ONCE} at once, "
+        f"{PAGE_SECONDS[0]} to {PAGE_SECONDS[1]} s a page (assumed), and at least our CPU",
+        flush=True,
+    )
 
 
 def main() -> None:
     """Measure, and print a line each."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--entries", type=int, default=100_000)
-    parser.add_argument("--rows", type=int, default=10_000)
+    parser.add_argument("--rows", type=int, nargs="+", default=[20, 1_000, 10_000])
     given = parser.parse_args()
-    results = {}
-    for store in (disk, bucket):
-        for what, facts in store(given.entries, given.rows):
-            results[what] = facts
-            print(f"{what}: {given.rows} rows, {given.entries} entries: {json.dumps(facts)}", flush=True)
-    for what in ("a HEAD per row", "a GET and a HEAD per row"):
-        ratio = results[f"bucket, {what}"]["seconds"] / results["bucket, look-up"]["seconds"]
-        print(f"{what}: {ratio:.1f} times as long as a look-up")
+    print(f"{given.entries} entries, load {psutil.getloadavg()[0]:.1f} on {os.cpu_count()} cores", flush=True)
+    disk(given.entries, given.rows)
+    bucket(given.entries, given.rows)
 
 
 if __name__ == "__main__":

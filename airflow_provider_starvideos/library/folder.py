@@ -6,9 +6,9 @@ A file is written by ``storage.destinations``, so that it is whole or not there.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from inspect import signature
 from pathlib import Path
@@ -21,27 +21,12 @@ from airflow_provider_starvideos.exceptions import (
     StarVideosStorageError,
     StarVideosValidationError,
 )
+from airflow_provider_starvideos.library.listing import File, Ranges, files_in_s3
 from airflow_provider_starvideos.locations import as_text, located
 from airflow_provider_starvideos.storage.destinations import Destination
 from airflow_provider_starvideos.storage.uris import object_path, package_of
 
 JSON = "application/json"
-
-
-@dataclass(frozen=True)
-class File:
-    """A file as a listing shows it.
-
-    :param name: in its folder
-    :param size: bytes
-    :param stamp: changes with its content; empty where the store gives nothing of the kind
-    :param changed: epoch seconds, if the store gives them
-    """
-
-    name: str
-    size: int
-    stamp: str = ""
-    changed: float | None = None
 
 
 class Folder:
@@ -81,16 +66,19 @@ class Folder:
         """Return a file's place, to put it there."""
         return Destination(f"{self.uri}{name}", name, self._conn_id)
 
-    def files(self, folder: str) -> Iterator[File]:
+    def files(self, folder: str, wanted: Collection[str] = (), skipped: Ranges | None = None) -> Iterator[File]:
         """Yield the files of a folder in this one, in any order; none if it isn't there.
 
+        :param wanted: how the names of wanted files begin, 40 characters: others may be left out. Empty: all
+        :param skipped: gets where files were left out: between which names, both exclusive
         :raises StarVideosStorageError: the store can't be asked
         """
         try:
             if self._local:
-                yield from _on_disk(self._local / folder)
+                yield from _on_disk(self._local / folder, wanted)
             elif hasattr(self._fs, "call_s3"):
-                yield from self._in_s3(folder)
+                ranges = [] if skipped is None else skipped
+                yield from files_in_s3(self._fs, f"{self._path}{folder}/", wanted, ranges)
             else:
                 yield from self._in_store(folder)
         except FileNotFoundError:
@@ -162,19 +150,6 @@ class Folder:
         """
         return not self._local and to.copy_within_store(self._fs, self._path + name)
 
-    def _in_s3(self, folder: str) -> Iterator[File]:
-        """A page of 1,000 at a time: ``ls`` would keep all of them."""
-        bucket, _, prefix = f"{self._path}{folder}/".partition("/")
-        more: dict[str, str] = {}
-        while True:
-            page = self._fs.call_s3("list_objects_v2", Bucket=bucket, Prefix=prefix, **more)
-            for one in page.get("Contents", ()):
-                changed = one["LastModified"].timestamp()
-                yield File(one["Key"].removeprefix(prefix), one["Size"], one["ETag"].strip('"'), changed)
-            if not page.get("IsTruncated"):
-                return
-            more = {"ContinuationToken": page["NextContinuationToken"]}
-
     def _in_store(self, folder: str) -> Iterator[File]:
         path = f"{self._path}{folder}"
         self._fs.invalidate_cache(path)
@@ -187,9 +162,11 @@ class Folder:
         self._fs.invalidate_cache(path)  # it would keep the listing
 
 
-def _on_disk(folder: Path) -> Iterator[File]:
+def _on_disk(folder: Path, wanted: Collection[str]) -> Iterator[File]:
     with os.scandir(folder) as entries:
         for entry in entries:
+            if wanted and entry.name[:40] not in wanted:
+                continue  # it isn't even asked for its size
             with suppress(FileNotFoundError):  # deleted meanwhile
                 if entry.is_file():
                     found = entry.stat()

@@ -15,6 +15,7 @@ from contextlib import suppress
 
 from airflow_provider_starvideos.exceptions import StarVideosError
 from airflow_provider_starvideos.library.folder import Folder
+from airflow_provider_starvideos.library.listing import Ranges
 
 INDEX = "index"
 MAY_BE_MISSING = (
@@ -31,19 +32,19 @@ def read(folder: Folder, part: str, wanted: Mapping[str, str]) -> dict[str, byte
     return {name: document for name, stamp, document in _lines(folder, part) if stamp and wanted.get(name) == stamp}
 
 
-def write(folder: Folder, part: str, stamps: Mapping[str, str], new: Mapping[str, bytes]) -> None:
-    """Write an index again, with what is still true of the one before.
+def write(folder: Folder, part: str, stamps: Mapping[str, str], new: Mapping[str, bytes], skipped: Ranges) -> None:
+    """Write an index again, with what may still be true of the one before.
 
     :param part: its digit
-    :param stamps: of all documents that are there, by name; without a blank
+    :param stamps: of all documents that were listed, by name; without a blank
     :param new: documents that were read, by name
+    :param skipped: between which names nothing was listed, both exclusive
     """
-    kept = {
-        name: document
-        for name, stamp, document in _lines(folder, part)
-        if name not in new and stamps.get(name) == stamp
-    }
-    lines = (f"{name} {stamps[name]} ".encode() + _one_line(one) + b"\n" for name, one in (kept | {**new}).items())
+    lines = [_line(name, stamps[name], _one_line(document)) for name, document in new.items()]
+    for name, stamp, document in _lines(folder, part):
+        is_there = stamps[name] == stamp if name in stamps else _lies_in(skipped, name)
+        if is_there and name not in new:
+            lines.append(_line(name, stamp, document))
     folder.write(f"{INDEX}/{part}.gz", gzip.compress(b"".join(lines), compresslevel=3))
 
 
@@ -57,6 +58,14 @@ def _lines(folder: Folder, part: str) -> Iterator[tuple[str, str, bytes]]:
             name, _, rest = line.rstrip(b"\n").partition(b" ")
             stamp, _, document = rest.partition(b" ")
             yield name.decode(errors="replace"), stamp.decode(errors="replace"), document
+
+
+def _lies_in(ranges: Ranges, name: str) -> bool:
+    return any(after < f"{name}.json" < before for after, before in ranges)
+
+
+def _line(name: str, stamp: str, document: bytes) -> bytes:
+    return f"{name} {stamp} ".encode() + document + b"\n"
 
 
 def _one_line(document: bytes) -> bytes:

@@ -18,7 +18,8 @@ from airflow_provider_starvideos.api.mp4 import CONTENT_TYPE
 from airflow_provider_starvideos.exceptions import StarVideosDownloadError, StarVideosError
 from airflow_provider_starvideos.library import index
 from airflow_provider_starvideos.library.entry import MAX_BYTES, DamagedEntryError, Entry, document_of, folder_of
-from airflow_provider_starvideos.library.folder import File, Folder
+from airflow_provider_starvideos.library.folder import Folder
+from airflow_provider_starvideos.library.listing import File, Ranges
 from airflow_provider_starvideos.library.names import NAME
 from airflow_provider_starvideos.storage.destinations import Destination
 
@@ -155,8 +156,9 @@ class Library:
     def _look_in(self, part: str, wanted: set[str] | None) -> Found:
         documents: dict[str, File] = {}
         videos: dict[str, File] = {}
-        stamps: dict[str, str] = {}  # of all documents, for the index
-        for file in self.folder.files(part):
+        stamps: dict[str, str] = {}  # of all listed documents, for the index
+        skipped: Ranges = []
+        for file in self.folder.files(part, wanted or (), skipped):
             name = file.name[:40]
             is_wanted = name in wanted if wanted is not None else bool(NAME.fullmatch(name))
             if file.name[40:] == ".json":
@@ -167,7 +169,7 @@ class Library:
                 videos[f"{part}/{file.name}"] = replace(file, name=f"{part}/{file.name}")
         found = Found()
         unreadable = set(documents)  # perhaps of a later version: their videos belong to it
-        for name, data in self._read(part, documents, stamps).items():
+        for name, data in self._read(part, documents, stamps, skipped).items():
             try:
                 entry = Entry.from_json(data, name)
             except DamagedEntryError as error:
@@ -184,7 +186,9 @@ class Library:
         found.loose += (one for one in videos.values() if one.name.partition("/")[2][:40] not in unreadable)
         return found
 
-    def _read(self, part: str, documents: Mapping[str, File], stamps: Mapping[str, str]) -> dict[str, bytes]:
+    def _read(
+        self, part: str, documents: Mapping[str, File], stamps: Mapping[str, str], skipped: Ranges
+    ) -> dict[str, bytes]:
         """Return documents, from the index where it has them."""
         indexed = len(documents) > INDEX_FROM and not self.folder.is_local
         found = index.read(self.folder, part, {name: one.stamp for name, one in documents.items()}) if indexed else {}
@@ -196,10 +200,10 @@ class Library:
             if data is not None:
                 missing[name] = data
         if indexed and len(missing) > index.MAY_BE_MISSING:
-            self._write_index(part, stamps, missing)
+            self._write_index(part, stamps, missing, skipped)
         return found | missing
 
-    def _write_index(self, part: str, stamps: Mapping[str, str], new: Mapping[str, bytes]) -> None:
+    def _write_index(self, part: str, stamps: Mapping[str, str], new: Mapping[str, bytes], skipped: Ranges) -> None:
         whole = {}
         for name, data in new.items():
             try:
@@ -208,6 +212,6 @@ class Library:
                 continue
             whole[name] = data
         try:
-            index.write(self.folder, part, stamps, whole)
+            index.write(self.folder, part, stamps, whole, skipped)
         except StarVideosError as error:
             self._log.info("The library's index %s can't be written; look-ups take longer: %s", part, error)

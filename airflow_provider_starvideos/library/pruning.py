@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from airflow_provider_starvideos.library.claims import Claims
 from airflow_provider_starvideos.library.entry import Entry, document_of
-from airflow_provider_starvideos.library.folder import File
 from airflow_provider_starvideos.library.library import Library
+from airflow_provider_starvideos.library.listing import File
 
 LOOSE_SECONDS = 24 * 3600.0  # a run that is still going may be about to write the document of a younger video
 
