@@ -307,7 +307,12 @@ TOLD_BY_CLASS = {
     "StarVideosWaitTimeoutError",
 }
 # Becomes another error before a user sees it, or can't be caused by a Dag.
-NOT_SEEN = {"a part before part … is missing", "without a destination there must be a library"}
+NOT_SEEN = {
+    "a part before part … is missing",
+    "without a destination there must be a library",
+    "the answer is no listing, but …",
+    "the listing is cut, and nothing says how it goes on",
+}
 
 
 def _message(node: ast.expr) -> str:
