@@ -15,24 +15,17 @@ from airflow_provider_starvideos.orders.states import OrderState
 
 @dataclass(frozen=True)
 class Plan:
-    """What to wait for, and until when.
+    """What to wait for, and until when."""
 
-    :param videos: the API's ids, each with the epoch seconds at which its wait has failed
-    :param poll_interval: seconds between two polls of a video
-    :param enough: number of videos whose end ends the wait: there is something to do then; None: all of them
-    :param resume_at: epoch seconds at which the wait ends, and not before: orders can go on then
-    :param save_after: seconds after the first completed video at which the wait ends, for the saving of what is there
-    :param rows: of the batch in all, for the progress in the log
-    :param done: of them that had ended before
-    """
-
-    videos: dict[str, float]
-    poll_interval: float
+    videos: dict[str, float]  # the API's ids, each with the epoch seconds at which its wait has failed
+    poll_interval: float  # seconds between two polls of a video
+    # number of videos whose end ends the wait: there is something to do then; None: all of them
     enough: int | None = None
-    resume_at: float | None = None
+    resume_at: float | None = None  # epoch seconds at which the wait ends, and not before: orders can go on then
+    # seconds after the first completed video at which the wait ends, for the saving of what is there
     save_after: float | None = None
-    rows: int = 0
-    done: int = 0
+    rows: int = 0  # of the batch in all, for the progress in the log
+    done: int = 0  # of them that had ended before
 
     def to_json(self) -> dict[str, Any]:
         """Return the plan as a JSON object, with its videos packed: MySQL keeps 64 KB of a trigger's arguments."""
@@ -52,20 +45,13 @@ class Plan:
 
 @dataclass(frozen=True)
 class Outcome:
-    """How one video ended. It holds no URL: the video is polled again when it is saved.
+    """How one video ended. It holds no URL: the video is polled again when it is saved."""
 
-    :param state: ``completed``, ``failed``, ``timed_out`` or ``unknown``
-    :param error: why, if it isn't completed
-    :param duration: seconds of the completed video
-    :param seen_at: epoch seconds
-    :param amount: what was billed for it, a decimal as text; None: the API didn't say it
-    """
-
-    state: OrderState
-    error: str | None = None
-    duration: float | None = None
-    seen_at: float | None = None
-    amount: str | None = None
+    state: OrderState  # ``completed``, ``failed``, ``timed_out`` or ``unknown``
+    error: str | None = None  # why, if it isn't completed
+    duration: float | None = None  # seconds of the completed video
+    seen_at: float | None = None  # epoch seconds
+    amount: str | None = None  # what was billed for it, a decimal as text; None: the API didn't say it
 
     def to_json(self) -> list[Any]:
         """Return the outcome as a short JSON list: a thousand of them cross the database."""

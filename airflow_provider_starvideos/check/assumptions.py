@@ -31,19 +31,13 @@ class Finding:
 
 @dataclass(frozen=True)
 class Assumption:
-    """One thing that the provider takes for granted.
+    """One thing that the provider takes for granted."""
 
-    :param name: short, for reports
-    :param source: ``documented``, ``observed`` by other clients of this server, or ``assumed``
-    :param decides: what the provider does because of it
-    :param means: what it means for the user if it doesn't hold
-    """
-
-    name: str
+    name: str  # short, for reports
     holds: str
-    source: str
-    decides: str
-    means: str
+    source: str  # ``documented``, ``observed`` by other clients of this server, or ``assumed``
+    decides: str  # what the provider does because of it
+    means: str  # what it means for the user if it doesn't hold
     test: Callable[[Evidence], Finding]
 
     def judge(self, evidence: Evidence) -> Finding:

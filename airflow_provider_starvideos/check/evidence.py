@@ -46,18 +46,13 @@ class Redactor:
 
 @dataclass(frozen=True)
 class Exchange:
-    """One request and its answer.
-
-    :param response: what came back; None if nothing whole did
-    :param lost: why nothing did
-    :param started: epoch seconds
-    """
+    """One request and its answer."""
 
     label: str
     request: HttpRequest
-    response: HttpResponse | None
-    lost: StarVideosConnectionError | None
-    started: float
+    response: HttpResponse | None  # what came back; None if nothing whole did
+    lost: StarVideosConnectionError | None  # why nothing did
+    started: float  # epoch seconds
     seconds: float
 
     @property
@@ -104,25 +99,17 @@ def moment(seconds: float) -> str:
 
 @dataclass
 class Evidence:
-    """All that was asked for so far, and what of it may be shown.
-
-    :param exchanges: in order, by label
-    :param polls: of the ordered video
-    :param wait_seconds: how long the ordered video took; None: it isn't completed
-    :param wait_error: why the wait for it ended
-    :param fetched: what came of fetching its result: ``bytes``, or ``unsafe`` or ``error``
-    :param interrupted: the user ended the check
-    :param crashed: the traceback of an error of the check itself
-    """
+    """All that was asked for so far, and what of it may be shown."""
 
     endpoint: Endpoint
-    exchanges: dict[str, Exchange] = field(default_factory=dict)
-    polls: list[Exchange] = field(default_factory=list)
-    wait_seconds: float | None = None
-    wait_error: str | None = None
+    exchanges: dict[str, Exchange] = field(default_factory=dict)  # in order, by label
+    polls: list[Exchange] = field(default_factory=list)  # of the ordered video
+    wait_seconds: float | None = None  # how long the ordered video took; None: it isn't completed
+    wait_error: str | None = None  # why the wait for it ended
+    # what came of fetching its result: ``bytes``, or ``unsafe`` or ``error``
     fetched: dict[str, object] = field(default_factory=dict)
-    interrupted: bool = False
-    crashed: str | None = None
+    interrupted: bool = False  # the user ended the check
+    crashed: str | None = None  # the traceback of an error of the check itself
 
     def __post_init__(self) -> None:
         self.redact = Redactor(self.endpoint.key)

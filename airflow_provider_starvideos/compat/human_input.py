@@ -31,59 +31,42 @@ FIRST_WITH_PARTS = (3, 1, 3)  # of Airflow: earlier ones take a field as its pla
 
 @dataclass(frozen=True)
 class Question:
-    """What a person is asked.
+    """What a person is asked."""
 
-    :param subject: one line
-    :param options: what may be answered, one of them
-    :param code: two questions about the same have the same; no other question has it
-    :param body: Markdown, shown below the subject
-    :param fields: further texts that may be filled in: name → what it is for
-    """
-
-    subject: str
-    options: Sequence[str]
-    code: str
-    body: str = ""
+    subject: str  # one line
+    options: Sequence[str]  # what may be answered, one of them
+    code: str  # two questions about the same have the same; no other question has it
+    body: str = ""  # Markdown, shown below the subject
+    # further texts that may be filled in: name → what it is for
     fields: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Offer:
-    """What a task's first question has to offer, so that all later ones can be answered on its page.
+    """What a task's first question has to offer, so that all later ones can be answered on its page."""
 
-    :param options: of all questions that the task may ask
-    :param fields: likewise: name → what it is for
-    """
-
-    options: Sequence[str]
-    fields: Mapping[str, str] = field(default_factory=dict)
+    options: Sequence[str]  # of all questions that the task may ask
+    fields: Mapping[str, str] = field(default_factory=dict)  # likewise: name → what it is for
 
 
 @dataclass(frozen=True)
 class Recipients:
-    """Who is asked, as Airflow's own operators take it.
+    """Who is asked, as Airflow's own operators take it."""
 
-    :param assigned_users: who may answer: mappings of ``id`` and ``name``; empty: all who may edit the task's run
-    :param notifiers: called with the context once the question is there; they find ``subject``, ``body`` and
-        ``options`` as attributes of the task, as they do with Airflow's operators
-    """
-
+    # who may answer: mappings of ``id`` and ``name``; empty: all who may edit the task's run
     assigned_users: Sequence[Mapping[str, str]] = ()
+    # called with the context once the question is there; they find ``subject``, ``body`` and ``options`` as attributes
+    # of the task, as they do with Airflow's operators
     notifiers: Sequence[Callable[[Any], None]] = ()
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What a person has answered.
+    """What a person has answered."""
 
-    :param option: one of the question's
-    :param fields: what was filled in, by name; without the empty ones
-    :param who: the name of Airflow's user, if it is known
-    """
-
-    option: str
-    fields: Mapping[str, str]
-    who: str | None
+    option: str  # one of the question's
+    fields: Mapping[str, str]  # what was filled in, by name; without the empty ones
+    who: str | None  # the name of Airflow's user, if it is known
 
 
 class NoAnswerError(Exception):

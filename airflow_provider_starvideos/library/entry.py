@@ -27,36 +27,21 @@ class DamagedEntryError(StarVideosError):
 
 @dataclass(frozen=True)
 class Entry:
-    """A finished video of a library. All texts are without signatures.
+    """A finished video of a library. All texts are without signatures."""
 
-    :param name: of the request
-    :param video_id: the API's id
-    :param size_bytes: of the video's file
-    :param sha256: its digest, hex
-    :param seconds: of the video, as the API said
-    :param amount: what was billed, decimal as text; None: the API didn't say
-    :param ordered_at: ISO 8601
-    :param saved_at: ISO 8601
-    :param api: the API's base URL
-    :param request: the JSON that the API got
-    :param variant: what makes it different from an equal request
-    :param inputs: what was known of the content of each input
-    :param made_by: ``dag_id``, ``run_id``, ``task_id`` and ``map_index``
-    """
-
-    name: str
-    video_id: str
-    size_bytes: int
-    sha256: str
-    saved_at: str
-    seconds: float | None = None
-    amount: str | None = None
-    ordered_at: str | None = None
-    api: str = ""
-    request: Mapping[str, Any] = field(default_factory=dict)
-    variant: str | None = None
-    inputs: Mapping[str, Any] = field(default_factory=dict)
-    made_by: Mapping[str, Any] = field(default_factory=dict)
+    name: str  # of the request
+    video_id: str  # the API's id
+    size_bytes: int  # of the video's file
+    sha256: str  # its digest, hex
+    saved_at: str  # ISO 8601
+    seconds: float | None = None  # of the video, as the API said
+    amount: str | None = None  # what was billed, decimal as text; None: the API didn't say
+    ordered_at: str | None = None  # ISO 8601
+    api: str = ""  # the API's base URL
+    request: Mapping[str, Any] = field(default_factory=dict)  # the JSON that the API got
+    variant: str | None = None  # what makes it different from an equal request
+    inputs: Mapping[str, Any] = field(default_factory=dict)  # what was known of the content of each input
+    made_by: Mapping[str, Any] = field(default_factory=dict)  # ``dag_id``, ``run_id``, ``task_id`` and ``map_index``
 
     @property
     def file(self) -> str:

@@ -30,16 +30,12 @@ INDEX_FROM = 16  # documents of one folder that are read one by one
 
 @dataclass
 class Found:
-    """What a library has of some requests.
+    """What a library has of some requests."""
 
-    :param entries: by name
-    :param damaged: what is wrong, by name: entries that can't be used
-    :param loose: videos that no entry names: of killed runs, and of entries that were replaced. Not those of a document
-        that can't be read
-    """
-
-    entries: dict[str, Entry] = field(default_factory=dict)
-    damaged: dict[str, str] = field(default_factory=dict)
+    entries: dict[str, Entry] = field(default_factory=dict)  # by name
+    damaged: dict[str, str] = field(default_factory=dict)  # what is wrong, by name: entries that can't be used
+    # videos that no entry names: of killed runs, and of entries that were replaced. Not those of a document that can't
+    # be read
     loose: list[File] = field(default_factory=list)
 
 

@@ -16,16 +16,11 @@ LOOSE_SECONDS = 24 * 3600.0  # a run that is still going may be about to write t
 
 @dataclass(frozen=True)
 class Limits:
-    """What is kept; None: no limit.
+    """What is kept; None: no limit."""
 
-    :param seconds: the age of an entry
-    :param entries: how many of the latest
-    :param size_bytes: of all videos that are kept, the latest first
-    """
-
-    seconds: float | None = None
-    entries: int | None = None
-    size_bytes: int | None = None
+    seconds: float | None = None  # the age of an entry
+    entries: int | None = None  # how many of the latest
+    size_bytes: int | None = None  # of all videos that are kept, the latest first
 
 
 def to_prune(entries: Iterable[Entry], limits: Limits) -> list[Entry]:

@@ -43,18 +43,12 @@ CONTENT_RANGE = re.compile(r"bytes (\d{1,18})-\d{1,18}/(\d{1,18})", re.ASCII)
 
 @dataclass(frozen=True)
 class FetchedFile:
-    """A whole and checked video on the local disk.
+    """A whole and checked video on the local disk."""
 
-    :param path: where
-    :param size_bytes: its size
-    :param sha256: its digest, hex
-    :param content_type: as its host said, if that is a video's; else ``video/mp4``, which its bytes are
-    """
-
-    path: Path
-    size_bytes: int
-    sha256: str
-    content_type: str
+    path: Path  # where
+    size_bytes: int  # its size
+    sha256: str  # its digest, hex
+    content_type: str  # as its host said, if that is a video's; else ``video/mp4``, which its bytes are
 
 
 @dataclass(frozen=True)
@@ -69,20 +63,15 @@ class Limits:
 
 @dataclass(eq=False)
 class Fetch:
-    """One transfer.
+    """One transfer."""
 
-    :param fresh_url: asks the API for the result's URL
-    :param path: the local file to write; after an error its content is useless
-    :param key: the API key; it is removed from what is shown of a page that came instead of a video
-    """
-
-    fresh_url: Callable[[], str]
-    path: Path
+    fresh_url: Callable[[], str]  # asks the API for the result's URL
+    path: Path  # the local file to write; after an error its content is useless
     guard: Guard
     log: Any
     _: KW_ONLY
     limits: Limits = Limits()
-    key: str = ""
+    key: str = ""  # the API key; it is removed from what is shown of a page that came instead of a video
     sleep: Callable[[float], None] = time.sleep
 
     def __post_init__(self) -> None:

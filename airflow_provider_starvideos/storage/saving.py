@@ -43,18 +43,13 @@ class Source(Protocol):
 
 @dataclass(frozen=True)
 class SavedVideo:
-    """A video at its destination.
-
-    :param sha256: its digest, hex
-    :param content_type: what it is: as the result's host said, if that is a video's type, else ``video/mp4``
-    :param task: the API's answer about the video
-    """
+    """A video at its destination."""
 
     uri: str
     size_bytes: int
-    sha256: str
-    content_type: str
-    task: VideoTask
+    sha256: str  # its digest, hex
+    content_type: str  # what it is: as the result's host said, if that is a video's type, else ``video/mp4``
+    task: VideoTask  # the API's answer about the video
 
 
 def poll_completed(source: Source, video_id: str) -> VideoTask:

@@ -35,14 +35,11 @@ class UnavailableError(Exception):
 
 @dataclass(frozen=True)
 class Wanted:
-    """A video, and what is needed to serve it.
-
-    :param headers: the request's ``Range`` and the like, in lower case
-    """
+    """A video, and what is needed to serve it."""
 
     video: Video
     conn_id: str
-    headers: Mapping[str, str]
+    headers: Mapping[str, str]  # the request's ``Range`` and the like, in lower case
 
 
 def conn_id_of(session: Session, dag_id: str, video: Video) -> str:

@@ -58,37 +58,26 @@ KINDS = (("Batch", Kind.BATCH), ("Sensor", Kind.WAIT), ("Download", Kind.SAVE))
 
 @dataclass(slots=True)
 class Task:
-    """A task instance of an operator of this provider.
+    """A task instance of an operator of this provider."""
 
-    :param task_id: and ``map_index``: which one of its run; -1: not mapped
-    :param kind: what it does
-    :param state: Airflow's
-    :param ended_at: of a batch: when its last try ended; of any task once ``add_times`` was called
-    :param try_number: of the latest try; 0: it hasn't run yet
-    :param is_asking: it waits for a person's answer
-    :param xcoms: their values by key, those of ``DETAIL_KEYS`` after ``add_details``; that of the URL is never read
-    :param pushed: when they were pushed, after ``add_details``
-    :param rendered: its rendered template fields, after ``add_details``; empty where Airflow no longer has them
-    :param video_id: its video's, once found
-    :param journal: the Variables of its journal, by name, as text; only where the XComs don't say enough
-    :param declared: its arguments as the Dag's file has them, where they are needed
-    :param times: when it began, and the like, after ``add_times``
-    """
-
-    task_id: str
+    task_id: str  # and ``map_index``: which one of its run; -1: not mapped
     map_index: int
-    kind: Kind
-    state: str | None
-    ended_at: datetime | None
-    try_number: int = 1
-    is_asking: bool = False
+    kind: Kind  # what it does
+    state: str | None  # Airflow's
+    ended_at: datetime | None  # of a batch: when its last try ended; of any task once ``add_times`` was called
+    try_number: int = 1  # of the latest try; 0: it hasn't run yet
+    is_asking: bool = False  # it waits for a person's answer
+    # their values by key, those of ``DETAIL_KEYS`` after ``add_details``; that of the URL is never read
     xcoms: dict[str, Any] = field(default_factory=dict)
-    pushed: dict[str, datetime] = field(default_factory=dict)
+    pushed: dict[str, datetime] = field(default_factory=dict)  # when they were pushed, after ``add_details``
+    # its rendered template fields, after ``add_details``; empty where Airflow no longer has them
     rendered: Mapping[str, Any] = field(default_factory=dict)
+    # the Variables of its journal, by name, as text; only where the XComs don't say enough
     journal: dict[str, str] = field(default_factory=dict)
+    # its arguments as the Dag's file has them, where they are needed
     declared: Mapping[str, Any] = field(default_factory=dict)
-    video_id: str | None = None
-    times: Mapping[str, Any] = field(default_factory=dict)
+    video_id: str | None = None  # its video's, once found
+    times: Mapping[str, Any] = field(default_factory=dict)  # when it began, and the like, after ``add_times``
 
     @property
     def key(self) -> tuple[str, int]:

@@ -27,24 +27,16 @@ SUCCESS = "success"
 
 @dataclass(slots=True)
 class Video:
-    """One video of a run, or one that was meant to be.
+    """One video of a run, or one that was meant to be."""
 
-    :param task: where it is found: the task that orders it, else the first that has to do with it
-    :param row: its number in a batch, from 1; 0: not of a batch
-    :param video_id: the API's id, once known
-    :param tasks: all that have to do with it, ``task`` among them
-    :param record: its order's record: a row of a batch's manifest, or of the journal
-    :param earlier: other orders of its task that are on record
-    :param answer: the API's, if this page has asked for it
-    """
-
-    task: Task
-    row: int = 0
-    video_id: str | None = None
-    tasks: list[Task] = field(default_factory=list)
+    task: Task  # where it is found: the task that orders it, else the first that has to do with it
+    row: int = 0  # its number in a batch, from 1; 0: not of a batch
+    video_id: str | None = None  # the API's id, once known
+    tasks: list[Task] = field(default_factory=list)  # all that have to do with it, ``task`` among them
+    # its order's record: a row of a batch's manifest, or of the journal
     record: Mapping[str, Any] = field(default_factory=dict)
-    earlier: list[Mapping[str, Any]] = field(default_factory=list)
-    answer: Answer | None = None
+    earlier: list[Mapping[str, Any]] = field(default_factory=list)  # other orders of its task that are on record
+    answer: Answer | None = None  # the API's, if this page has asked for it
     _state: str = ""
 
     @property
@@ -113,17 +105,12 @@ class Video:
 
 @dataclass
 class Run:
-    """A run's videos.
-
-    :param videos: in the order of tasks, map indexes and rows
-    :param problems: what can't be shown, and why
-    :param batches: its tasks that order many videos
-    """
+    """A run's videos."""
 
     state: str
-    videos: list[Video]
-    problems: list[str]
-    batches: list[Task] = field(default_factory=list)
+    videos: list[Video]  # in the order of tasks, map indexes and rows
+    problems: list[str]  # what can't be shown, and why
+    batches: list[Task] = field(default_factory=list)  # its tasks that order many videos
     tasks: list[Task] = field(default_factory=list)
 
 
