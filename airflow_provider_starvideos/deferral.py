@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any, NoReturn
 
 from airflow.providers.common.compat.sdk import AirflowSkipException, BaseOperator, Context, conf
 from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_1_PLUS
 
-from airflow_provider_starvideos.api.models import VideoTask
+from airflow_provider_starvideos.api.models import VideoTask, time_text
 from airflow_provider_starvideos.api.polling import BACKSTOP_SECONDS
 from airflow_provider_starvideos.compat.configuration import is_configured
 
@@ -36,8 +36,7 @@ def backstop(seconds: float) -> timedelta:
 def announce(operator: BaseOperator, video_id: str, timeout: float) -> float:
     """Log that a wait of ``timeout`` seconds begins, and return its end in epoch seconds."""
     end_time = time.time() + timeout
-    until = datetime.fromtimestamp(end_time, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
-    operator.log.info("Waiting for StarVideos video %s until %s.", video_id, until)
+    operator.log.info("Waiting for StarVideos video %s until %s.", video_id, time_text(end_time))
     return end_time
 
 

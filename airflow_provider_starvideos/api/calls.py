@@ -5,12 +5,11 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Generator
-from datetime import UTC, datetime
 from typing import TypeAlias
 
 from airflow_provider_starvideos.api.answers import read_video
 from airflow_provider_starvideos.api.flow import Sleep
-from airflow_provider_starvideos.api.models import VideoRequest, VideoTask
+from airflow_provider_starvideos.api.models import VideoRequest, VideoTask, time_text
 from airflow_provider_starvideos.api.protocol import Endpoint, HttpRequest, HttpResponse, create_request, query_request
 from airflow_provider_starvideos.api.retry import delay_before_repeat, delay_before_unknown_repeat, was_not_accepted
 from airflow_provider_starvideos.exceptions import (
@@ -47,10 +46,9 @@ def unconfirmed(
     :param how_to_go_on: what a person can do about it
     :param named: the id of a video that the answer names, empty without one
     """
-    when = datetime.fromtimestamp(sent_at, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
     message = (
         f"Order outcome unknown: it may or may not have been accepted. {what}\n"
-        f"The order: {request.summary}, sent to {base_url} at {when}.\n"
+        f"The order: {request.summary}, sent to {base_url} at {time_text(sent_at)}.\n"
         f"Billed: perhaps once. It isn't sent again. Look for it in the StarVideos account.{how_to_go_on}"
     )
     return StarVideosUnconfirmedError(message, what=what, named=named)

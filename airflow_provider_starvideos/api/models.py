@@ -9,6 +9,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
+from datetime import UTC, datetime
 from decimal import Decimal
 from enum import StrEnum
 from functools import lru_cache
@@ -137,6 +138,11 @@ REQUEST_FIELDS = tuple(one.name for one in fields(VideoRequest) if one.name != "
 def amount_text(amount: Decimal) -> str:
     """Return what was billed as exact text, such as ``0.76``."""
     return f"{amount:f}" if amount.adjusted() > -LONGEST_FRACTION else str(amount)  # 5E-324 has no other short form
+
+
+def time_text(seconds: float) -> str:
+    """Return epoch seconds as a time that can be compared with what an account shows."""
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
 
 
 @dataclass(frozen=True)

@@ -7,11 +7,10 @@ import re
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import Any
 
 from airflow_provider_starvideos.api.answers import read_video
-from airflow_provider_starvideos.api.models import VideoTask
+from airflow_provider_starvideos.api.models import VideoTask, time_text
 from airflow_provider_starvideos.api.protocol import Endpoint, HttpRequest, HttpResponse, lost
 from airflow_provider_starvideos.api.redaction import forms_of, hide_urls
 from airflow_provider_starvideos.api.retry import was_not_accepted
@@ -58,7 +57,7 @@ class Exchange:
     @property
     def at(self) -> str:
         """When it was sent."""
-        return moment(self.started)
+        return time_text(self.started)
 
     @property
     def payload(self) -> Any:
@@ -90,11 +89,6 @@ class Exchange:
 
 class NoEvidenceError(Exception):
     """Something wasn't asked for, or got no answer. The message says what."""
-
-
-def moment(seconds: float) -> str:
-    """Return epoch seconds as a time that can be compared with what an account shows."""
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
 
 
 @dataclass

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from airflow_provider_starvideos.api.flow import Sleep, drive
-from airflow_provider_starvideos.api.models import VideoTask
+from airflow_provider_starvideos.api.models import VideoTask, time_text
 from airflow_provider_starvideos.api.polling import Poll, watch
 from airflow_provider_starvideos.api.protocol import create_request, query_request
 from airflow_provider_starvideos.api.validation import build_request
-from airflow_provider_starvideos.check.evidence import Evidence, moment
+from airflow_provider_starvideos.check.evidence import Evidence
 from airflow_provider_starvideos.clients.sync import SyncClient
 from airflow_provider_starvideos.exceptions import StarVideosError, StarVideosUnsafeURLError
 from airflow_provider_starvideos.storage.fetch import Fetch, Limits
@@ -31,7 +31,7 @@ def order_one(
 ) -> None:
     """Order one video, wait for it, fetch it without the key."""
     # Before it is sent: if this process is killed, the user knows what to search for in the account.
-    say(f"Ordering one video of {SECONDS} seconds at {moment(time.time())}. This costs money. Its prompt: {PROMPT}")
+    say(f"Ordering one video of {SECONDS} seconds at {time_text(time.time())}. This costs money. Its prompt: {PROMPT}")
     request = build_request(prompt=PROMPT, duration=SECONDS)  # the length is paid for; the ratio is left to the API
     exchange = evidence.ask(ORDER, client, create_request(evidence.endpoint, request))
     task = exchange.read()

@@ -9,9 +9,9 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from typing import Any
 
+from airflow_provider_starvideos.api.models import time_text
 from airflow_provider_starvideos.api.redaction import hide_urls
 from airflow_provider_starvideos.compat.human_input import Answer, Offer, Question
 from airflow_provider_starvideos.orders.estimate import Estimate
@@ -114,9 +114,7 @@ def _steps(with_field: str) -> list[str]:
 
 def _shown(row: Row, order: Order, *, is_batch: bool) -> str:
     which = f"Row {row.number}: " if is_batch else ""
-    sent = "unknown when"
-    if order.sent_at is not None:
-        sent = datetime.fromtimestamp(order.sent_at, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+    sent = "unknown when" if order.sent_at is None else time_text(order.sent_at)
     prompt = _shown_text(shortened(hide_urls(row.request.prompt), MAX_PROMPT_BYTES))
     meaning = STATES[order.state]
     why = shortened(hide_urls(order.error or ""), MAX_WHY_BYTES)
