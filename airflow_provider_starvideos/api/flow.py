@@ -5,7 +5,7 @@ A step is an ``HttpRequest``, a ``Sleep``, … The driver sends its result back,
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Generator
+from collections.abc import Awaitable, Callable, Coroutine, Generator
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -31,12 +31,22 @@ class Sleep:
 
 def drive(flow: Generator[Step, Any, Result], perform: Callable[[Step], Any]) -> Result:
     """Perform a flow's steps in order with a blocking function, and return what the flow returns."""
+    return at_once(adrive(flow, awaited(perform)))
 
-    async def performed(step: Step) -> Any:
-        return perform(step)
 
+def awaited(call: Callable[..., Result]) -> Callable[..., Coroutine[Any, Any, Result]]:
+    """Return a blocking function as one that is awaited: for ``at_once``. So one rule serves both kinds of callers."""
+
+    async def blocking(*args: Any) -> Result:
+        return call(*args)
+
+    return blocking
+
+
+def at_once(coroutine: Coroutine[Any, Any, Result]) -> Result:
+    """Run a coroutine to its end in which nothing really awaits, and return what it returns."""
     try:
-        adrive(flow, performed).send(None)  # nothing in it really awaits, so it runs to its end at once
+        coroutine.send(None)
     except StopIteration as done:
         result: Result = done.value
         return result

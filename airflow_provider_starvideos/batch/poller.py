@@ -249,7 +249,7 @@ def wait_here(
         async with AioClient(log=log) as client:
 
             async def poll(video_id: str) -> VideoTask:
-                return await renewal.apoll(client, video_id, read)
+                return await renewal.apoll(client.run, video_id, read)
 
             batch_wait = BatchWait(plan, poll, log)
             try:

@@ -8,20 +8,18 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from airflow_provider_starvideos.api import calls
+from airflow_provider_starvideos.api.calls import Call
+from airflow_provider_starvideos.api.flow import at_once, awaited
+from airflow_provider_starvideos.api.models import VideoTask
 from airflow_provider_starvideos.api.protocol import Endpoint
 from airflow_provider_starvideos.exceptions import (
     StarVideosAuthenticationError,
     StarVideosConnectionError,
     StarVideosError,
 )
-
-if TYPE_CHECKING:
-    from airflow_provider_starvideos.api.models import VideoTask
-    from airflow_provider_starvideos.clients.aio import AioClient
-    from airflow_provider_starvideos.clients.sync import SyncClient
 
 ENDPOINT_SECONDS = 45.0  # after that the connection is read again
 
@@ -43,48 +41,40 @@ class Renewal:
         return self._endpoint if time.monotonic() < self._good_until else None
 
     def read(self, get_conn: Callable[[], Endpoint]) -> Endpoint:
+        """Return the endpoint as ``aread`` does, on a worker."""
+        return at_once(self.aread(awaited(get_conn)))
+
+    async def aread(self, aget_conn: Callable[[], Awaitable[Endpoint]]) -> Endpoint:
         """Return the endpoint, read now. If it can't be read, return the earlier one.
 
         :raises StarVideosError: it can't be read, and there is no earlier one
         """
         try:
-            return self._keep(get_conn())
-        except Exception as error:  # noqa: BLE001  Airflow can't read it now, for whatever reason
-            return self._keep_old(error)
-
-    async def aread(self, aget_conn: Callable[[], Awaitable[Endpoint]]) -> Endpoint:
-        """Return the endpoint as ``read`` does, without blocking the loop."""
-        try:
             return self._keep(await aget_conn())
         except Exception as error:  # noqa: BLE001  Airflow can't read it now, for whatever reason
             return self._keep_old(error)
 
-    def poll(self, client: SyncClient, video_id: str, get_conn: Callable[[], Endpoint]) -> VideoTask:
+    def poll(self, run: Callable[[Call], VideoTask], video_id: str, get_conn: Callable[[], Endpoint]) -> VideoTask:
+        """Poll a video as ``apoll`` does, on a worker."""
+        return at_once(self.apoll(awaited(run), video_id, awaited(lambda: self.read(get_conn))))
+
+    async def apoll(
+        self, run: Callable[[Call], Awaitable[VideoTask]], video_id: str, read: Callable[[], Awaitable[Endpoint]]
+    ) -> VideoTask:
         """Poll a video once. If the API refuses the key, read the connection, and poll again with a new key.
 
+        :param run: of a client
         :raises StarVideosError: how the poll failed
         """
-        endpoint = self.fresh() or self.read(get_conn)
-        try:
-            return client.run(calls.poll(endpoint, video_id))
-        except StarVideosAuthenticationError:
-            self._good_until = 0.0
-            renewed = self.read(get_conn)
-            if renewed == endpoint:
-                raise
-        return client.run(calls.poll(renewed, video_id))
-
-    async def apoll(self, client: AioClient, video_id: str, read: Callable[[], Awaitable[Endpoint]]) -> VideoTask:
-        """Poll a video as ``poll`` does, without blocking the loop. ``read`` works as ``aread`` does."""
         endpoint = self.fresh() or await read()
         try:
-            return await client.run(calls.poll(endpoint, video_id))
+            return await run(calls.poll(endpoint, video_id))
         except StarVideosAuthenticationError:
             self._good_until = 0.0
             renewed = await read()
             if renewed == endpoint:
                 raise
-        return await client.run(calls.poll(renewed, video_id))
+        return await run(calls.poll(renewed, video_id))
 
     def _keep(self, endpoint: Endpoint) -> Endpoint:
         self._endpoint = endpoint

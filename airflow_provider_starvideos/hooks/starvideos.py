@@ -171,7 +171,7 @@ class StarVideosHook(BaseHook):
 
             def perform(step: Poll | Sleep) -> Any:
                 if isinstance(step, Poll):
-                    return renewal.poll(client, step.video_id, self.get_conn)
+                    return renewal.poll(client.run, step.video_id, self.get_conn)
                 return client.perform(step)
 
             return drive(flow, perform)
@@ -242,7 +242,7 @@ class StarVideosHook(BaseHook):
 
             async def perform(step: Poll | Sleep) -> Any:
                 if isinstance(step, Poll):
-                    return await renewal.apoll(client, step.video_id, lambda: renewal.aread(self.aget_conn))
+                    return await renewal.apoll(client.run, step.video_id, lambda: renewal.aread(self.aget_conn))
                 return await client.perform(step)
 
             return await adrive(flow, perform)

@@ -123,7 +123,7 @@ class Engine:
             raise StarVideosRateLimitError(message, status_code=429, retry_after=pause)
         self._polls += 1
         try:
-            return await self._renewal.apoll(self._client, video_id, self._read_connection)
+            return await self._renewal.apoll(self._client.run, video_id, self._read_connection)
         except StarVideosRateLimitError as error:
             self._pause(error.retry_after)
             raise
