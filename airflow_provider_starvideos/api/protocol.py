@@ -27,6 +27,7 @@ USER_AGENT = f"airflow-provider-starvideos/{__version__}"
 HEADERS: Mapping[str, str] = {  # of every request; the client adds the key's
     "Accept": "application/json",
     "Accept-Encoding": "identity",  # answers are small, and a compressed one could be a bomb
+    "Cache-Control": "no-cache",  # a proxy that repeats an earlier status would hold up a wait
     "User-Agent": USER_AGENT,
 }
 BODY_HEADERS: Mapping[str, str] = {"Content-Type": "application/json"}

@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from airflow.providers.common.compat.sdk import Context, conf
+from airflow.providers.common.compat.sdk import Context
 
 from airflow_provider_starvideos.api.models import REQUEST_FIELDS
 from airflow_provider_starvideos.batch import manifest
@@ -20,6 +20,7 @@ from airflow_provider_starvideos.hooks.fixed import FixedHook
 from airflow_provider_starvideos.library.claims import Claims
 from airflow_provider_starvideos.library.folder import Folder
 from airflow_provider_starvideos.library.library import Library
+from airflow_provider_starvideos.orders.installation import installation
 from airflow_provider_starvideos.orders.journal import Journal
 from airflow_provider_starvideos.orders.lease import lease_of
 from airflow_provider_starvideos.orders.task_journal import forget_after_success, open_journal
@@ -83,8 +84,7 @@ def _reuse(operator: Any, context: Context, hook: FixedHook, journal: Journal) -
     library = Library(Folder(operator.library, operator.storage_conn_id), operator.log)
     ti = context["ti"]
     made_by = {name: getattr(ti, name) for name in ("dag_id", "run_id", "task_id", "map_index")}
-    # The address of this Airflow: another one that uses the library may have a run of the same name.
-    owner = json.dumps([*made_by.values(), conf.get("api", "base_url", fallback="")])
+    owner = json.dumps([*made_by.values(), installation()])
     return Reuse(
         library,
         Claims(library.folder, owner, operator.timeout + operator.save_interval + CLAIM_SECONDS),

@@ -10,7 +10,7 @@ from dev.airflow_stack import AirflowStack
 def test_what_templates_give_is_ordered_as_written_or_refused(
     airflow: AirflowStack, emulator: Emulator, dag_id: str
 ) -> None:
-    """Nothing is ordered for a prompt that found nothing, and no retry is spent on it."""
+    """Nothing is ordered where a template found nothing, mapped or not, and no retry is spent on it."""
     before = len(emulator.orders)
     airflow.wait_for_dag(dag_id)
     run_id = airflow.trigger(dag_id)
@@ -18,6 +18,11 @@ def test_what_templates_give_is_ordered_as_written_or_refused(
     for task_id in ("missing",) if dag_id == "inputs_native" else ("missing", "gone"):
         assert airflow.task(dag_id, run_id, task_id)["try_number"] == 1
         assert "prompt: must be given and not blank" in airflow.log(dag_id, run_id, task_id)
+    lacking = {"image": "reference_images", "mapped": "first_image", "library": "library"}
+    for task_id, field in lacking.items() if dag_id == "inputs_text" else ():
+        index = 0 if task_id == "mapped" else -1
+        assert airflow.task(dag_id, run_id, task_id, index)["try_number"] == 1
+        assert f"{field}: is given as a template" in airflow.log(dag_id, run_id, task_id, map_index=index)
     model = {"model": "starvideos_o3"}
     right = [model | {"prompt": "1_000", "duration": 4}, model | {"prompt": "2024", "duration": 5}]
     sent = sorted((order.request for order in emulator.orders[before:]), key=lambda order: order["prompt"])

@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from airflow.providers.common.compat.sdk import TaskDeferred
@@ -20,6 +21,7 @@ from airflow.providers.common.compat.sdk import TaskDeferred
 from airflow_provider_starvideos.batch.batch import Batch
 from airflow_provider_starvideos.emulator import Emulator
 from airflow_provider_starvideos.operators.batch import StarVideosBatchOperator
+from airflow_provider_starvideos.orders.installation import VARIABLE
 from airflow_provider_starvideos.triggers.batch import StarVideosBatchTrigger
 from tests.orders.variables import Variables
 
@@ -161,6 +163,7 @@ async def _sent(trigger: StarVideosBatchTrigger) -> Any:
 def make_desk(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> Desk:
     """Return a task instance, with Airflow's Variables in this process."""
     variables = Variables()
+    variables.texts[VARIABLE] = json.dumps(uuid4().hex)  # an Airflow that has used a library before
     variables.install(monkeypatch)
     return Desk(emulator, variables)
 

@@ -8,6 +8,7 @@ import json
 import threading
 from collections import Counter
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -20,16 +21,18 @@ from airflow_provider_starvideos.exceptions import (
     Problem,
     StarVideosBatchError,
     StarVideosError,
+    StarVideosRecordError,
     StarVideosStorageError,
     StarVideosValidationError,
 )
 from airflow_provider_starvideos.library import claims
 from airflow_provider_starvideos.library.folder import Folder
+from airflow_provider_starvideos.orders.installation import VARIABLE, installation
 from airflow_provider_starvideos.orders.questions import AGAIN
 from airflow_provider_starvideos.orders.submitter import Submitter
 from airflow_provider_starvideos.storage import saving
 from airflow_provider_starvideos.storage.destinations import Destination
-from tests.batch.desk import Desk, prompts
+from tests.batch.desk import Desk, make_desk, prompts
 from tests.orders.asking import Left, Page
 from tests.orders.variables import Variables
 
@@ -404,6 +407,42 @@ def test_a_dead_runs_claims_are_taken_over(
     monkeypatch.setattr(claims, "CLOCK_SECONDS", -10_000.0)
     run(new_run(), ROWS, library)
     assert dead.billed == 10
+
+
+def test_two_airflows_with_runs_of_the_same_name(desk: Desk, library: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A test system that shares the library of production: the same Dag, the same scheduled run."""
+    desk.first_leg(ROWS[:2], library=f"{library}/", timeout=60)
+    ours, other = desk.variables, make_desk(desk.emulator, monkeypatch)
+    waiting = other.begin(ROWS[:2], library=f"{library}/", timeout=60)
+    waiting.order()
+    assert desk.billed == 2
+    assert waiting.counts() == {"rows": 2, "open": 2}
+    ours.install(monkeypatch)
+    desk.next_try()
+    run(desk, ROWS[:2], library)
+    assert desk.billed == 2
+    assert desk.ti.xcoms["counts"] == {"rows": 2, "saved": 2}
+
+
+def test_tasks_that_begin_at_once_agree_on_the_airflows_id(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first two with a library, on an Airflow that has no id yet; later ones read it."""
+    del desk.variables.texts[VARIABLE]
+    both_have_read = threading.Barrier(2)
+    monkeypatch.setattr(desk.variables, "write_variable", lambda *args: (both_have_read.wait(10), write(*args)))
+    write = Variables.write_variable.__get__(desk.variables)
+    desk.variables.install(monkeypatch)
+    with ThreadPoolExecutor(2) as pool:
+        first, second = pool.map(lambda _: installation(), range(2))
+    assert first == second == installation()
+    assert len(desk.variables.writes) == 2
+
+
+def test_an_airflow_without_its_id_orders_nothing(desk: Desk, library: Path) -> None:
+    """It couldn't tell its own claims."""
+    desk.variables.refuses = lambda step, key, value: key == VARIABLE
+    with pytest.raises(StarVideosRecordError, match=f"{VARIABLE} can't be read or written .*no more room"):
+        run(desk, ROWS[:2], library)
+    assert desk.billed == 0
 
 
 def test_another_run_is_not_awaited_for_ever(

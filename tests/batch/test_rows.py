@@ -79,7 +79,7 @@ def test_the_message_is_capped(desk: Desk) -> None:
     assert lines[-1].startswith("More: ")
     assert "… and 950 more" in str(caught.value)
     assert desk.emulator.requests["create"] == 0
-    assert desk.variables.texts == {}
+    assert desk.variables.journals == {}
 
 
 @pytest.mark.parametrize("count", [0, MAX_ROWS + 1])

@@ -107,7 +107,7 @@ def test_a_long_pause_is_not_waited_for_on_a_worker(desk: Desk) -> None:
     assert plan.resume_at is not None
     assert before + 1000 <= plan.resume_at < time.time() + 1010
     assert not plan.videos
-    assert desk.variables.texts == {}
+    assert desk.variables.journals == {}
     desk.emulator.clear_faults(fault)
     again = desk.begin(prompts(3))
     again.resume({}, {}, batch.carry() | {"halt": {**batch.carry()["halt"], "resume_at": time.time() + 60}})
@@ -160,7 +160,7 @@ def test_nobody_there(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     plan = batch.plan()
     assert plan is not None
     assert plan.resume_at is not None
-    assert desk.variables.texts == {}
+    assert desk.variables.journals == {}
 
 
 @pytest.mark.parametrize(

@@ -95,6 +95,7 @@ def test_the_bytes_of_an_order(client: Any, api: Any, serve: Any) -> None:
     assert headers["content-length"] == str(len(body))
     assert headers["accept"] == "application/json"
     assert headers["accept-encoding"] == "identity"
+    assert headers["cache-control"] == "no-cache"
     assert headers["user-agent"].startswith("airflow-provider-starvideos/")
     assert "transfer-encoding" not in headers
     assert "cookie" not in headers

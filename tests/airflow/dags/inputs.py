@@ -1,6 +1,6 @@
-"""A Dag that renders to native objects, and prompts that are missing."""
+"""A Dag that renders to native objects, and templates that find nothing."""
 
-from airflow.sdk import DAG, Param
+from airflow.sdk import DAG, Param, task
 
 from airflow_provider_starvideos.operators.batch import StarVideosBatchOperator
 from airflow_provider_starvideos.operators.create import StarVideosCreateOperator
@@ -17,6 +17,17 @@ with NATIVE:
     )
     StarVideosCreateOperator(task_id="missing", prompt="{{ params.nothing }}", retries=3)
 
+
+@task
+def picture() -> None:
+    """Find nothing."""
+
+
 with TEXT:
     StarVideosCreateOperator(task_id="missing", prompt="{{ params.nothing }}", retries=3)
     StarVideosCreateOperator(task_id="gone", prompt="{{ ti.xcom_pull(task_ids='missing') }}", retries=3)
+    StarVideosCreateOperator(task_id="image", prompt="A kite", reference_images=picture(), retries=3)
+    StarVideosCreateOperator.partial(task_id="mapped", first_image="{{ params.nothing }}", retries=3).expand(
+        prompt=["A kite"]
+    )
+    StarVideosBatchOperator(task_id="library", requests=["A kite"], library="{{ params.nothing }}", retries=3)
