@@ -33,8 +33,6 @@ OTHERS = "others"  # folder of videos that no request finds: their inputs can't 
 class Names:
     """The names that a batch's rows have in a library.
 
-    :param hook: the API
-    :param log: a logger
     :param head: ask the hosts of http(s) inputs whether these have changed
     """
 
@@ -91,8 +89,6 @@ class Additions:
     :param library: where finished videos are
     :param claims: of this task instance; one ends with its video
     :param names: of the rows
-    :param hook: the API
-    :param log: a logger
     :param made_by: the task instance, for the documents
     """
 

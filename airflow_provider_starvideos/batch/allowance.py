@@ -26,7 +26,6 @@ class Allowance:
     :param hook: its connection has limits of its own
     :param journal: loaded
     :param max_orders: the task's limit; None: it has none
-    :param log: a logger
     """
 
     hook: StarVideosHook

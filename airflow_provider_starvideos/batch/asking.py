@@ -25,9 +25,7 @@ class Asking:
 
     :param approval: when new rows need one
     :param asks: whether rows of unknown outcome are asked about
-    :param hook: the API
     :param journal: loaded
-    :param log: a logger
     """
 
     approval: Approval

@@ -44,9 +44,6 @@ class Batch(RowOrders):
     :param rows: checked
     :param journal: loaded
     :param lease: whether this process may order
-    :param hook: the API
-    :param options: how
-    :param log: a logger
     :param saving: saves videos; None: they aren't saved
     :param stopping: returns True once the task is being ended
     :param reuse: a library of finished videos; None: there is none

@@ -20,7 +20,6 @@ class Delivery:
     """The end of the running task's batch.
 
     :param operator: a ``StarVideosBatchOperator``, rendered
-    :param context: the task's context
     :param batch: with nothing left to do, or to be given up
     """
 

@@ -49,7 +49,6 @@ class Approval:
         :param journal: loaded
         :param rows: all rows of the task
         :param new: those that need an approval; none: a rejection counts all the same
-        :param log: a logger
         :raises StarVideosNotApprovedError: rejected, or not answered in time
         :raises StarVideosQuestionError: Airflow can't ask
         :raises StarVideosRecordError: the approval can't be written; nothing was sent

@@ -53,7 +53,6 @@ def carry_out_decision(hook: StarVideosHook, journal: Journal, variable: str, ro
     :param journal: loaded; those of the rows that are unresolved are unconfirmed in it
     :param variable: the Variable of the decision
     :param rows: all rows, each with the key of its order
-    :param log: a logger
     :raises StarVideosUnconfirmedError: the decision can't be read, or names a video that isn't there; nothing was sent
     :raises StarVideosRecordError: it can't be asked for, written or deleted; nothing was sent
     :raises StarVideosError: the API can't be asked for a video that is named
@@ -84,7 +83,6 @@ def ask_about(
     :param journal: loaded
     :param variable: the Variable of the decision. It decides too, until the next run of the task
     :param rows: all rows of the task; some of their orders have an unknown outcome
-    :param log: a logger
     :param is_batch: rows are named by their numbers
     :return: False: the person gave up, and nothing was done
     :raises StarVideosQuestionError: Airflow can't ask
@@ -119,7 +117,6 @@ def discard_earlier_decision(variable: str, log: Any) -> None:
     """Delete a decision that was set before its question is asked: it may be about another one.
 
     :param variable: the Variable of the decision
-    :param log: a logger
     """
     try:
         if text := supervisor.read_variable(variable):

@@ -30,7 +30,6 @@ class Journal:
     :param store: where it is kept
     :param name: of its Variables
     :param try_number: of the running try: its page is the one that is written
-    :param log: a logger
     :param unrecorded: orders of earlier tries that aren't in it, at most
     :param sleep: how to wait between two attempts to write
     """

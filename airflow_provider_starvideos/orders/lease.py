@@ -22,10 +22,7 @@ Lease = Callable[[], None]
 
 
 def lease_of(context: Context) -> Lease:
-    """Return the lease of the running task instance.
-
-    :param context: the task's context
-    """
+    """Return the lease of the running task instance."""
     return partial(_check, context)
 
 

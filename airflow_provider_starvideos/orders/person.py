@@ -23,7 +23,6 @@ class Person:
     """Whom the running task asks.
 
     :param leave: how to ask
-    :param log: a logger
     :param asked: what this try has asked last: ``code`` and ``until`` of its question; None: nothing
     :param event: what Airflow gives as the answer to that
     """

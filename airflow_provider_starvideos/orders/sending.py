@@ -51,7 +51,6 @@ class Reporter:
     """Logs and counts outcomes, once they are in the journal.
 
     :param connection: the Airflow connection's id
-    :param log: a logger
     :param names_rows: log lines name the row
     """
 

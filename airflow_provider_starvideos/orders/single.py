@@ -46,10 +46,8 @@ class _LostOrderError(StarVideosUnconfirmedError):
 class SingleOrder:
     """The order of a task that orders one video.
 
-    :param hook: the API
     :param journal: of the task instance; not loaded yet
     :param lease: whether this process may order
-    :param log: a logger
     :param person: who is asked
     :param on_unconfirmed: what to do with an order of unknown outcome: ``fail``, ``resubmit`` or ``ask``
     :param approval: whether a person has to approve an order

@@ -34,11 +34,9 @@ GATHER_SECONDS = 0.2  # how long outcomes are gathered for one write of the jour
 class Submitter:
     """Orders rows, until all are ordered or something stops it.
 
-    :param hook: the API
     :param endpoint: where it is
     :param journal: loaded
     :param lease: whether this process may order
-    :param log: a logger
     :param concurrency: orders in flight at once, at most
     :param max_attempts: how often one order may be sent, where it provably wasn't accepted; None: no bound
     :param names_rows: log lines name the row

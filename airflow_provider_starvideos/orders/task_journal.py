@@ -32,8 +32,6 @@ class NoStore:
 def open_journal(context: Context, log: Any, *, is_kept: bool = True) -> Journal:
     """Return the journal of the running task instance; it isn't loaded yet.
 
-    :param context: the task's context
-    :param log: a logger
     :param is_kept: False: what is written to it is gone with this process
     """
     ti = context["ti"]
