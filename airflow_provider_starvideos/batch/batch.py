@@ -233,7 +233,8 @@ class Batch(RowOrders):
     def plan(self) -> Plan | None:
         """Return what to wait for before there is more to do; None: there is nothing left to wait for."""
         ordered, open_rows = self.ordered(), self.open()
-        halt, goes_on = self._halts.latest, not (self._allowance.refusal or self._halts.for_good)
+        halt = self._halts.latest
+        goes_on = not self._allowance.refusal and (halt is None or halt.resume_at is not None)
         next_check = self.reuse.next_check() if self.reuse and goes_on else None
         ready = [row for row in self._asking.allowed(open_rows) if not self.reuse or row.key not in self.reuse.held]
         more = bool(ready) and goes_on

@@ -29,11 +29,6 @@ class Halts:
         self.blocked_since: float | None = None  # epoch seconds since when the API accepts no order
         self.lost_in_a_row = 0  # orders without a readable answer
 
-    @property
-    def for_good(self) -> bool:
-        """Nothing more is ordered in this try."""
-        return self.latest is not None and self.latest.resume_at is None
-
     def restore(self, carried: Mapping[str, Any]) -> None:
         """Take what ``carry`` returned before a wait."""
         self.blocked_since = carried.get("blocked_since")

@@ -82,7 +82,7 @@ class BatchWait:
             async with asyncio.TaskGroup() as group:
                 progress = group.create_task(self._log_progress())
                 while not self._over():
-                    if self._is_late():
+                    if len(self.outcomes) < len(self._waits) and time.time() >= self._last_end:
                         self._end_the_late()
                     elif not await self._idle():
                         _, video_id = heapq.heappop(self._due)
@@ -112,9 +112,6 @@ class BatchWait:
         if self._plan.save_after is not None and self._first_completed is not None:
             times.append(self._first_completed + self._plan.save_after)
         return min((one for one in times if one is not None), default=None)
-
-    def _is_late(self) -> bool:
-        return len(self.outcomes) < len(self._waits) and time.time() >= self._last_end
 
     def _end_the_late(self) -> None:
         """End the wait for videos about which the API didn't answer by the end of the last deadline."""

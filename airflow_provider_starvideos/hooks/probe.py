@@ -24,8 +24,6 @@ PROBE_VIDEO_ID = "video_starvideos_0000000000"  # in the documented form; no suc
 def probe(get_conn: Callable[[], Endpoint], new_client: Callable[[], SyncClient]) -> tuple[bool, str]:
     """Poll a video that doesn't exist, which costs nothing.
 
-    :param get_conn: reads the connection
-    :param new_client: returns a client
     :return: whether the connection can be used, and a message about it
     """
     try:

@@ -161,7 +161,7 @@ def _carry_out(
 
 def _decided(hook: StarVideosHook, journal: Journal, source: str, text: str, rows: Sequence[Row]) -> list[Decision]:
     asked = {str(row.number): row for row in rows if _is_asked(journal.get(row.key))}
-    undecided = {number: row for number, row in asked.items() if _is_undecided(journal.get(row.key))}
+    undecided = {number: row for number, row in asked.items() if journal.get(row.key)}
     decisions = _parse(text, source, undecided or asked, {str(row.number): row for row in rows}, journal)
     mine = {row.key for number, row in asked.items() if number in decisions}
     taken = {order.video_id for order in journal.orders() if order.video_id and order.key not in mine}
@@ -179,13 +179,9 @@ def _decided(hook: StarVideosHook, journal: Journal, source: str, text: str, row
     return decided
 
 
-def _is_undecided(order: Order | None) -> bool:
-    return order is not None and order.state in UNDECIDED
-
-
 def _is_asked(order: Order | None) -> bool:
     """Return whether a decision can be about an order: its outcome is unknown, or its record was lost."""
-    return order is None or _is_undecided(order)
+    return order is None or order.state in UNDECIDED
 
 
 def _parse(
