@@ -31,15 +31,12 @@ OTHERS = "others"  # folder of videos that no request finds: their inputs can't 
 
 @dataclass
 class Names:
-    """The names that a batch's rows have in a library.
-
-    :param head: ask the hosts of http(s) inputs whether these have changed
-    """
+    """The names that a batch's rows have in a library."""
 
     hook: StarVideosHook
     log: Any
     _: KW_ONLY
-    head: bool
+    head: bool  # ask the hosts of http(s) inputs whether these have changed
     _names: dict[str, str | None] = field(default_factory=dict)  # by the row's key
     _contents: dict[str, Any] = field(default_factory=dict)  # by the input's URL
 
@@ -84,20 +81,14 @@ class Names:
 
 @dataclass
 class Additions:
-    """What a batch adds to its library, and copies out of it.
+    """What a batch adds to its library, and copies out of it."""
 
-    :param library: where finished videos are
-    :param claims: of this task instance; one ends with its video
-    :param names: of the rows
-    :param made_by: the task instance, for the documents
-    """
-
-    library: Library
-    claims: Claims
-    names: Names
+    library: Library  # where finished videos are
+    claims: Claims  # of this task instance; one ends with its video
+    names: Names  # of the rows
     hook: StarVideosHook
     log: Any
-    made_by: Mapping[str, Any]
+    made_by: Mapping[str, Any]  # the task instance, for the documents
     entries: dict[str, Entry] = field(default_factory=dict)  # found or added, by name
 
     def transfer(

@@ -21,16 +21,11 @@ if TYPE_CHECKING:
 
 @dataclass
 class Allowance:
-    """What a batch may order.
+    """What a batch may order."""
 
-    :param hook: its connection has limits of its own
-    :param journal: loaded
-    :param max_orders: the task's limit; None: it has none
-    """
-
-    hook: StarVideosHook
-    journal: Journal
-    max_orders: int | None
+    hook: StarVideosHook  # its connection has limits of its own
+    journal: Journal  # loaded
+    max_orders: int | None  # the task's limit; None: it has none
     log: Any
     refusal: StarVideosError | None = None  # why nothing more may be ordered
     _library_error: StarVideosError | None = None

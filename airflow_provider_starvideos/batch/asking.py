@@ -21,19 +21,14 @@ if TYPE_CHECKING:
 
 @dataclass
 class Asking:
-    """The questions of a batch.
+    """The questions of a batch."""
 
-    :param approval: when new rows need one
-    :param asks: whether rows of unknown outcome are asked about
-    :param journal: loaded
-    """
-
-    approval: Approval
+    approval: Approval  # when new rows need one
     hook: StarVideosHook
-    journal: Journal
+    journal: Journal  # loaded
     log: Any
     _: KW_ONLY
-    asks: bool
+    asks: bool  # whether rows of unknown outcome are asked about
 
     def allowed(self, rows: Sequence[Row]) -> list[Row]:
         """Return the rows that may be ordered without another approval.

@@ -39,24 +39,16 @@ SHARE_OF_SLOTS = 4  # slots are filled up when a quarter of them is free: a work
 
 @dataclass
 class Batch(RowOrders):
-    """The batch of one task instance.
+    """The batch of one task instance."""
 
-    :param rows: checked
-    :param journal: loaded
-    :param lease: whether this process may order
-    :param saving: saves videos; None: they aren't saved
-    :param stopping: returns True once the task is being ended
-    :param reuse: a library of finished videos; None: there is none
-    """
-
-    lease: Lease
+    lease: Lease  # whether this process may order
     hook: StarVideosHook
     options: Options
     log: Any
     _: KW_ONLY
-    saving: Saving | None
-    stopping: Callable[[], bool]
-    reuse: Reuse | None = None
+    saving: Saving | None  # saves videos; None: they aren't saved
+    stopping: Callable[[], bool]  # returns True once the task is being ended
+    reuse: Reuse | None = None  # a library of finished videos; None: there is none
 
     def __post_init__(self) -> None:
         hook, journal, options, log = self.hook, self.journal, self.options, self.log

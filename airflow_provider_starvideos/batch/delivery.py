@@ -17,15 +17,11 @@ if TYPE_CHECKING:
 
 @dataclass
 class Delivery:
-    """The end of the running task's batch.
+    """The end of the running task's batch."""
 
-    :param operator: a ``StarVideosBatchOperator``, rendered
-    :param batch: with nothing left to do, or to be given up
-    """
-
-    operator: Any
+    operator: Any  # a ``StarVideosBatchOperator``, rendered
     context: Context
-    batch: Batch
+    batch: Batch  # with nothing left to do, or to be given up
 
     def finish(self) -> Any:
         """Return the manifest's URI with a destination, else the ids.

@@ -20,16 +20,11 @@ MAX_REASONS = 20  # each a line; equal ones are one
 
 @dataclass(frozen=True)
 class Ending:
-    """What decides how a batch ends.
+    """What decides how a batch ends."""
 
-    :param halt: why ordering ended early, if it did
-    :param options: of the batch
-    :param saves: a video counts only when it is saved
-    """
-
-    halt: Halt | None
-    options: Options
-    saves: bool
+    halt: Halt | None  # why ordering ended early, if it did
+    options: Options  # of the batch
+    saves: bool  # a video counts only when it is saved
 
     def is_done(self, order: Order) -> bool:
         """The row has what was asked for."""

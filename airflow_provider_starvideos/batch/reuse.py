@@ -35,30 +35,20 @@ UNUSED = (OrderState.OPEN, OrderState.NOT_SENT, OrderState.REJECTED, OrderState.
 
 @dataclass
 class Reuse:
-    """A batch's use of a library.
-
-    :param claims: who orders what isn't there
-    :param journal: loaded
-    :param refresh: patterns of names, or of prompts of rows without one: those rows are ordered again
-    :param head: ask the hosts of http(s) inputs whether these have changed
-    :param poll_interval: seconds until the first check whether another run has finished
-    :param timeout: seconds for which another run's video is waited for
-    :param made_by: the task instance, for the documents
-    :param keeps_there: no other destination: files stay in the library
-    """
+    """A batch's use of a library."""
 
     library: Library
-    claims: Claims
-    journal: Journal
+    claims: Claims  # who orders what isn't there
+    journal: Journal  # loaded
     hook: StarVideosHook
     log: Any
     _: KW_ONLY
-    refresh: Sequence[str]
-    head: bool
-    poll_interval: float
-    timeout: float
-    made_by: Mapping[str, Any]
-    keeps_there: bool
+    refresh: Sequence[str]  # patterns of names, or of prompts of rows without one: those rows are ordered again
+    head: bool  # ask the hosts of http(s) inputs whether these have changed
+    poll_interval: float  # seconds until the first check whether another run has finished
+    timeout: float  # seconds for which another run's video is waited for
+    made_by: Mapping[str, Any]  # the task instance, for the documents
+    keeps_there: bool  # no other destination: files stay in the library
 
     def __post_init__(self) -> None:
         self.names = Names(self.hook, self.log, head=self.head)

@@ -18,14 +18,10 @@ from airflow_provider_starvideos.orders.states import OrderState
 
 @dataclass
 class RowOrders:
-    """Rows and their orders.
+    """Rows and their orders."""
 
-    :param rows: checked
-    :param journal: loaded
-    """
-
-    rows: Sequence[Row]
-    journal: Journal
+    rows: Sequence[Row]  # checked
+    journal: Journal  # loaded
 
     def match(self, *, new_try: bool) -> None:
         """Give each row the key of its order; see ``matching.match``."""

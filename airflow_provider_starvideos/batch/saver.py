@@ -37,26 +37,18 @@ WRITE_SECONDS = 5.0  # between two writes of the journal; after a crash the tran
 
 @dataclass
 class Saving:
-    """Saves completed videos.
-
-    :param journal: loaded
-    :param destination: gives a row's destination; None: videos stay in the library
-    :param manifest: gives the manifest's destination; None: there is no manifest
-    :param if_exists: ``overwrite``, ``skip`` or ``error``
-    :param concurrency: videos at once, at most
-    :param reuse: a library of finished videos; None: there is none
-    """
+    """Saves completed videos."""
 
     hook: FixedHook
-    journal: Journal
+    journal: Journal  # loaded
     log: Any
     _: KW_ONLY
-    destination: Callable[[Row, str], Destination] | None
-    manifest: Callable[[], Destination] | None
-    if_exists: str
+    destination: Callable[[Row, str], Destination] | None  # gives a row's destination; None: videos stay in the library
+    manifest: Callable[[], Destination] | None  # gives the manifest's destination; None: there is no manifest
+    if_exists: str  # ``overwrite``, ``skip`` or ``error``
     limits: Limits
-    concurrency: int
-    reuse: Reuse | None = None
+    concurrency: int  # videos at once, at most
+    reuse: Reuse | None = None  # a library of finished videos; None: there is none
 
     def check(self, rows: Sequence[Row]) -> None:
         """Check that the destination can take the files, before the videos are ordered.

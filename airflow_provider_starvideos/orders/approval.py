@@ -22,14 +22,11 @@ A_PERSON = "a person"  # whose name Airflow doesn't give
 
 @dataclass(frozen=True)
 class Approval:
-    """When a task needs an approval.
+    """When a task needs an approval."""
 
-    :param above: orders of a task instance, over all of its tries, that need none; None: no order needs one
-    :param timeout: seconds in which a person must answer; None: without end
-    """
-
+    # orders of a task instance, over all of its tries, that need none; None: no order needs one
     above: int | None = None
-    timeout: float | None = None
+    timeout: float | None = None  # seconds in which a person must answer; None: without end
 
     def needed(self, journal: Journal, rows: Sequence[Row]) -> list[Row]:
         """Return the rows that may not be ordered before a person has approved them: all that aren't, or none.

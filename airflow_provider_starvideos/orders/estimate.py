@@ -18,30 +18,18 @@ SHOWN_INPUTS = 10
 
 @dataclass(frozen=True)
 class Estimate:
-    """What a task is about to order.
+    """What a task is about to order."""
 
-    :param rows: of the task, 1 for a single order
-    :param already_ordered: rows that earlier tries ordered, or may have ordered; they aren't ordered again
-    :param reused: rows whose videos are in the library; they aren't ordered
-    :param new_orders: orders that are about to be sent
-    :param again: how many of them were ordered before, over all tries: their videos failed, or they are resubmitted
-    :param seconds: of the new orders whose length is known, in all
-    :param unknown_seconds: new orders whose video gets as long as its clip
-    :param modes: new orders by mode, the most frequent first
-    :param prompts: some of theirs, shortened
-    :param inputs: some of theirs, URLs without what may be a signature
-    """
-
-    rows: int
-    already_ordered: int
-    reused: int
-    new_orders: int
-    again: int
-    seconds: int
-    unknown_seconds: int
-    modes: Mapping[str, int]
-    prompts: tuple[str, ...]
-    inputs: tuple[str, ...]
+    rows: int  # of the task, 1 for a single order
+    already_ordered: int  # rows that earlier tries ordered, or may have ordered; they aren't ordered again
+    reused: int  # rows whose videos are in the library; they aren't ordered
+    new_orders: int  # orders that are about to be sent
+    again: int  # how many of them were ordered before, over all tries: their videos failed, or they are resubmitted
+    seconds: int  # of the new orders whose length is known, in all
+    unknown_seconds: int  # new orders whose video gets as long as its clip
+    modes: Mapping[str, int]  # new orders by mode, the most frequent first
+    prompts: tuple[str, ...]  # some of theirs, shortened
+    inputs: tuple[str, ...]  # some of theirs, URLs without what may be a signature
 
     @classmethod
     def of(cls, results: Iterable[tuple[Row, Order | None]]) -> Estimate:

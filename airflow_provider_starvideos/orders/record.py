@@ -22,78 +22,49 @@ MAX_NAME_BYTES = 48
 
 @dataclass(frozen=True)
 class Row:
-    """One order that is asked for: a row of a batch, or the only one of a ``create``.
+    """One order that is asked for: a row of a batch, or the only one of a ``create``."""
 
-    :param number: from 1, as the rows were given
-    :param request: what to order
-    :param key: equal in two tries if the same is ordered, wherever the row is then
-    :param name: the file's name without ``.mp4``, where the row gives one
-    :param variant: makes the row another request than an equal one, in a library
-    """
-
-    number: int
-    request: VideoRequest
-    key: str
-    name: str | None = None
-    variant: str | None = None
+    number: int  # from 1, as the rows were given
+    request: VideoRequest  # what to order
+    key: str  # equal in two tries if the same is ordered, wherever the row is then
+    name: str | None = None  # the file's name without ``.mp4``, where the row gives one
+    variant: str | None = None  # makes the row another request than an equal one, in a library
 
 
 @dataclass
 class Order:
-    """The record of one order. It is changed in place, and written by the journal.
+    """The record of one order. It is changed in place, and written by the journal."""
 
-    :param key: the request's fingerprint, a dot, and a number, which differs among equal requests
-    :param state: where it is
-    :param sent_at: epoch seconds just before it was sent
-    :param video_id: the API's id
-    :param error: why it isn't further
-    :param duration: seconds of the completed video, as delivered
-    :param completed_at: epoch seconds at which it was seen completed, or failed
-    :param leftover: fewer equal rows are asked for than were ordered, and this one isn't used (``batch.matching``)
-    :param uri: and ``size_bytes``, ``sha256``: the saved file
-    :param row: its number in the latest try's requests; None: it isn't among them
-    :param summary: the request's key facts, for people
-    :param named: a video that an answer named which couldn't be understood
-    :param name: the row's file name, shortened
-    :param prompt: shortened, for people
-    :param seconds: as ordered; None: the video gets as long as its clip, or the record is of an earlier version
-    :param amount: what was billed for the video, a decimal as text; None: the API didn't say it
-    :param orders: how often it was accepted, or perhaps accepted, over all tries; see ``times_ordered``
-    :param resubmitted: how many of ``orders`` had an unknown outcome and were sent again
-    :param earlier_amount: what was billed for its earlier videos, which failed, a decimal as text
-    :param earlier_amounts: how many of its earlier videos ``earlier_amount`` is of
-    :param entry: the request's name in the library
-    :param reused_from: URI of the library's video; ``video_id`` and the facts of the file are that one's then
-    :param approved: what ``times_ordered`` may become with a person's approval; None: no person has approved it
-    :param approved_by: who
-    """
-
-    key: str
-    state: OrderState = OrderState.OPEN
-    sent_at: float | None = None
-    video_id: str | None = None
-    error: str | None = None
-    duration: float | None = None
-    completed_at: float | None = None
-    uri: str | None = None
+    key: str  # the request's fingerprint, a dot, and a number, which differs among equal requests
+    state: OrderState = OrderState.OPEN  # where it is
+    sent_at: float | None = None  # epoch seconds just before it was sent
+    video_id: str | None = None  # the API's id
+    error: str | None = None  # why it isn't further
+    duration: float | None = None  # seconds of the completed video, as delivered
+    completed_at: float | None = None  # epoch seconds at which it was seen completed, or failed
+    uri: str | None = None  # and ``size_bytes``, ``sha256``: the saved file
     size_bytes: int | None = None
     sha256: str | None = None
-    row: int | None = None
+    row: int | None = None  # its number in the latest try's requests; None: it isn't among them
+    # fewer equal rows are asked for than were ordered, and this one isn't used (``batch.matching``)
     leftover: bool | None = None
-    summary: str | None = None
-    named: str | None = None
-    name: str | None = None
-    prompt: str | None = None
+    summary: str | None = None  # the request's key facts, for people
+    named: str | None = None  # a video that an answer named which couldn't be understood
+    name: str | None = None  # the row's file name, shortened
+    prompt: str | None = None  # shortened, for people
+    # as ordered; None: the video gets as long as its clip, or the record is of an earlier version
     seconds: int | None = None
-    amount: str | None = None
-    orders: int | None = None
-    resubmitted: int | None = None
-    earlier_amount: str | None = None
-    earlier_amounts: int | None = None
-    entry: str | None = None
+    amount: str | None = None  # what was billed for the video, a decimal as text; None: the API didn't say it
+    orders: int | None = None  # how often it was accepted, or perhaps accepted, over all tries; see ``times_ordered``
+    resubmitted: int | None = None  # how many of ``orders`` had an unknown outcome and were sent again
+    earlier_amount: str | None = None  # what was billed for its earlier videos, which failed, a decimal as text
+    earlier_amounts: int | None = None  # how many of its earlier videos ``earlier_amount`` is of
+    entry: str | None = None  # the request's name in the library
+    # URI of the library's video; ``video_id`` and the facts of the file are that one's then
     reused_from: str | None = None
+    # what ``times_ordered`` may become with a person's approval; None: no person has approved it
     approved: int | None = None
-    approved_by: str | None = None
+    approved_by: str | None = None  # who has approved it
 
     def become(self, state: OrderState, error: str | None = None) -> None:
         """Go on to another state."""

@@ -14,16 +14,11 @@ from airflow_provider_starvideos.orders.states import OrderState
 
 @dataclass(frozen=True)
 class Halt:
-    """Why submitting ended with rows left.
+    """Why submitting ended with rows left."""
 
-    :param why: for people
-    :param resume_at: epoch seconds at which to continue; None: not in this try
-    :param permanent: a retry can't help
-    """
-
-    why: str
-    resume_at: float | None = None
-    permanent: bool = False
+    why: str  # for people
+    resume_at: float | None = None  # epoch seconds at which to continue; None: not in this try
+    permanent: bool = False  # a retry can't help
 
 
 @dataclass

@@ -44,29 +44,19 @@ class _LostOrderError(StarVideosUnconfirmedError):
 
 @dataclass
 class SingleOrder:
-    """The order of a task that orders one video.
-
-    :param journal: of the task instance; not loaded yet
-    :param lease: whether this process may order
-    :param person: who is asked
-    :param on_unconfirmed: what to do with an order of unknown outcome: ``fail``, ``resubmit`` or ``ask``
-    :param approval: whether a person has to approve an order
-    :param stopping: whether no more may be sent
-    :param sleep: how to wait
-    :param ordered: orders that the journal held when this try asked a person, see ``Journal.require``
-    """
+    """The order of a task that orders one video."""
 
     hook: StarVideosHook
-    journal: Journal
-    lease: Lease
+    journal: Journal  # of the task instance; not loaded yet
+    lease: Lease  # whether this process may order
     log: Any
     _: KW_ONLY
-    person: Person
-    on_unconfirmed: str = "fail"
-    approval: Approval = NONE_NEEDED
-    stopping: Callable[[], bool] = lambda: False
-    sleep: Callable[[float], None] = time.sleep
-    ordered: int = 0
+    person: Person  # who is asked
+    on_unconfirmed: str = "fail"  # what to do with an order of unknown outcome: ``fail``, ``resubmit`` or ``ask``
+    approval: Approval = NONE_NEEDED  # whether a person has to approve an order
+    stopping: Callable[[], bool] = lambda: False  # whether no more may be sent
+    sleep: Callable[[float], None] = time.sleep  # how to wait
+    ordered: int = 0  # orders that the journal held when this try asked a person, see ``Journal.require``
 
     def obtain(self, request: VideoRequest) -> VideoTask:
         """Return the task's video: the one that an earlier try ordered, or a new one.

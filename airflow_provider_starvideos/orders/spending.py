@@ -15,30 +15,19 @@ SPENDING_KEY = "spending"
 
 @dataclass(frozen=True)
 class Spending:
-    """What a task has spent. A video that failed and was ordered again counts twice.
+    """What a task has spent. A video that failed and was ordered again counts twice."""
 
-    :param orders: those that the API accepted
-    :param unconfirmed: sent, outcome unknown: perhaps accepted, so perhaps billed; not among ``orders``
-    :param seconds_ordered: of ``orders`` and ``unconfirmed`` whose length is known
-    :param seconds_unknown: how many of those have a length that isn't known: videos as long as their clips
-    :param videos: completed, of those orders
-    :param reused: videos out of the library: they cost nothing again, and aren't among ``videos``
-    :param seconds_delivered: of the completed videos whose length the API said
-    :param delivered_unknown: how many completed videos have a length that the API didn't say
-    :param amount: what was billed in all, as far as the API said it; None: it said nothing of any order
-    :param amount_unknown: how many of ``orders`` the API said no amount of; they aren't in ``amount``
-    """
-
-    orders: int = 0
-    unconfirmed: int = 0
-    seconds_ordered: int = 0
-    seconds_unknown: int = 0
-    videos: int = 0
-    reused: int = 0
-    seconds_delivered: float = 0.0
-    delivered_unknown: int = 0
+    orders: int = 0  # those that the API accepted
+    unconfirmed: int = 0  # sent, outcome unknown: perhaps accepted, so perhaps billed; not among ``orders``
+    seconds_ordered: int = 0  # of ``orders`` and ``unconfirmed`` whose length is known
+    seconds_unknown: int = 0  # how many of those have a length that isn't known: videos as long as their clips
+    videos: int = 0  # completed, of those orders
+    reused: int = 0  # videos out of the library: they cost nothing again, and aren't among ``videos``
+    seconds_delivered: float = 0.0  # of the completed videos whose length the API said
+    delivered_unknown: int = 0  # how many completed videos have a length that the API didn't say
+    # what was billed in all, as far as the API said it; None: it said nothing of any order
     amount: Decimal | None = None
-    amount_unknown: int = 0
+    amount_unknown: int = 0  # how many of ``orders`` the API said no amount of; they aren't in ``amount``
 
     @classmethod
     def of(cls, orders: Iterable[Order]) -> Spending:

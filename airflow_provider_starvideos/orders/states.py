@@ -39,28 +39,17 @@ class Billed(StrEnum):
 
 @dataclass(frozen=True)
 class Meaning:
-    """What a state means.
+    """What a state means."""
 
-    :param text: for messages
-    :param billed: whether the order was paid for
-    :param retry: what the task's next try does with it, for the documentation
-    :param person: what a person may do about it, for the documentation
-    :param follows: the states that may come next
-    :param video: there is a completed video
-    :param retry_helps: the next try may get further by itself
-    :param again: the state in which the next try begins with it; None: as it is
-    :param retry_of_row: what a batch's next try does with it, where that differs from ``retry``
-    """
-
-    text: str
-    billed: Billed
-    retry: str
-    person: str = ""
-    follows: tuple[OrderState, ...] = ()
-    video: bool = False
-    retry_helps: bool = False
-    again: OrderState | None = None
-    retry_of_row: str = ""
+    text: str  # for messages
+    billed: Billed  # whether the order was paid for
+    retry: str  # what the task's next try does with it, for the documentation
+    person: str = ""  # what a person may do about it, for the documentation
+    follows: tuple[OrderState, ...] = ()  # the states that may come next
+    video: bool = False  # there is a completed video
+    retry_helps: bool = False  # the next try may get further by itself
+    again: OrderState | None = None  # the state in which the next try begins with it; None: as it is
+    retry_of_row: str = ""  # what a batch's next try does with it, where that differs from ``retry``
 
 
 _S, _B = OrderState, Billed
