@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from airflow_provider_starvideos.api import video_fields
 from airflow_provider_starvideos.api.models import MODEL, TaskStatus, VideoTask, plain
-from airflow_provider_starvideos.api.origins import is_from_api
+from airflow_provider_starvideos.api.origins import is_from_api, is_repeated
 from airflow_provider_starvideos.api.payloads import (
     CALL_WORDS,
     STATUS_NAMES,
@@ -78,7 +78,7 @@ def read_video(request: HttpRequest, response: HttpResponse) -> VideoTask:
     refusal = refusal_in(answer.nodes, video)
     if refusal and not (video and request.video_id and video.status):  # a query's answer is the video's status
         raise answer.contradicted(refusal, video)
-    if video is None or (request.is_order and video.is_foreign):
+    if video is None or (request.is_order and (video.is_foreign or is_repeated(response.headers))):
         raise answer.malformed()
     return answer.video(video)
 

@@ -24,6 +24,7 @@ a success without a video and without an error                   no            i
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Any
 
 INTERMEDIARY_STATUSES = frozenset(
@@ -57,6 +58,20 @@ A_STATUS_NAME = re.compile(
     r"|(service )?(temporarily )?unavailable|gateway time-?out)[.!]?",
     re.IGNORECASE,
 )
+
+
+CACHE_HEADERS = ("x-cache", "x-cache-status", "x-proxy-cache", "cf-cache-status")
+A_HIT = re.compile(r"(?<![a-z])hit(?![a-z])", re.IGNORECASE)
+
+
+def is_repeated(headers: Mapping[str, str]) -> bool:
+    """Return whether a cache says that it has repeated an earlier answer: it proves nothing of this request.
+
+    :param headers: by lower-case names
+    """
+    age = headers.get("age", "").strip()
+    is_old = age.isascii() and age.isdecimal() and age.strip("0") != ""
+    return is_old or any(A_HIT.search(headers.get(name, "")) for name in CACHE_HEADERS)
 
 
 def is_from_api(status: int, payload: Any) -> bool:

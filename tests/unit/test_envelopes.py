@@ -75,6 +75,34 @@ def test_the_answer_to_another_request_is_no_accepted_order(wire: dict[str, Any]
     assert caught.value.named == str(wire["id"])
 
 
+@pytest.mark.parametrize(
+    "header",
+    [
+        *(("age", "17"), ("x-cache", "HIT"), ("x-cache", "Hit from cloudfront"), ("x-cache", "TCP_HIT")),
+        *(("cf-cache-status", "HIT"), ("x-cache-status", "hit")),
+    ],
+    ids=str,
+)
+def test_an_answer_that_a_cache_repeats_is_no_accepted_order(header: tuple[str, str]) -> None:
+    """A hundred tasks would wait for one video, each having paid for its own. For a query it is a status."""
+    repeated = answer(VIDEO, **dict([header]))
+    with pytest.raises(StarVideosMalformedAnswerError) as caught:
+        read_video(ORDER, repeated)
+    assert not was_not_accepted(caught.value)
+    assert caught.value.named == "video_1"
+    assert read_video(QUERY, repeated).id == "video_1"
+
+
+@pytest.mark.parametrize(
+    "header",
+    [("age", "0"), ("age", ""), ("age", "soon"), ("x-cache", "MISS"), ("cf-cache-status", "DYNAMIC")],
+    ids=str,
+)
+def test_an_answer_that_no_cache_repeats(header: tuple[str, str]) -> None:
+    """Caches mark answers, too, that they have only passed on."""
+    assert read_video(ORDER, answer(VIDEO, **dict([header]))).id == "video_1"
+
+
 SPARSE: list[dict[str, Any]] = [
     {"id": "abc"},
     {"taskId": "abc"},
