@@ -6,7 +6,6 @@ A local StarVideos server runs in this process. Airflow's own commands run as ch
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import shutil
 import signal
@@ -20,7 +19,7 @@ from typing import NoReturn
 
 from airflow_provider_starvideos.emulator import Emulator
 from airflow_provider_starvideos.emulator.libraries import MissingLibraryError, require_libraries
-from airflow_provider_starvideos.emulator.service import DEFAULT_KEY
+from airflow_provider_starvideos.emulator.service import DEFAULT_KEY, connection_to
 
 DAG_ID = "kite"
 FOLDER = "~/videos/"  # where the Dag of the README saves; the demo's own copy has another
@@ -102,11 +101,6 @@ def environment(folder: Path, connection: str) -> dict[str, str]:
         "NO_PROXY": "127.0.0.1",
         "no_proxy": "127.0.0.1",
     }
-
-
-def connection_to(base_url: str, key: str) -> str:
-    """Return an Airflow connection as the JSON that an ``AIRFLOW_CONN_…`` variable takes."""
-    return json.dumps({"conn_type": "starvideos", "host": base_url, "password": key})
 
 
 def demo(folder: Path) -> None:

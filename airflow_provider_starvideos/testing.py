@@ -7,7 +7,6 @@ Add this line to the ``conftest.py`` at the top of your tests. It needs pytest a
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -29,13 +28,9 @@ def starvideos_emulator(monkeypatch: pytest.MonkeyPatch) -> Iterator[Emulator]:
     """
     from airflow_provider_starvideos.emulator import Emulator
     from airflow_provider_starvideos.emulator.libraries import require_libraries
+    from airflow_provider_starvideos.emulator.service import connection_to
 
     require_libraries()
     with Emulator(seconds=0, references="off") as emulator:
-        monkeypatch.setenv("AIRFLOW_CONN_STARVIDEOS_DEFAULT", connection_to(emulator))
+        monkeypatch.setenv("AIRFLOW_CONN_STARVIDEOS_DEFAULT", connection_to(emulator.base_url, emulator.key))
         yield emulator
-
-
-def connection_to(emulator: Emulator) -> str:
-    """Return an Airflow connection to a running emulator, as the JSON of an ``AIRFLOW_CONN_…`` variable."""
-    return json.dumps({"conn_type": "starvideos", "host": emulator.base_url, "password": emulator.key})

@@ -7,7 +7,6 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, wait
-from types import TracebackType
 from typing import Any, Self
 
 from airflow_provider_starvideos.api.calls import Call
@@ -40,9 +39,7 @@ class SyncClient:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._leave_loop()
         self._raise_interruption()
 

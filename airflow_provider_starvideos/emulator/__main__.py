@@ -21,7 +21,7 @@ from airflow_provider_starvideos.emulator.fault_kinds import describe
 from airflow_provider_starvideos.emulator.faults import FaultError, parse_fault, read_fault
 from airflow_provider_starvideos.emulator.libraries import MissingLibraryError, require_libraries
 from airflow_provider_starvideos.emulator.server import Server
-from airflow_provider_starvideos.emulator.service import DEFAULT_KEY, log
+from airflow_provider_starvideos.emulator.service import DEFAULT_KEY, connection_to, log
 from airflow_provider_starvideos.emulator.settings import CHECKS, Settings, SettingsError
 
 DEFAULT_PORT = 8642
@@ -122,12 +122,12 @@ async def _run(server: Server, key: str, arguments: argparse.Namespace) -> int:
 
 def banner(server: Server, key: str, host: str) -> str:
     """Return what to know at the start."""
-    connection = json.dumps({"conn_type": "starvideos", "password": key, "host": server.base_url})
+    connection = shlex.quote(connection_to(server.base_url, key))
     lines = [
         f"StarVideos emulator: {server.base_url}",
         f"  API key:           {key}",
         f"  page:              {server.url}/",
-        f"  Airflow:           export AIRFLOW_CONN_STARVIDEOS_DEFAULT={shlex.quote(connection)}",
+        f"  Airflow:           export AIRFLOW_CONN_STARVIDEOS_DEFAULT={connection}",
         f"  sample inputs:     {server.url}/samples/cat.png, {server.url}/samples/waves-5s.mp4 (any name)",
         "  to fail a video:   put [fail] or [fail: reason] into its prompt",
         "",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import math
 import random
@@ -30,6 +31,11 @@ DEFAULT_KEY = "starvideos-emulator"
 BASE_PATH = "/kyyReactApiServer"
 
 log = logging.getLogger("starvideos.emulator")
+
+
+def connection_to(base_url: str, key: str) -> str:
+    """Return an Airflow connection as the JSON that an ``AIRFLOW_CONN_…`` variable takes."""
+    return json.dumps({"conn_type": "starvideos", "host": base_url, "password": key})
 
 
 @dataclass(slots=True)

@@ -12,7 +12,6 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
-from types import TracebackType
 from typing import Any, Self
 from urllib.parse import urljoin
 
@@ -57,9 +56,7 @@ class Web:
         self._watch.start()
         return self
 
-    def __exit__(
-        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         """Close everything."""
         self._watch.stop()
         self._session.close()
