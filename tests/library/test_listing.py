@@ -8,7 +8,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from airflow_provider_starvideos.exceptions import StarVideosStorageError
@@ -70,6 +70,7 @@ NUMBERS = st.sets(st.integers(0, 99))
 
 
 @given(NUMBERS, NUMBERS, st.booleans())
+@example(set(range(50)), {0}, False)
 def test_all_that_is_wanted(there: set[int], numbers: set[int], holes: bool) -> None:
     """Whatever is there and asked for; what is said to be left out is, and nothing else."""
     files, wanted = files_of(there), {hex40(number) for number in numbers}
