@@ -23,28 +23,41 @@ MAY_BE_MISSING = (
 )
 
 
+class Listed:
+    """Which documents a listing has shown. A number is kept of each: a folder may have very many."""
+
+    def __init__(self) -> None:
+        self._documents: set[int] = set()
+        self.skipped: Ranges = []
+
+    def add(self, name: str, stamp: str) -> None:
+        """Note a document."""
+        self._documents.add(hash((name, stamp)))
+
+    def allows(self, name: str, stamp: str) -> bool:
+        """Return whether a document may be there, with this stamp."""
+        file = f"{name}.json"
+        return hash((name, stamp)) in self._documents or any(after < file < before for after, before in self.skipped)
+
+
 def read(folder: Folder, part: str, wanted: Mapping[str, str]) -> dict[str, bytes]:
     """Return the documents that an index has.
 
     :param part: its digit
-    :param wanted: names, with the stamps of their documents
+    :param wanted: names, with the stamps of their documents; without a blank
     """
     return {name: document for name, stamp, document in _lines(folder, part) if stamp and wanted.get(name) == stamp}
 
 
-def write(folder: Folder, part: str, stamps: Mapping[str, str], new: Mapping[str, bytes], skipped: Ranges) -> None:
+def write(folder: Folder, part: str, new: Mapping[str, tuple[str, bytes]], listed: Listed) -> None:
     """Write an index again, with what may still be true of the one before.
 
     :param part: its digit
-    :param stamps: of all documents that were listed, by name; without a blank
-    :param new: documents that were read, by name
-    :param skipped: between which names nothing was listed, both exclusive
+    :param new: stamps and documents that were read, by name
+    :param listed: what was listed
     """
-    lines = [_line(name, stamps[name], _one_line(document)) for name, document in new.items()]
-    for name, stamp, document in _lines(folder, part):
-        is_there = stamps[name] == stamp if name in stamps else _lies_in(skipped, name)
-        if is_there and name not in new:
-            lines.append(_line(name, stamp, document))
+    lines = [_line(name, stamp, _one_line(document)) for name, (stamp, document) in new.items()]
+    lines += (_line(*one) for one in _lines(folder, part) if one[0] not in new and listed.allows(one[0], one[1]))
     folder.write(f"{INDEX}/{part}.gz", gzip.compress(b"".join(lines), compresslevel=3))
 
 
@@ -58,10 +71,6 @@ def _lines(folder: Folder, part: str) -> Iterator[tuple[str, str, bytes]]:
             name, _, rest = line.rstrip(b"\n").partition(b" ")
             stamp, _, document = rest.partition(b" ")
             yield name.decode(errors="replace"), stamp.decode(errors="replace"), document
-
-
-def _lies_in(ranges: Ranges, name: str) -> bool:
-    return any(after < f"{name}.json" < before for after, before in ranges)
 
 
 def _line(name: str, stamp: str, document: bytes) -> bytes:

@@ -19,7 +19,7 @@ from airflow_provider_starvideos.exceptions import StarVideosDownloadError, Star
 from airflow_provider_starvideos.library import index
 from airflow_provider_starvideos.library.entry import MAX_BYTES, DamagedEntryError, Entry, document_of, folder_of
 from airflow_provider_starvideos.library.folder import Folder
-from airflow_provider_starvideos.library.listing import File, Ranges
+from airflow_provider_starvideos.library.listing import File
 from airflow_provider_starvideos.library.names import NAME
 from airflow_provider_starvideos.storage.destinations import Destination
 
@@ -152,20 +152,19 @@ class Library:
     def _look_in(self, part: str, wanted: set[str] | None) -> Found:
         documents: dict[str, File] = {}
         videos: dict[str, File] = {}
-        stamps: dict[str, str] = {}  # of all listed documents, for the index
-        skipped: Ranges = []
-        for file in self.folder.files(part, wanted or (), skipped):
+        listed = index.Listed()
+        for file in self.folder.files(part, wanted or (), listed.skipped):
             name = file.name[:40]
             is_wanted = name in wanted if wanted is not None else bool(NAME.fullmatch(name))
             if file.name[40:] == ".json":
-                stamps[name] = file.stamp
+                listed.add(name, file.stamp)
                 if is_wanted:
                     documents[name] = file
             elif is_wanted and file.name.endswith(".mp4"):
                 videos[f"{part}/{file.name}"] = replace(file, name=f"{part}/{file.name}")
         found = Found()
         unreadable = set(documents)  # perhaps of a later version: their videos belong to it
-        for name, data in self._read(part, documents, stamps, skipped).items():
+        for name, data in self._read(part, documents, listed).items():
             try:
                 entry = Entry.from_json(data, name)
             except DamagedEntryError as error:
@@ -182,9 +181,7 @@ class Library:
         found.loose += (one for one in videos.values() if one.name.partition("/")[2][:40] not in unreadable)
         return found
 
-    def _read(
-        self, part: str, documents: Mapping[str, File], stamps: Mapping[str, str], skipped: Ranges
-    ) -> dict[str, bytes]:
+    def _read(self, part: str, documents: Mapping[str, File], listed: index.Listed) -> dict[str, bytes]:
         """Return documents, from the index where it has them."""
         indexed = len(documents) > INDEX_FROM and not self.folder.is_local
         found = index.read(self.folder, part, {name: one.stamp for name, one in documents.items()}) if indexed else {}
@@ -196,18 +193,18 @@ class Library:
             if data is not None:
                 missing[name] = data
         if indexed and len(missing) > index.MAY_BE_MISSING:
-            self._write_index(part, stamps, missing, skipped)
+            self._write_index(part, {name: (documents[name].stamp, one) for name, one in missing.items()}, listed)
         return found | missing
 
-    def _write_index(self, part: str, stamps: Mapping[str, str], new: Mapping[str, bytes], skipped: Ranges) -> None:
+    def _write_index(self, part: str, new: Mapping[str, tuple[str, bytes]], listed: index.Listed) -> None:
         whole = {}
-        for name, data in new.items():
+        for name, (stamp, data) in new.items():
             try:
                 Entry.from_json(data, name)
             except DamagedEntryError:
                 continue
-            whole[name] = data
+            whole[name] = (stamp, data)
         try:
-            index.write(self.folder, part, stamps, whole, skipped)
+            index.write(self.folder, part, whole, listed)
         except StarVideosError as error:
             self._log.info("The library's index %s can't be written; look-ups take longer: %s", part, error)
