@@ -12,6 +12,7 @@ from dev.airflow_api import AirflowApi, AirflowApiError, path
 from dev.airflow_database import Postgres, Reader, Sqlite
 
 POLL_SECONDS = 0.25
+PATIENCE_SECONDS = 240.0  # on a busy machine a task may take a minute to begin
 IMPORT_ERROR_SECONDS = 5
 PAGE = 100
 NOT_FOUND = 404
@@ -22,7 +23,9 @@ BOILERPLATE = frozenset({"dag_id", "run_id", "task_id", "map_index", "try_number
 Found = TypeVar("Found")
 
 
-def wait_until(check: Callable[[], Found | None], what: str, timeout: float, *, poll: float = POLL_SECONDS) -> Found:
+def wait_until(
+    check: Callable[[], Found | None], what: str, timeout: float = PATIENCE_SECONDS, *, poll: float = POLL_SECONDS
+) -> Found:
     """Check again and again until there is a result. `TimeoutError` says ``what`` didn't come in time."""
     until = time.monotonic() + timeout
     while (found := check()) is None:
@@ -87,23 +90,48 @@ class AirflowRuns(abc.ABC):
         answer = self.api.post(path("dags", dag_id, "dagRuns"), body)
         return str(answer["dag_run_id"])
 
+    def finished_run(self, dag_id: str, conf: Mapping[str, Any] | None = None, *, state: str = "success") -> str:
+        """Run a Dag to its end, and return the run's id. `RuntimeError`: the run has ended in another state."""
+        self.wait_for_dag(dag_id)
+        run_id = self.trigger(dag_id, conf)
+        self.expect_end(dag_id, run_id, state)
+        return run_id
+
+    def expect_end(self, dag_id: str, run_id: str, state: str = "success") -> None:
+        """Wait for a run's end. `RuntimeError`: the run has ended in another state."""
+        if (found := self.wait_for_run(dag_id, run_id)) != state:
+            raise RuntimeError(f"{dag_id} {run_id}: {found}, not {state}\n{self.summary(dag_id, run_id)}")
+
     def run(self, dag_id: str, run_id: str) -> dict[str, Any]:
         """Return the run."""
         answer: dict[str, Any] = self.api.get(path("dags", dag_id, "dagRuns", run_id))
         return answer
 
-    def wait_for_run(self, dag_id: str, run_id: str, timeout: float = 120) -> str:
+    def wait(
+        self,
+        dag_id: str,
+        run_id: str,
+        check: Callable[[], Found | None],
+        what: str,
+        timeout: float = PATIENCE_SECONDS,
+        *,
+        poll: float = POLL_SECONDS,
+    ) -> Found:
+        """Wait as `wait_until` does, for something in a run; the `TimeoutError` says how the run's tasks are."""
+        try:
+            return wait_until(check, what, timeout, poll=poll)
+        except TimeoutError as error:
+            error.add_note(self.summary(dag_id, run_id))
+            raise
+
+    def wait_for_run(self, dag_id: str, run_id: str, timeout: float = PATIENCE_SECONDS) -> str:
         """Wait for the run's end, and return its state: ``success`` or ``failed``."""
 
         def check() -> str | None:
             state = str(self.run(dag_id, run_id)["state"])
             return state if state in RUN_ENDED else None
 
-        try:
-            return wait_until(check, f"the end of {dag_id} {run_id}", timeout)
-        except TimeoutError as error:
-            error.add_note(self.summary(dag_id, run_id))
-            raise
+        return self.wait(dag_id, run_id, check, f"the end of {dag_id} {run_id}", timeout)
 
     # Tasks
 
@@ -135,7 +163,7 @@ class AirflowRuns(abc.ABC):
         states: Collection[str],
         *,
         map_index: int = -1,
-        timeout: float = 60,
+        timeout: float = PATIENCE_SECONDS,
     ) -> dict[str, Any]:
         """Wait until the task is in one of ``states``, and return it."""
 
@@ -143,11 +171,7 @@ class AirflowRuns(abc.ABC):
             task = self.task(dag_id, run_id, task_id, map_index)
             return task if task and task["state"] in states else None
 
-        try:
-            return wait_until(check, f"{dag_id}.{task_id}[{map_index}] to be {' or '.join(states)}", timeout)
-        except TimeoutError as error:
-            error.add_note(self.summary(dag_id, run_id))
-            raise
+        return self.wait(dag_id, run_id, check, f"{task_id}[{map_index}] to be {' or '.join(states)}", timeout)
 
     def clear(
         self,

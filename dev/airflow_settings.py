@@ -25,7 +25,6 @@ SETTINGS: dict[str, str] = {
     "api.host": "127.0.0.1",
     "api.workers": "1",
     "scheduler.scheduler_idle_sleep_time": "0.2",
-    "scheduler.task_queued_timeout": "120",
     # A killed supervisor's task is found by its missing heartbeat: after 300 s if left alone.
     "scheduler.task_instance_heartbeat_timeout": "30",
     "scheduler.task_instance_heartbeat_timeout_detection_interval": "5",

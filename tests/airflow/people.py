@@ -13,7 +13,7 @@ from airflow_provider_starvideos.orders.store import journal_name
 from dev.airflow_api import path
 from dev.airflow_runs import wait_until
 from dev.airflow_stack import AirflowStack
-from tests.airflow.looks import LEG, no_task_talking, orders_of
+from tests.airflow.looks import left_its_worker, no_task_talking, orders_of
 
 WAITS = "awaiting_input" if AIRFLOW_V_3_3_PLUS else "deferred"
 ENDED = {"success", "failed", "skipped"}
@@ -36,19 +36,16 @@ class People:
 
         An answer before that may cost the task a try.
         """
-        try:
-            asked = partial(self.asked, task_id, index, try_number)
-            return wait_until(asked, f"the question of {task_id}[{index}], try {try_number}", 120)
-        except TimeoutError as error:
-            error.add_note(self.airflow.summary(self.dag_id, self.run_id))
-            raise
+        asked, what = partial(self.asked, task_id, index, try_number), f"the question of {task_id}[{index}]"
+        return self.airflow.wait(self.dag_id, self.run_id, asked, f"{what}, try {try_number}")
 
     def asked(self, task_id: str, index: int, try_number: int) -> Any:
         """Return a try's question, if it is there and the task has left its worker; otherwise None."""
         ti = self.airflow.task(self.dag_id, self.run_id, task_id, index)
         if not ti or (ti["state"], ti["try_number"]) != (WAITS, try_number):
             return None
-        return self.open_question(task_id, index) if self._left_its_worker(task_id, index, try_number) else None
+        left = left_its_worker(self.airflow, self.dag_id, self.run_id, task_id, try_number, index)
+        return self.open_question(task_id, index) if left else None
 
     def open_question(self, task_id: str, index: int = -1) -> Any:
         """Return what a task asks, if that isn't answered yet."""
@@ -80,7 +77,7 @@ class People:
 
     def end(self, task_id: str, index: int = -1) -> str:
         """Wait for a task's end, and return its state."""
-        ti = self.airflow.wait_for_task(self.dag_id, self.run_id, task_id, ENDED, map_index=index, timeout=180)
+        ti = self.airflow.wait_for_task(self.dag_id, self.run_id, task_id, ENDED, map_index=index)
         return str(ti["state"])
 
     def log(self, task_id: str, try_number: int = 1, index: int = -1) -> str:
@@ -98,16 +95,9 @@ class People:
 
     def kill(self, task_id: str, number: int) -> None:
         """Kill the process whose order, of that number, hangs."""
-        wait_until(lambda: len(self.orders(task_id)) == number or None, f"order {number} of {task_id}", 120)
+        wait_until(lambda: len(self.orders(task_id)) == number or None, f"order {number} of {task_id}")
         for process in self.airflow.task_processes(self.dag_id, task_id, self.run_id):
             process.kill()
-
-    def _left_its_worker(self, task_id: str, index: int, try_number: int) -> bool:
-        task = f"dag_id='{self.dag_id}', task_id='{task_id}', run_id='{self.run_id}', try_number={try_number}"
-        key = f"TaskInstanceKey({task}"
-        lines = self.airflow.processes.log_file("scheduler").read_text(errors="replace").splitlines()
-        events = [line for line in lines if "Received executor event" in line and key in line]
-        return sum(f"map_index={index}" in line for line in events) >= self.log(task_id, try_number, index).count(LEG)
 
     def _path(self, task_id: str, index: int) -> str:
         return path("dags", self.dag_id, "dagRuns", self.run_id, "taskInstances", task_id, index, "hitlDetails")

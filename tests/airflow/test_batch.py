@@ -7,7 +7,7 @@ import pytest
 
 from airflow_provider_starvideos.emulator import Emulator
 from dev.airflow_stack import AirflowStack
-from tests.airflow.looks import LEG, orders_of
+from tests.airflow.looks import LEG, wait_until_settled
 
 FILE = '{"prompt": "kite", "name": "kite"}\n"lamp"\n'
 CONFS: dict[str, tuple[str, dict[str, Any]]] = {
@@ -35,7 +35,7 @@ def runs(airflow: AirflowStack, emulator: Emulator, folder: Path) -> dict[str, s
     paths = {"file": str(folder / "rows.jsonl"), "folder": str(folder)}
     found = {name: airflow.trigger(dag_id, conf | paths) for name, (dag_id, conf) in CONFS.items()}
     for name, (dag_id, _) in CONFS.items():
-        assert airflow.wait_for_run(dag_id, found[name], timeout=240) == "success", airflow.summary(dag_id, found[name])
+        airflow.expect_end(dag_id, found[name])
     return found
 
 
@@ -68,8 +68,8 @@ def test_a_list_and_what_is_mapped_over_it(airflow: AirflowStack, emulator: Emul
     assert (spending["amount"], spending["amount_unknown"]) == ("2.0", 0)
     assert legs(airflow, "batch_list", run_id) == 2
     assert legs(airflow, "batch_list", run_id, "blocking") == 1
-    assert not orders_of(airflow, "batch_list", run_id, "batch"), "the record ends with the success"
-    assert not orders_of(airflow, "batch_list", run_id, "blocking")
+    wait_until_settled(airflow, "batch_list", run_id, "batch")
+    wait_until_settled(airflow, "batch_list", run_id, "blocking")
 
 
 @pytest.mark.parametrize("count", [10, 200])
@@ -83,7 +83,7 @@ def test_as_many_processes_however_many_rows(
     assert [emulator.order(video_id).prompt for video_id in ids[:3]] == [f"{run_id} fox {n}." for n in range(3)]
     assert len([order for order in emulator.orders if order.prompt.startswith(run_id)]) == count
     assert legs(airflow, "batch_task", run_id) == 2
-    assert not orders_of(airflow, "batch_task", run_id, "batch")
+    wait_until_settled(airflow, "batch_task", run_id, "batch")
 
 
 def test_fewer_places_than_rows(airflow: AirflowStack, emulator: Emulator, runs: dict[str, str]) -> None:
@@ -113,11 +113,7 @@ def test_a_file_and_a_manifest(airflow: AirflowStack, emulator: Emulator, runs: 
 
 def test_no_dag_orders_more_than_the_connection_allows(airflow: AirflowStack, emulator: Emulator) -> None:
     """Refused before the first order, with the numbers, and without a retry; what is allowed is ordered."""
-    airflow.wait_for_dag("batch_limits")
-    run_id = airflow.trigger("batch_limits")
-    assert airflow.wait_for_run("batch_limits", run_id, timeout=240) == "failed", airflow.summary(
-        "batch_limits", run_id
-    )
+    run_id = airflow.finished_run("batch_limits", state="failed")
     states = {ti["task_id"]: (ti["state"], ti["try_number"]) for ti in airflow.task_instances("batch_limits", run_id)}
     assert states == {"too_many": ("failed", 1), "allowed": ("success", 1), "too_long": ("failed", 1)}
     prompts = [order.prompt for order in emulator.orders if order.prompt.startswith(run_id)]

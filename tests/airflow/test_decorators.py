@@ -9,10 +9,7 @@ from dev.airflow_stack import AirflowStack
 @pytest.fixture(scope="module")
 def decorated(airflow: AirflowStack, emulator: Emulator) -> str:
     """A finished run of the Dag "decorated"."""
-    airflow.wait_for_dag("decorated")
-    run_id = airflow.trigger("decorated")
-    assert airflow.wait_for_run("decorated", run_id, timeout=240) == "success", airflow.summary("decorated", run_id)
-    return run_id
+    return airflow.finished_run("decorated")
 
 
 @pytest.mark.parametrize(("index", "name"), [(0, "gull"), (1, "seal")])
@@ -45,9 +42,7 @@ def test_a_generator_makes_a_batch(airflow: AirflowStack, emulator: Emulator, de
 def test_what_isnt_a_request_is_told(airflow: AirflowStack, emulator: Emulator) -> None:
     """Nothing is ordered, no retry is spent, and the message names the function or the field."""
     before = emulator.billed.videos
-    airflow.wait_for_dag("decorated_wrongly")
-    run_id = airflow.trigger("decorated_wrongly")
-    assert airflow.wait_for_run("decorated_wrongly", run_id, timeout=120) == "failed"
+    run_id = airflow.finished_run("decorated_wrongly", state="failed")
     assert "number: must return the prompt, or a mapping of request arguments (got 7)" in airflow.log(
         "decorated_wrongly", run_id, "number"
     )

@@ -9,9 +9,8 @@ import pytest
 from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_1_PLUS, AIRFLOW_V_3_3_PLUS
 
 from airflow_provider_starvideos.emulator import Emulator
-from dev.airflow_runs import wait_until
 from dev.airflow_stack import AirflowStack
-from tests.airflow.looks import LEG, orders_of
+from tests.airflow.looks import LEG, left_its_worker, wait_until_settled
 
 SENSOR_WAYS = ("started", "ended", "resumed")
 CREATE_WAYS = ("create_ended", "create_unrecorded", "create_resumed")
@@ -66,18 +65,6 @@ def end_videos(emulator: Emulator, run_id: str) -> None:
             emulator.finish(order.id)
 
 
-def left_its_worker(airflow: AirflowStack, run_id: str, task_id: str) -> bool:
-    """Return whether the scheduler has noted that a deferred task's process has ended.
-
-    If the task is woken before that, Airflow takes the old process's end for the new one's, and adds a try.
-    """
-    if LEG not in airflow.log("endings", run_id, task_id):
-        return True  # it was on no worker
-    key = f"TaskInstanceKey(dag_id='endings', task_id='{task_id}', run_id='{run_id}'"
-    lines = airflow.processes.log_file("scheduler").read_text(errors="replace").splitlines()
-    return any("Received executor event" in line and key in line for line in lines)
-
-
 @pytest.fixture(scope="module")
 def endings(airflow: AirflowStack, emulator: Emulator) -> str:
     """A finished run of the Dag "endings", whose videos ended when all of its tasks were deferred."""
@@ -92,11 +79,11 @@ def endings(airflow: AirflowStack, emulator: Emulator) -> str:
             ended = [name for name in waiting if found[name] in ("success", "failed", "skipped", "upstream_failed")]
             assert not ended, f"{ended} ended before their videos\n{airflow.summary('endings', run_id)}"
             deferred = all(found[name] == "deferred" for name in waiting)
-            return (deferred and all(left_its_worker(airflow, run_id, name) for name in waiting)) or None
+            return (deferred and all(left_its_worker(airflow, "endings", run_id, name) for name in waiting)) or None
 
-        wait_until(all_wait, "all waits to be deferred", 150)
+        airflow.wait("endings", run_id, all_wait, "all waits to be deferred")
         end_videos(emulator, run_id)
-        assert airflow.wait_for_run("endings", run_id, timeout=150) == "failed"
+        airflow.expect_end("endings", run_id, "failed")
     finally:
         emulator.clear_faults()
         emulator.update(seconds=3)
@@ -137,7 +124,7 @@ def test_a_task_ends_alike_whichever_way(
         assert (spending["orders"], spending["seconds_ordered"], spending["amount"]) == (1, 3, amount)
         assert spending["videos"] == (expected.state == "success")
     if expected.state == "success":
-        assert not orders_of(airflow, "endings", endings, task_id), "the journal ends with the success"
+        wait_until_settled(airflow, "endings", endings, task_id)
     types = {key: kind for key, kind in expected.xcoms.items() if AIRFLOW_V_3_1_PLUS or kind != "NoneType"}
     assert {key: json_type(value) for key, value in xcoms.items()} == types
     log = airflow.log("endings", endings, task_id)
@@ -183,10 +170,7 @@ ODD_IDS = {
 def odd_ids(airflow: AirflowStack, emulator: Emulator, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Path]:
     """A finished run of the Dag "odd_ids", and the folder that its downloads went to."""
     folder = tmp_path_factory.mktemp("saved")
-    airflow.wait_for_dag("odd_ids")
-    run_id = airflow.trigger("odd_ids", {"folder": str(folder)})
-    assert airflow.wait_for_run("odd_ids", run_id, timeout=180) == "failed", airflow.summary("odd_ids", run_id)
-    return run_id, folder
+    return airflow.finished_run("odd_ids", {"folder": str(folder)}, state="failed"), folder
 
 
 @pytest.mark.timeout(600)

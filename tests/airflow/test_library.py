@@ -8,6 +8,7 @@ import pytest
 
 from airflow_provider_starvideos.emulator import Emulator
 from dev.airflow_stack import AirflowStack
+from tests.airflow.looks import wait_until_settled
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -38,8 +39,7 @@ def test_nights(airflow: AirflowStack, emulator: Emulator, tmp_path: Path) -> No
         return airflow.trigger("library", {"rows": rows(*prompts), "folder": str(tmp_path)})
 
     def succeeds(run_id: str) -> None:
-        state = airflow.wait_for_run("library", run_id, timeout=150)
-        assert state == "success", airflow.summary("library", run_id)
+        airflow.expect_end("library", run_id)
         prompts = counts(airflow, run_id)["rows"]
         assert len(list((tmp_path / run_id.replace(":", "")).glob("row-*.mp4"))) == prompts
 
@@ -61,6 +61,7 @@ def test_nights(airflow: AirflowStack, emulator: Emulator, tmp_path: Path) -> No
     assert "Row 2: its entry in the library can't be used" in logs
     assert "Row 1: its entry" not in logs
 
+    wait_until_settled(airflow, "library", both[0], "batch")
     airflow.clear("library", both[0], ["batch"])
     succeeds(both[0])
     assert counts(airflow, both[0]) == {"rows": 6, "reused": 6}

@@ -126,11 +126,7 @@ class Scene:
             self.search.processes()
             return self.airflow.run(dag_id, self.runs[dag_id])["state"] in ("success", "failed") or None
 
-        try:
-            wait_until(look, f"the end of {dag_id}", 400, poll=1)
-        except TimeoutError as error:
-            error.add_note(self.airflow.summary(dag_id, self.runs[dag_id]))
-            raise
+        self.airflow.wait(dag_id, self.runs[dag_id], look, f"the end of {dag_id}", 400, poll=1)
 
 
 @pytest.fixture(scope="module")
@@ -211,7 +207,7 @@ def searched(scene: Scene) -> Scene:
     scene.runs[KILLED] = airflow.trigger(KILLED)
     airflow.wait_for_task(KILLED, scene.runs[KILLED], "deferred", {"deferred"})
     (process, *_) = airflow.wait_for_task_processes(KILLED, "blocking")
-    wait_until(lambda: scene.emulator.requests["query"] > 2 or None, "two waits", 60)
+    wait_until(lambda: scene.emulator.requests["query"] > 2 or None, "two waits")
     scene.look_everywhere()
     process.kill()
     airflow.kill("triggerer", signal.SIGKILL)

@@ -14,7 +14,7 @@ from airflow_provider_starvideos.orders.questions import AGAIN, APPROVE, GIVE_UP
 from dev.airflow_api import AirflowApiError
 from dev.airflow_runs import wait_until
 from dev.airflow_stack import AirflowStack
-from tests.airflow.looks import orders_of
+from tests.airflow.looks import wait_until_settled
 from tests.airflow.people import ENDED, WAITS, People
 
 pytestmark = [
@@ -81,7 +81,7 @@ def answered(people: People) -> People:
     people.answer(question["cleared"], APPROVE)
     people.answer(people.question("lost"), THIS_VIDEO, video_id=people.orders("lost")[0].id)
     people.answer(people.question("killed", try_number=3), THIS_VIDEO, video_id=people.orders("killed")[1].id)
-    wait_until(lambda: people.log("cleared", 2).count("is asked again") or None, "the old answer to be refused", 60)
+    wait_until(lambda: people.log("cleared", 2).count("is asked again") or None, "the old answer to be refused")
     people.answer(people.question("cleared", try_number=2), APPROVE)
     return people
 
@@ -110,7 +110,7 @@ def test_what_a_person_says_is_done_once(answered: People, task_id: str, index: 
     assert ti["try_number"] == {"decided": 2, "killed": 3}.get(task_id, 1)
     assert len(answered.orders(task_id if index < 0 else f"{task_id} {index}")) == billed
     if state == "success":
-        assert orders_of(answered.airflow, DAG, answered.run_id, task_id, index) == []
+        wait_until_settled(answered.airflow, DAG, answered.run_id, task_id, index)
 
 
 def test_the_video_that_a_person_names_is_the_tasks(answered: People) -> None:
@@ -138,7 +138,7 @@ def test_an_answer_that_comes_before_airflow_has_noted_the_question(answered: Pe
             return ti
         return answered.open_question("hasty") if ti["state"] == WAITS else None
 
-    while "code" in (found := wait_until(asks_or_ends, "an end, or a question that isn't answered", 180)):
+    while "code" in (found := wait_until(asks_or_ends, "an end, or a question that isn't answered")):
         answered.answer(found, APPROVE)
     assert answered.end("hasty") == "success"
     assert len(answered.orders("hasty")) == 1

@@ -6,12 +6,12 @@ import shutil
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 from urllib.request import urlopen
 
 import pytest
 
 from airflow_provider_starvideos.emulator import Emulator
+from dev.airflow_runs import wait_until
 from dev.airflow_stack import AirflowStack
 from tests.storage.buckets import S3, SECRET
 
@@ -67,24 +67,15 @@ def airflow(
         yield running
 
 
-def run(airflow: AirflowStack, dag_id: str, expected: str = "success", **conf: Any) -> str:
-    """Run a Dag to its end, and return the run's id."""
-    airflow.wait_for_dag(dag_id)
-    run_id = airflow.trigger(dag_id, conf)
-    assert airflow.wait_for_run(dag_id, run_id, timeout=280) == expected, airflow.summary(dag_id, run_id)
-    return run_id
-
-
 def started_by_asset(airflow: AirflowStack, dag_id: str) -> str:
     """Wait for the run that an asset event starts, and for its end."""
-    from dev.airflow_runs import wait_until
 
     def look() -> str | None:
         runs = airflow.api.get(f"/dags/{dag_id}/dagRuns")["dag_runs"]
         return str(runs[-1]["dag_run_id"]) if runs else None
 
-    run_id = wait_until(look, f"a run of {dag_id}", 60)
-    assert airflow.wait_for_run(dag_id, run_id) == "success"
+    run_id = wait_until(look, f"a run of {dag_id}")
+    airflow.expect_end(dag_id, run_id)
     return run_id
 
 
@@ -101,7 +92,7 @@ def test_the_example_ends_in_the_bucket(airflow: AirflowStack, emulator: Emulato
     """Pictures out of a bucket, videos into one, a row about each, and an event that starts the second Dag."""
     airflow.wait_for_dag("starvideos_etl_report")
     database = tmp_path / "videos.db"
-    run_id = run(airflow, "starvideos_etl", database=str(database))
+    run_id = airflow.finished_run("starvideos_etl", {"database": str(database)})
     with sqlite3.connect(database) as connection:
         connection.row_factory = sqlite3.Row
         rows = connection.execute("SELECT * FROM videos ORDER BY sku").fetchall()
@@ -127,7 +118,7 @@ def test_the_example_ends_in_the_bucket(airflow: AirflowStack, emulator: Emulato
 def test_saving_to_a_disk(airflow: AirflowStack, folder: Path) -> None:
     """Deferred or not: the file, its XComs downstream, and the asset event that starts another Dag."""
     airflow.wait_for_dag("storage_started")
-    run_id = run(airflow, "storage_local", "failed")
+    run_id = airflow.finished_run("storage_local", state="failed")
     states = {
         one["task_id"]: (one["state"], one["try_number"]) for one in airflow.task_instances("storage_local", run_id)
     }
@@ -153,7 +144,7 @@ def test_saving_to_a_disk(airflow: AirflowStack, folder: Path) -> None:
 def test_inputs_are_signed_and_the_signature_is_kept_nowhere(airflow: AirflowStack, emulator: Emulator) -> None:
     """The server could read the picture; no log, XCom, rendered field, record, trigger or event has the signature."""
     billed = emulator.billed.videos
-    run_id = run(airflow, "storage_inputs", "failed")
+    run_id = airflow.finished_run("storage_inputs", state="failed")
     order = emulator.order(airflow.xcom("storage_inputs", run_id, "signed"))
     assert order.status == "completed"
     (url,) = order.request["referenceImages"]

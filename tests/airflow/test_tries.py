@@ -12,7 +12,8 @@ from airflow_provider_starvideos.emulator import Emulator
 from dev.airflow_api import path
 from dev.airflow_runs import wait_until
 from dev.airflow_stack import AirflowStack
-from tests.airflow.looks import LEG
+from tests.airflow.looks import LEG, wait_until_settled
+from tests.airflow.people import ENDED
 
 pytestmark = pytest.mark.timeout(600)
 SENSORS = ("started", "on_a_worker", "finished_later")
@@ -28,10 +29,7 @@ def xcom_keys(airflow: AirflowStack, run_id: str, task_id: str) -> set[str]:
 @pytest.fixture(scope="module")
 def tried(airflow: AirflowStack, emulator: Emulator) -> str:
     """A run of the Dag "tries" that has succeeded."""
-    airflow.wait_for_dag("tries")
-    run_id = airflow.trigger("tries")
-    assert airflow.wait_for_run("tries", run_id) == "success", airflow.summary("tries", run_id)
-    return run_id
+    return airflow.finished_run("tries")
 
 
 def test_a_callback_that_is_set_on_a_finished_sensor_is_called(airflow: AirflowStack, tried: str) -> None:
@@ -45,13 +43,14 @@ def test_nothing_is_left_of_an_earlier_try(airflow: AirflowStack, emulator: Emul
     result = {"return_value", "video_url", "actual_duration", "amount"}
     assert all(xcom_keys(airflow, tried, name) == result for name in SENSORS)
     emulator.update(seconds="hold")
+    wait_until_settled(airflow, "tries", tried, "create")
     try:
         airflow.clear("tries", tried, ["create", *SENSORS])
         for name in SENSORS:
             airflow.wait_for_task("tries", tried, name, {"deferred"})
-            wait_until(lambda name=name: not xcom_keys(airflow, tried, name) or None, f"no XComs of {name}", 60)
+            wait_until(lambda name=name: not xcom_keys(airflow, tried, name) or None, f"no XComs of {name}")
         emulator.finish(airflow.xcom("tries", tried, "create"), "failed", "the prompt was refused")
-        assert airflow.wait_for_run("tries", tried) == "failed"
+        airflow.expect_end("tries", tried, "failed")
     finally:
         emulator.update(seconds=3)
     for name in SENSORS:
@@ -60,7 +59,7 @@ def test_nothing_is_left_of_an_earlier_try(airflow: AirflowStack, emulator: Emul
 
 
 def test_an_order_that_waits_is_cleared(airflow: AirflowStack, emulator: Emulator) -> None:
-    """While it waits, or marked as failed meanwhile: it takes its video up. After its success, which it has in the
+    """While it waits, or marked as failed meanwhile: the video is resumed. After its success, which it has in the
     triggerer from Airflow 3.3 on: a new video, each time."""
     airflow.wait_for_dag("ordered_tries")
     emulator.update(seconds="hold")
@@ -69,36 +68,48 @@ def test_an_order_that_waits_is_cleared(airflow: AirflowStack, emulator: Emulato
     def videos() -> list[Any]:
         return [order for order in emulator.orders if order.prompt == f"ordered {run_id}"]
 
-    def waits(try_number: int) -> None:
-        def asked() -> bool | None:
-            ti = airflow.task("ordered_tries", run_id, "create") or {}
-            return ((ti["state"], ti["try_number"]) == ("deferred", try_number) and videos()[-1].queries > 0) or None
+    def task() -> Any:
+        return airflow.task("ordered_tries", run_id, "create")
 
-        wait_until(asked, f"try {try_number} to wait", 120)
+    def waits(number: int, after: int = 0) -> int:
+        """Wait until a try after the try ``after`` waits for the video of that number. Return that try."""
 
-    def end(what: str) -> Any:
+        def asked() -> int | None:
+            ti = task()
+            if not ti or ti["try_number"] <= after:
+                return None
+            assert ti["state"] not in ENDED, f"try {ti['try_number']} is {ti['state']} with {len(videos())} videos"
+            is_polled = len(videos()) == number and videos()[-1].queries > 0
+            return int(ti["try_number"]) if ti["state"] == "deferred" and is_polled else None
+
+        return airflow.wait("ordered_tries", run_id, asked, f"a try after {after} to wait for video {number}")
+
+    def cleared(number: int) -> int:
+        """Clear the task, and wait until it waits again, for the video of that number. Return that try."""
+        last = task()["try_number"]
+        airflow.clear("ordered_tries", run_id, ["create"])
+        return waits(number, after=last)
+
+    def end() -> Any:
         emulator.finish(videos()[-1].id)
-        assert airflow.wait_for_run("ordered_tries", run_id, timeout=120) == "success", what
+        airflow.expect_end("ordered_tries", run_id)
+        wait_until_settled(airflow, "ordered_tries", run_id, "create")
         return airflow.xcom("ordered_tries", run_id, "create")
 
     try:
         waits(1)
-        airflow.clear("ordered_tries", run_id, ["create"])
-        waits(2)
+        cleared(1)
         airflow.mark("ordered_tries", run_id, "create", "failed")
         airflow.wait_for_run("ordered_tries", run_id)
-        airflow.clear("ordered_tries", run_id, ["create"])
-        waits(3)
-        assert end("taken up") == videos()[0].id
+        cleared(1)
+        assert end() == videos()[0].id, "resumed"
         for number in (2, 3):
-            assert len(videos()) == number - 1
-            airflow.clear("ordered_tries", run_id, ["create"])
-            waits(2 + number)
-            assert end("a new one") == videos()[number - 1].id
+            last = cleared(number)
+            assert end() == videos()[number - 1].id, "a new one"
     finally:
         emulator.update(seconds=3)
-    legs = 1 if AIRFLOW_V_3_3_PLUS else 2
-    assert airflow.log("ordered_tries", run_id, "create", 5).count(LEG) == legs
+    logs = [airflow.log("ordered_tries", run_id, "create", one) for one in range(last, task()["try_number"] + 1)]
+    assert "".join(logs).count(LEG) == (1 if AIRFLOW_V_3_3_PLUS else 2)
     assert [order.queries > 0 for order in videos()] == [True] * 3
 
 
@@ -118,7 +129,7 @@ def test_a_restarted_triggerer_keeps_to_deadlines_and_to_what_dags_want_now(
         for dag_id, run_id in runs.items():
             airflow.wait_for_task(dag_id, run_id, "wait", {"deferred"})
             videos[dag_id] = airflow.xcom(dag_id, run_id, "create")
-            wait_until(lambda dag_id=dag_id: emulator.order(videos[dag_id]).queries or None, "the first look", 120)
+            wait_until(lambda dag_id=dag_id: emulator.order(videos[dag_id]).queries or None, "the first poll")
         airflow.kill("triggerer")
         (airflow.home / "tries_are_changed").touch()
         airflow.api.request("PUT", path("parseDagFile", token))
@@ -128,17 +139,17 @@ def test_a_restarted_triggerer_keeps_to_deadlines_and_to_what_dags_want_now(
                 versions = "SELECT count(*) AS n FROM dag_version WHERE dag_id = 'changed_tries'"
                 return db.execute(versions).fetchone()["n"] > 1 or None
 
-            wait_until(is_changed, "the changed Dag", 120)
+            wait_until(is_changed, "the changed Dag")
             query = "SELECT trigger_timeout FROM task_instance WHERE dag_id = 'late_tries' AND task_id = 'wait'"
             (timeout,) = db.execute(query).fetchone()
         deadline = datetime.fromisoformat(str(timeout)).replace(tzinfo=UTC).timestamp() - BACKSTOP_SECONDS
         wait_until(lambda: time.time() > deadline or None, "the deadline", 60)
         looks = emulator.order(videos["late_tries"]).queries
         airflow.start("triggerer")
-        assert airflow.wait_for_run("late_tries", runs["late_tries"], timeout=240) == "failed"
+        airflow.expect_end("late_tries", runs["late_tries"], "failed")
         assert emulator.order(videos["late_tries"]).queries == looks + 1
         emulator.finish(videos["changed_tries"])
-        assert airflow.wait_for_run("changed_tries", runs["changed_tries"], timeout=240) == "success"
+        airflow.expect_end("changed_tries", runs["changed_tries"])
     finally:
         emulator.update(seconds=3)
     assert airflow.xcom("changed_tries", runs["changed_tries"], "wait") == videos["changed_tries"]

@@ -9,24 +9,16 @@ from dev.airflow_runs import wait_until
 from dev.airflow_stack import AirflowStack
 
 
-def run(airflow: AirflowStack, dag_id: str, expected: str = "success") -> str:
-    """Run a Dag to its end, and return the run's id."""
-    airflow.wait_for_dag(dag_id)
-    run_id = airflow.trigger(dag_id)
-    assert airflow.wait_for_run(dag_id, run_id, timeout=240) == expected, airflow.summary(dag_id, run_id)
-    return run_id
-
-
 @pytest.fixture(scope="module")
 def waits(airflow: AirflowStack, emulator: Emulator) -> str:
     """A finished run of the Dag "waits"."""
-    return run(airflow, "waits")
+    return airflow.finished_run("waits")
 
 
 @pytest.fixture(scope="module")
 def failing(airflow: AirflowStack, emulator: Emulator) -> str:
     """A finished run of the Dag "failing_waits"."""
-    return run(airflow, "failing_waits", "failed")
+    return airflow.finished_run("failing_waits", state="failed")
 
 
 def test_the_id_and_the_results_flow_downstream(airflow: AirflowStack, emulator: Emulator, waits: str) -> None:
@@ -79,7 +71,7 @@ def test_the_log_tells_the_story(airflow: AirflowStack, emulator: Emulator, wait
 
 def test_mapped_tasks_each_have_their_video(airflow: AirflowStack, emulator: Emulator) -> None:
     """create.expand(prompt=[…]) and wait.expand(video_id=create.output): three prompts, three videos, in order."""
-    run_id = run(airflow, "mapped_waits")
+    run_id = airflow.finished_run("mapped_waits")
     ids = [airflow.xcom("mapped_waits", run_id, "wait", map_index=index) for index in range(3)]
     assert [emulator.order(video_id).request["prompt"] for video_id in ids] == ["a", "b", "c"]
 
@@ -133,7 +125,7 @@ def test_a_wait_outlives_its_triggerer(airflow: AirflowStack, emulator: Emulator
         airflow.wait_for_task("long_waits", run_id, "late", {"failed"})
         airflow.wait_for_task("long_waits", run_id, "late_soft", {"skipped"})
         emulator.finish(airflow.xcom("long_waits", run_id, "create"))
-        assert airflow.wait_for_run("long_waits", run_id, timeout=180) == "failed"
+        airflow.expect_end("long_waits", run_id, "failed")
     finally:
         emulator.update(seconds=3)
     states = {ti["task_id"]: (ti["state"], ti["try_number"]) for ti in airflow.task_instances("long_waits", run_id)}
@@ -154,6 +146,6 @@ def test_metrics_tell_of_orders_and_waits(
         "polls": "connection=starvideos_default",
     }
     for name, tags in wanted.items():
-        lines = wait_until(lambda name=name: metrics.named(name), f"the metric {name}", timeout=60)
+        lines = wait_until(lambda name=name: metrics.named(name), f"the metric {name}")
         assert any(f",{tags}:" in line for line in lines), lines
     assert emulator.key not in "".join(metrics.lines)

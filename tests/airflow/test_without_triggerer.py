@@ -34,11 +34,7 @@ def alone(emulator: Emulator, tmp_path_factory: pytest.TempPathFactory) -> Itera
 
 def test_c17_nothing_is_deferred_where_default_deferrable_says_so(alone: AirflowStack) -> None:
     """Create, sensor, download and batch end without a triggerer."""
-    alone.wait_for_dag("without_triggerer")
-    run_id = alone.trigger("without_triggerer")
-    assert alone.wait_for_run("without_triggerer", run_id, timeout=240) == "success", alone.summary(
-        "without_triggerer", run_id
-    )
+    alone.finished_run("without_triggerer")
 
 
 def test_c18_failed_polls_are_counted_from_poke_to_poke(
@@ -52,9 +48,7 @@ def test_c18_failed_polls_are_counted_from_poke_to_poke(
     emulator.finish(video_id)
     emulator.update(seconds=3)
     fault = emulator.add_fault(on="query", kind="server_error", times=3, match=video_id)
-    alone.wait_for_dag("api_down")
-    run_id = alone.trigger("api_down", conf={"video_id": video_id})
-    assert alone.wait_for_run("api_down", run_id, timeout=240) == "failed", alone.summary("api_down", run_id)
+    run_id = alone.finished_run("api_down", {"video_id": video_id}, state="failed")
     emulator.clear_faults(fault)
     states = {ti["task_id"]: (ti["state"], ti["try_number"]) for ti in alone.task_instances("api_down", run_id)}
     assert states == {"down": ("failed", 1), "flaky": ("success", 1)}

@@ -92,25 +92,16 @@ class Bench:
         """End every video as its row says, unless that holds it."""
         for row in rows:
             for number, order in enumerate(row.orders):
-                waited_for = not row.defers or (row.state == "deferred" and order.queries > 0)
-                if order.status not in ("completed", "failed") and waited_for and not row.holds_video:
+                if order.status not in ("completed", "failed") and not row.holds_video and row.waits(order):
                     self.emulator.finish(order.id, row.ends[number] if number < len(row.ends) else "completed")
 
     def _clear_killed(self, rows: Sequence[Row]) -> None:
-        """Clear what Airflow 3.0 doesn't try again, once the scheduler has noted the process's end.
-
-        Before that, Airflow takes the old process's end for the new one's, and adds a try.
-        """
+        """Clear what Airflow 3.0 doesn't try again, once the scheduler has noted the process's end."""
         for row in rows:
-            if row.state == KILLED and self._end_is_noted(row):
+            if row.state == KILLED and row.left_its_worker():
                 row.clear()
                 row.left_killed = False
                 self._look()
-
-    def _end_is_noted(self, row: Row) -> bool:
-        task = f"task_id='{TASK}', run_id='{self.run_id}', try_number={row.try_number}, map_index={row.index}"
-        lines = self.airflow.processes.log_file("scheduler").read_text(errors="replace").splitlines()
-        return any("Received executor event" in line and task in line for line in lines)
 
     @contextlib.contextmanager
     def no_task_talking(self) -> Iterator[None]:

@@ -30,7 +30,7 @@ class Killed:
             if row.wait == "none":
                 row.hold("post_execute")
             if row.defers:
-                yield lambda: row.state == "deferred" and row.polled(2)()
+                yield lambda: row.state == "deferred" and row.polled(2)() and row.left_its_worker()
             else:
                 yield row.held_at("post_execute") if row.wait == "none" else row.polled(2)
             self._waiting.append(row)

@@ -20,7 +20,7 @@ from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_1_PLUS, A
 from airflow_provider_starvideos.orders.questions import THIS_VIDEO
 from airflow_provider_starvideos.orders.store import JournalName, journal_name
 from dev.airflow_api import AirflowApiError, path
-from tests.airflow.looks import orders_of
+from tests.airflow.looks import left_its_worker, orders_of
 from tests.airflow.people import WAITS as WAITS_FOR_PERSON
 from tests.airflow.people import People
 
@@ -101,6 +101,10 @@ class Row:
     def try_is(self, number: int, *states: str) -> Condition:
         """The task is at this try, in one of these states."""
         return lambda: self.try_number == number and self.state in states
+
+    def ended(self, *states: str) -> Condition:
+        """The task is in one of these states, and a journal that ends with its success is deleted."""
+        return lambda: self.state in states and (self.state != "success" or not self.records())
 
     def held_at(self, place: str) -> Condition:
         """The task's process waits at this point."""
@@ -217,6 +221,15 @@ class Row:
     @property
     def try_number(self) -> int:
         return int(self.bench.tasks.get(self.index, {}).get("try_number") or 0)
+
+    def waits(self, order: Any) -> bool:
+        """Whether its task waits for the video of an order, and Airflow has noted that: then it may end."""
+        return not self.defers or (self.state == "deferred" and order.queries > 0 and self.left_its_worker())
+
+    def left_its_worker(self) -> bool:
+        """Whether Airflow has noted the end of each process of this try."""
+        bench = self.bench
+        return left_its_worker(bench.airflow, bench.dag_id, bench.run_id, TASK, self.try_number, self.index)
 
     def processes(self) -> list[psutil.Process]:
         return self.bench.airflow.task_processes(self.bench.dag_id, TASK, self.bench.run_id, self.index)

@@ -111,7 +111,7 @@ def then_cleared(script: Callable[[Row], Script], *states: str, decision: str = 
 
     def cleared(row: Row) -> Script:
         yield from script(row)
-        yield row.state_is(*states)
+        yield row.ended(*states)
         if decision:
             row.decide(row.orders[0].id if decision == "ID" else decision)
         tries = row.try_number
@@ -123,7 +123,7 @@ def then_cleared(script: Callable[[Row], Script], *states: str, decision: str = 
 
 def delivered_then_killed_at_once(row: Row) -> Script:
     """A user clears the task after its success; the process is killed while its fields are rendered."""
-    yield row.state_is("success")
+    yield row.ended("success")
     row.hold("template")
     row.clear()
     yield row.held_at("template")
@@ -134,7 +134,7 @@ def delivered_then_killed_at_once(row: Row) -> Script:
 
 def delivered_then_killed_while_hanging(row: Row) -> Script:
     """A user clears the task after its success; the process is killed when its order was accepted."""
-    yield row.state_is("success")
+    yield row.ended("success")
     fault = row.fault("hang", when="after")
     row.clear()
     yield row.happened("fault", fault="hang")
