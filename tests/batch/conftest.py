@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
 from airflow_provider_starvideos.api import retry
 from airflow_provider_starvideos.emulator import Emulator
 from airflow_provider_starvideos.orders import journal, submitter
+from airflow_provider_starvideos.storage import saving
 from airflow_provider_starvideos.triggers import batch as trigger
 from tests.batch.desk import Desk, make_desk
 
@@ -49,3 +52,18 @@ def desk(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> Desk:
     monkeypatch.setattr(journal, "WRITE_SECONDS", 0.0)
     monkeypatch.setattr(trigger, "SETTLE_SECONDS", 0.0)
     return make_desk(emulator, monkeypatch)
+
+
+@pytest.fixture
+def quick_saves(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Instead of rendering and fetching: a few bytes. What ``save`` does is tested with the storage."""
+
+    def save(hook: Any, video_id: str, destination: Any, *, if_exists: str, limits: Any, log: Any) -> Any:
+        data = f"the video {video_id}".encode()
+        task = hook.get_video(video_id)
+        with destination.workspace() as part:
+            part.write_bytes(data)
+            destination.put(part, content_type="video/mp4", overwrite=True)
+        return saving.SavedVideo(destination.uri, len(data), hashlib.sha256(data).hexdigest(), "video/mp4", task)
+
+    monkeypatch.setattr(saving, "save", save)

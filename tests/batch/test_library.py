@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import itertools
 import json
 import threading
@@ -30,28 +29,13 @@ from airflow_provider_starvideos.library.folder import Folder
 from airflow_provider_starvideos.orders.installation import VARIABLE, installation
 from airflow_provider_starvideos.orders.questions import AGAIN
 from airflow_provider_starvideos.orders.submitter import Submitter
-from airflow_provider_starvideos.storage import saving
 from airflow_provider_starvideos.storage.destinations import Destination
 from tests.batch.desk import Desk, make_desk, prompts
 from tests.orders.asking import Left, Page
 from tests.orders.variables import Variables
 
+pytestmark = pytest.mark.usefixtures("quick_saves")
 ROWS = [{"prompt": f"fox {number}.", "name": f"fox-{number}"} for number in range(1, 11)]
-
-
-@pytest.fixture(autouse=True)
-def save(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Instead of rendering and fetching: a few bytes. What ``save`` does is tested with the storage."""
-
-    def save(hook: Any, video_id: str, destination: Any, *, if_exists: str, limits: Any, log: Any) -> Any:
-        data = f"the video {video_id}".encode()
-        task = hook.get_video(video_id)
-        with destination.workspace() as part:
-            part.write_bytes(data)
-            destination.put(part, content_type="video/mp4", overwrite=True)
-        return saving.SavedVideo(destination.uri, len(data), hashlib.sha256(data).hexdigest(), "video/mp4", task)
-
-    monkeypatch.setattr(saving, "save", save)
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import threading
 from collections import Counter
@@ -11,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_starvideos.storage import saving
 from tests.batch.desk import Desk, prompts
 from tests.storage.buckets import S3
 
+pytestmark = pytest.mark.usefixtures("quick_saves")
 LIBRARY = "s3://aws_batch@shop/library/"
 
 
@@ -32,21 +31,6 @@ def s3(s3_server: S3) -> S3:
     """The S3 server, with empty buckets."""
     s3_server.empty("shop", "videos", "inputs")
     return s3_server
-
-
-@pytest.fixture(autouse=True)
-def save(monkeypatch: pytest.MonkeyPatch) -> None:
-    """In place of rendering and fetching: a few bytes. What ``save`` does is tested with the storage."""
-
-    def save(hook: Any, video_id: str, destination: Any, *, if_exists: str, limits: Any, log: Any) -> Any:
-        data = f"the video {video_id}".encode()
-        task = hook.get_video(video_id)
-        with destination.workspace() as part:
-            part.write_bytes(data)
-            destination.put(part, content_type="video/mp4", overwrite=True)
-        return saving.SavedVideo(destination.uri, len(data), hashlib.sha256(data).hexdigest(), "video/mp4", task)
-
-    monkeypatch.setattr(saving, "save", save)
 
 
 def new_run(desk: Desk, number: int) -> Desk:

@@ -164,6 +164,7 @@ def test_a_failed_video_that_is_ordered_again_needs_an_approval(asked: Asked) ->
     assert asked.desk.billed == 4
 
 
+@pytest.mark.usefixtures("quick_saves")
 def test_a_batch_of_200_with_12_unknown_rows_of_which_5_are_named(asked: Asked, tmp_path: Path) -> None:
     """The others are saved before the question. Named rows go on, and are saved; then it asks about the rest."""
     lost = tuple(range(3, 200, 17))
