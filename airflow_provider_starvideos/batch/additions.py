@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field, replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from airflow_provider_starvideos.api.redaction import hide, hide_url
 from airflow_provider_starvideos.exceptions import StarVideosError, StarVideosVideoFailedError
+from airflow_provider_starvideos.hooks.starvideos import StarVideosHook
 from airflow_provider_starvideos.library.claims import Claims
 from airflow_provider_starvideos.library.entry import DamagedEntryError, Entry, now_text, video_of
 from airflow_provider_starvideos.library.library import Copied, Library
@@ -20,11 +21,8 @@ from airflow_provider_starvideos.library.names import as_taken, name_of
 from airflow_provider_starvideos.orders.record import Order, Row
 from airflow_provider_starvideos.orders.states import OrderState
 from airflow_provider_starvideos.storage.contents import contents_of
-
-if TYPE_CHECKING:
-    from airflow_provider_starvideos.hooks.starvideos import StarVideosHook
-    from airflow_provider_starvideos.storage.destinations import Destination
-    from airflow_provider_starvideos.storage.saving import SavedVideo
+from airflow_provider_starvideos.storage.destinations import Destination
+from airflow_provider_starvideos.storage.saving import SavedVideo
 
 OTHERS = "others"  # folder of videos that no request finds: their inputs can't be asked for, or have changed
 

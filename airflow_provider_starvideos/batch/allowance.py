@@ -8,15 +8,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from airflow_provider_starvideos.exceptions import StarVideosError, StarVideosLimitError, StarVideosRecordError
+from airflow_provider_starvideos.hooks.starvideos import StarVideosHook
 from airflow_provider_starvideos.orders.journal import Journal
 from airflow_provider_starvideos.orders.limits import check_limits
 from airflow_provider_starvideos.orders.record import Row
-
-if TYPE_CHECKING:
-    from airflow_provider_starvideos.hooks.starvideos import StarVideosHook
 
 
 @dataclass

@@ -7,16 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import KW_ONLY, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from airflow_provider_starvideos.hooks.starvideos import StarVideosHook
 from airflow_provider_starvideos.orders.approval import Approval
 from airflow_provider_starvideos.orders.decisions import UNDECIDED, ask_about
 from airflow_provider_starvideos.orders.journal import Journal
 from airflow_provider_starvideos.orders.person import Person
 from airflow_provider_starvideos.orders.record import Row
-
-if TYPE_CHECKING:
-    from airflow_provider_starvideos.hooks.starvideos import StarVideosHook
 
 
 @dataclass

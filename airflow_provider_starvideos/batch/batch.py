@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import KW_ONLY, dataclass
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from airflow_provider_starvideos import metrics
 from airflow_provider_starvideos.batch import beginning, report
@@ -20,7 +20,10 @@ from airflow_provider_starvideos.batch.halts import Halts
 from airflow_provider_starvideos.batch.options import Options
 from airflow_provider_starvideos.batch.plan import Outcome, Plan
 from airflow_provider_starvideos.batch.report import Ending
+from airflow_provider_starvideos.batch.reuse import Reuse
 from airflow_provider_starvideos.batch.row_orders import RowOrders
+from airflow_provider_starvideos.batch.saver import Saving
+from airflow_provider_starvideos.hooks.starvideos import StarVideosHook
 from airflow_provider_starvideos.orders.decisions import UNDECIDED, carry_out_decision
 from airflow_provider_starvideos.orders.estimate import Estimate
 from airflow_provider_starvideos.orders.lease import Lease
@@ -28,11 +31,6 @@ from airflow_provider_starvideos.orders.person import Person
 from airflow_provider_starvideos.orders.record import Order
 from airflow_provider_starvideos.orders.states import STATES, OrderState
 from airflow_provider_starvideos.orders.submitter import Submitter
-
-if TYPE_CHECKING:
-    from airflow_provider_starvideos.batch.reuse import Reuse
-    from airflow_provider_starvideos.batch.saver import Saving
-    from airflow_provider_starvideos.hooks.starvideos import StarVideosHook
 
 SHARE_OF_SLOTS = 4  # slots are filled up when a quarter of them is free: a worker run for each would cost more
 

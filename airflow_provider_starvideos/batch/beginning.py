@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from airflow_provider_starvideos.batch.matching import warn_of_others
+from airflow_provider_starvideos.batch.row_orders import RowOrders
+from airflow_provider_starvideos.batch.saver import Saving
 from airflow_provider_starvideos.exceptions import StarVideosRecordError, StarVideosRequestsChangedError
 from airflow_provider_starvideos.orders.record import Order, Row
 from airflow_provider_starvideos.orders.single import ENDED
 from airflow_provider_starvideos.orders.states import STATES, OrderState
-
-if TYPE_CHECKING:
-    from airflow_provider_starvideos.batch.row_orders import RowOrders
-    from airflow_provider_starvideos.batch.saver import Saving
 
 
 def resume_orders(rows: RowOrders, saving: Saving | None, log: Any, *, retry_failed: bool) -> None:

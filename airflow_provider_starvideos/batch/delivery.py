@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import Any, NoReturn
+
+from airflow.providers.common.compat.sdk import Context
 
 from airflow_provider_starvideos.batch import manifest
 from airflow_provider_starvideos.batch.assembly import manifest_stem
 from airflow_provider_starvideos.batch.batch import Batch
 from airflow_provider_starvideos.exceptions import StarVideosError
 from airflow_provider_starvideos.orders.spending import SPENDING_KEY
-
-if TYPE_CHECKING:
-    from airflow.providers.common.compat.sdk import Context
 
 
 @dataclass

@@ -12,10 +12,11 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import KW_ONLY, dataclass
 from decimal import Decimal
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from airflow_provider_starvideos import metrics
 from airflow_provider_starvideos.batch.additions import Additions, Names
+from airflow_provider_starvideos.hooks.starvideos import StarVideosHook
 from airflow_provider_starvideos.library.claims import Claims
 from airflow_provider_starvideos.library.entry import Entry
 from airflow_provider_starvideos.library.library import Library
@@ -23,9 +24,6 @@ from airflow_provider_starvideos.orders.journal import Journal
 from airflow_provider_starvideos.orders.record import Order, Row
 from airflow_provider_starvideos.orders.spending import Spending
 from airflow_provider_starvideos.orders.states import OrderState
-
-if TYPE_CHECKING:
-    from airflow_provider_starvideos.hooks.starvideos import StarVideosHook
 
 AT_ONCE = 16  # claims that are written at once
 LONGEST_PAUSE_SECONDS = 600.0  # between two checks whether another run has finished

@@ -6,31 +6,28 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import KW_ONLY, dataclass
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
 from airflow_provider_starvideos.api.validation import shown
+from airflow_provider_starvideos.batch.reuse import Reuse
 from airflow_provider_starvideos.exceptions import (
     Problem,
     StarVideosError,
     StarVideosValidationError,
     StarVideosVideoFailedError,
 )
+from airflow_provider_starvideos.hooks.fixed import FixedHook
 from airflow_provider_starvideos.library.entry import DamagedEntryError
+from airflow_provider_starvideos.library.library import Copied
 from airflow_provider_starvideos.locations import as_text, located
 from airflow_provider_starvideos.orders.journal import Journal
-from airflow_provider_starvideos.orders.record import Order
+from airflow_provider_starvideos.orders.record import Order, Row
 from airflow_provider_starvideos.orders.states import OrderState
+from airflow_provider_starvideos.storage.destinations import Destination
+from airflow_provider_starvideos.storage.fetch import Limits
+from airflow_provider_starvideos.storage.saving import SavedVideo
 
-if TYPE_CHECKING:
-    from airflow_provider_starvideos.batch.reuse import Reuse
-    from airflow_provider_starvideos.hooks.fixed import FixedHook
-    from airflow_provider_starvideos.library.library import Copied
-    from airflow_provider_starvideos.orders.record import Row
-    from airflow_provider_starvideos.storage.destinations import Destination
-    from airflow_provider_starvideos.storage.fetch import Limits
-    from airflow_provider_starvideos.storage.saving import SavedVideo
-
-    Running: TypeAlias = dict[Future[SavedVideo | Copied], tuple[Row, Order]]
+Running: TypeAlias = dict[Future[SavedVideo | Copied], tuple[Row, Order]]
 
 WRITE_SECONDS = 5.0  # between two writes of the journal; after a crash the transfers of that time are made again
 

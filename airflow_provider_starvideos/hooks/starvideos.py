@@ -16,8 +16,9 @@ from airflow_provider_starvideos import metrics
 from airflow_provider_starvideos.api import calls
 from airflow_provider_starvideos.api.flow import Sleep, adrive, drive
 from airflow_provider_starvideos.api.limits import check_length
+from airflow_provider_starvideos.api.models import VideoRequest, VideoTask
 from airflow_provider_starvideos.api.polling import DEFAULT_POLL_INTERVAL, DEFAULT_TIMEOUT, Poll, Watch, watch
-from airflow_provider_starvideos.api.protocol import check_video_id
+from airflow_provider_starvideos.api.protocol import Endpoint, check_video_id
 from airflow_provider_starvideos.api.validation import read_request
 from airflow_provider_starvideos.arguments import positive_seconds
 from airflow_provider_starvideos.exceptions import StarVideosUnconfirmedError
@@ -28,8 +29,6 @@ from airflow_provider_starvideos.hooks.probe import probe
 from airflow_provider_starvideos.hooks.renewal import Renewal
 
 if TYPE_CHECKING:
-    from airflow_provider_starvideos.api.models import VideoRequest, VideoTask
-    from airflow_provider_starvideos.api.protocol import Endpoint
     from airflow_provider_starvideos.clients.aio import AioClient
     from airflow_provider_starvideos.clients.sync import SyncClient
     from airflow_provider_starvideos.storage.fetch import FetchedFile

@@ -9,13 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING
+
+from airflow.providers.common.compat.sdk import Context
 
 from airflow_provider_starvideos.compat.task_instance import is_current
 from airflow_provider_starvideos.exceptions import StarVideosRecordError
-
-if TYPE_CHECKING:
-    from airflow.providers.common.compat.sdk import Context
 
 Lease = Callable[[], None]
 """Raises ``StarVideosRecordError`` if this process may not order (any more), or if Airflow can't be asked."""

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from airflow.providers.common.compat.sdk import Context
 
 from airflow_provider_starvideos.compat.success import after_success
 from airflow_provider_starvideos.orders.journal import Journal
 from airflow_provider_starvideos.orders.store import Store, VariableStore, journal_name
-
-if TYPE_CHECKING:
-    from airflow.providers.common.compat.sdk import Context
 
 
 class NoStore:
