@@ -61,7 +61,7 @@ A_STATUS_NAME = re.compile(
 
 
 CACHE_HEADERS = ("x-cache", "x-cache-status", "x-proxy-cache", "cf-cache-status")
-A_HIT = re.compile(r"(?<![a-z])hit(?![a-z])", re.IGNORECASE)
+A_HIT = re.compile(r"(?:(?! from ).)*(?<![a-z])hit(?![a-z])", re.IGNORECASE)  # not in the name of the cache
 
 
 def is_repeated(headers: Mapping[str, str]) -> bool:
@@ -71,7 +71,7 @@ def is_repeated(headers: Mapping[str, str]) -> bool:
     """
     age = headers.get("age", "").strip()
     is_old = age.isascii() and age.isdecimal() and age.strip("0") != ""
-    return is_old or any(A_HIT.search(headers.get(name, "")) for name in CACHE_HEADERS)
+    return is_old or any(A_HIT.match(headers.get(name, "")) for name in CACHE_HEADERS)
 
 
 def is_from_api(status: int, payload: Any) -> bool:
