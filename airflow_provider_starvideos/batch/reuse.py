@@ -139,8 +139,9 @@ class Reuse:
         :param slots: how many may be ordered, at most
         :raises StarVideosError: the library can't be asked or written; nothing was sent
         """
-        self.held.clear()
-        self.look_up([row for row in rows if not self.names.knows(row)])  # a person has decided about them just now
+        awaited, self.held = self.held, set()
+        # A person has decided about a row just now, or its video was added meanwhile, whatever became of its claim.
+        self.look_up([row for row in rows if row.key in awaited or not self.names.knows(row)])
         busy = self._busy()
         left, chosen, is_waiting = deque(row for row in rows if not self._is_reused(row)), list[Row](), False
         while left and len(chosen) < slots:

@@ -393,6 +393,26 @@ def test_a_dead_runs_claims_are_taken_over(
     assert dead.billed == 10
 
 
+@pytest.mark.parametrize("late", [False, True])
+def test_a_claim_that_stays_is_no_reason_to_order(
+    new_run: Callable[[], Desk], library: Path, monkeypatch: pytest.MonkeyPatch, late: bool
+) -> None:
+    """The other run has added its video, and may not delete its claim: it has no right to, or was killed in between."""
+    first, second = new_run(), new_run()
+    deferred = first.first_leg(ROWS[:2], library=f"{library}/", timeout=60)
+    batch = second.begin(ROWS[:2], library=f"{library}/", timeout=60, deferrable=False)
+    batch.order()
+    assert batch.counts() == {"rows": 2, "open": 2}
+    with monkeypatch.context() as forbidden:
+        forbidden.setattr(claims.Claims, "release", lambda self, name: None)
+        first.resume(deferred)
+    if late:
+        monkeypatch.setattr(Reuse, "_is_too_late", lambda self: True)
+    batch.order()
+    assert batch.counts() == {"rows": 2, "reused": 2}
+    assert second.billed == 2
+
+
 def test_two_airflows_with_runs_of_the_same_name(desk: Desk, library: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A test system that shares the library of production: the same Dag, the same scheduled run."""
     desk.first_leg(ROWS[:2], library=f"{library}/", timeout=60)
