@@ -46,24 +46,26 @@ class Decision:
     video_id: str | None
 
 
-def carry_out_decision(hook: StarVideosHook, journal: Journal, variable: str, rows: Sequence[Row], log: Any) -> None:
+def carry_out_decision(hook: StarVideosHook, journal: Journal, variable: str, rows: Sequence[Row], log: Any) -> bool:
     """Do what a person has decided about rows, if anything, and delete the decision.
 
     :param hook: the API, to check that videos which are named exist
     :param journal: loaded; those of the rows that are unresolved are unconfirmed in it
     :param variable: the Variable of the decision
     :param rows: all rows, each with the key of its order
+    :return: a person has decided something
     :raises StarVideosUnconfirmedError: the decision can't be read, or names a video that isn't there; nothing was sent
     :raises StarVideosRecordError: it can't be asked for, written or deleted; nothing was sent
     :raises StarVideosError: the API can't be asked for a video that is named
     """
     text = _read(variable)
     if not text:
-        return
+        return False
     source = f"the Variable {variable}"
     _carry_out(_decided(hook, journal, source, text, rows), journal, source, log)
     # Before anything is sent: found again, it would decide about an order that no person has checked.
     _delete(variable)
+    return True
 
 
 def ask_about(

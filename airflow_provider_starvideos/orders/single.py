@@ -81,22 +81,23 @@ class SingleOrder:
             order.become(OrderState.UNCONFIRMED, ENDED)
             self.journal.touch([order])
             self.journal.commit_surely()
+        is_named = False  # by a person, just now
         # An order that is resumed was decided about, or needs no decision.
         if order is None or not order.video_id or order.state is OrderState.UNKNOWN:
             if order or self.journal.try_number > 1:
-                carry_out_decision(self.hook, self.journal, variable, [row], self.log)
+                is_named = carry_out_decision(self.hook, self.journal, variable, [row], self.log)
             order = self.journal.get(row.key)
-        task = self._resumed(order, row, endpoint, variable) if order else None
+        task = self._resumed(order, row, endpoint, variable, is_named=is_named) if order else None
         task = task or self._submitted(row, endpoint, variable)
         self.person.note_unused()
         return task
 
     def _resumed(
-        self, order: Order, row: Row, endpoint: Endpoint, variable: str, *, is_answer: bool = False
+        self, order: Order, row: Row, endpoint: Endpoint, variable: str, *, is_named: bool = False
     ) -> VideoTask | None:
         """Return the video that an earlier try ordered, or None if it must be ordered (again).
 
-        :param is_answer: a person has just named it
+        :param is_named: a person has just named it
         """
         if order.state is OrderState.UNCONFIRMED:
             if self.on_unconfirmed != "resubmit":
@@ -116,7 +117,7 @@ class SingleOrder:
             task = self.hook.get_video(order.video_id)
         except StarVideosNotFoundError as error:
             return self._decided(self._forgotten(error, order, variable), order, row, endpoint, variable)
-        if task.is_failed and is_answer:  # who says that it was ordered hasn't asked for a second one
+        if task.is_failed and is_named:  # who says that it was ordered hasn't asked for a second one
             raise StarVideosVideoFailedError(task.id, task.error or "the API gave no reason")
         if task.is_failed:
             failed = "StarVideos video %s of an earlier try failed (%s). A new one is ordered. Billed again: yes."
@@ -154,7 +155,7 @@ class SingleOrder:
             raise error
         if not ask_about(self.person, self.hook, self.journal, variable, [row], self.log):
             raise StarVideosUnconfirmedError(f"A person gave up on this order. {error}", what=str(error)) from error
-        return self._resumed(order, row, endpoint, variable, is_answer=True)
+        return self._resumed(order, row, endpoint, variable, is_named=True)
 
     def _submitted(self, row: Row, endpoint: Endpoint, variable: str) -> VideoTask:
         check_limits([row], self.journal.times_ordered(), self.hook.starvideos_conn_id, endpoint)

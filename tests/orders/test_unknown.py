@@ -10,6 +10,7 @@ from airflow_provider_starvideos.exceptions import (
     StarVideosRecordError,
     StarVideosUnconfirmedError,
     StarVideosUnknownVideoError,
+    StarVideosVideoFailedError,
 )
 from tests.orders.task import Task
 from tests.orders.variables import NAME
@@ -54,6 +55,17 @@ def test_decision_the_id(task: Task) -> None:
     assert task.variables.decisions == {}
     assert task.order() == order.id
     assert task.billed == 1
+
+
+def test_a_decision_that_names_a_video_that_failed(task: Task) -> None:
+    """As with an answer: who says that it was ordered hasn't asked for a second one. A retry orders a new one."""
+    task.decide(task.lose_the_answer(), task.emulator.orders[0].id)
+    task.emulator.finish(task.emulator.orders[0].id, "failed")
+    with pytest.raises(StarVideosVideoFailedError):
+        task.order()
+    assert (task.billed, task.variables.decisions) == (1, {})
+    assert task.order() == task.emulator.orders[1].id
+    assert task.billed == 2
 
 
 @pytest.mark.parametrize("text", ["resubmit", "Resubmit ", '{"1": "resubmit"}'])
