@@ -41,7 +41,7 @@ for _kind in TOLERATED:  # for the conftest files that are imported before pytes
 # most two Airflows run at a time, and while tests wait for them, the rest keeps the processors busy.
 TOGETHER = (
     (
-        "tests/airflow/test_endings_witnessed.py",
+        "tests/airflow/test_configured.py",
         "tests/airflow/test_nothing_secret.py",
         "tests/airflow/test_storage.py",
         "tests/ui/",

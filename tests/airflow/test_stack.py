@@ -12,13 +12,11 @@ from pathlib import Path
 import psutil
 import pytest
 
-from dev.airflow_settings import SETTINGS
 from dev.airflow_stack import AirflowStack
 from dev.processes import Processes
 
 ROOT = Path(__file__).parents[2]
 AIRFLOW_3_0 = version("apache-airflow").startswith("3.0.")
-WORKERS = 0 if AIRFLOW_3_0 else int(SETTINGS["core.parallelism"])  # 3.0 starts them when it has something to do
 
 # Processes that are hard to find again: their parent is gone, their session is another, and they ignore signals.
 # There are four of them only once the parent is gone.
@@ -50,21 +48,6 @@ with Processes(Path(sys.argv[1])) as processes:
         time.sleep(1)
         raise ValueError("as a test does")
     time.sleep(300)
-"""
-
-# Starts a whole Airflow.
-AIRFLOW_STARTER = """
-import sys
-from pathlib import Path
-from dev.airflow_stack import AirflowStack
-airflow = AirflowStack(Path(sys.argv[1]), Path(sys.argv[2]))
-original = airflow.start
-def start(name, **options):
-    original(name, **options)
-    print(name, airflow.processes.keeper_pid, flush=True)
-airflow.start = start
-with airflow:
-    raise RuntimeError("the test should have ended this long ago")
 """
 
 
@@ -138,19 +121,6 @@ def test_a_command_that_does_not_exist(tmp_path: Path) -> None:
             processes.start("ghost", [str(tmp_path / "no-such-command")], {})
         processes.start("python", [sys.executable, "-c", "import time; time.sleep(300)"], {})
         assert processes.running("python")
-
-
-def test_a_killed_starter_leaves_no_airflow_behind(tmp_path: Path) -> None:
-    """A whole Airflow ends when its starter gets SIGKILL in the middle of the start."""
-    home, dags = tmp_path / "home", tmp_path / "dags"
-    dags.mkdir()
-    with start_python(AIRFLOW_STARTER, str(home), str(dags)) as starter:
-        assert starter.stdout is not None
-        names = [starter.stdout.readline().split() for _ in range(4)]
-        # Four components, the triggerer's runner, the log servers, the executor's workers.
-        processes = family(int(names[-1][1]), at_least=4 + 1 + 2 + WORKERS)
-        starter.kill()
-    assert left_behind(processes) == []
 
 
 def test_a_dag_runs(airflow: AirflowStack) -> None:

@@ -1,4 +1,4 @@
-"""Dags of test_without_triggerer.py: every operator where there is no triggerer, and polls that fail."""
+"""Dags of test_configured.py: every operator where there is no triggerer, and polls that fail."""
 
 from datetime import timedelta
 from pathlib import Path

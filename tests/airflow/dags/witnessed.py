@@ -1,4 +1,4 @@
-"""The Dag of test_witnessed.py: sensors that would need no worker without listeners."""
+"""The Dag of test_configured.py: sensors that would need no worker without listeners."""
 
 from airflow.sdk import DAG, task
 
@@ -13,5 +13,5 @@ def use(video_id, url):
 
 with DAG("witnessed"):
     create = StarVideosCreateOperator(task_id="create", prompt="witnessed {{ run_id }}")
-    wait = StarVideosTaskSensor(task_id="wait", video_id=create.output, poke_interval=1, timeout=120)
+    wait = StarVideosTaskSensor(task_id="wait", video_id=create.output, deferrable=True, poke_interval=1, timeout=120)
     use(wait.output, wait.output["video_url"])
