@@ -9,10 +9,13 @@ import os
 import shutil
 import tempfile
 import warnings
+from collections.abc import Iterator
 from importlib.metadata import version
 from typing import Any
 
 import pytest
+
+from tests.storage.buckets import S3
 
 gc.disable()  # while tests are collected: half of that time would be the search for garbage among what stays
 
@@ -90,6 +93,13 @@ def pytest_configure(config: pytest.Config) -> None:
     """On older Airflows, let only what our own code does be an error."""
     for kind in TOLERATED:
         config.addinivalue_line("filterwarnings", f"ignore::{kind.__name__}:{NOT_OURS}")
+
+
+@pytest.fixture(scope="session")
+def s3_server() -> Iterator[S3]:
+    """A server of the S3 protocol, for all tests of this process."""
+    with S3() as running:
+        yield running
 
 
 @pytest.fixture

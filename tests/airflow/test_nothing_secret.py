@@ -137,14 +137,13 @@ def emulator() -> Iterator[Emulator]:
 
 
 @pytest.fixture(scope="module")
-def s3(emulator: Emulator) -> Iterator[S3]:
+def s3(emulator: Emulator, s3_server: S3) -> S3:
     """Buckets: one with a picture and a file of requests, one for what is made."""
-    with S3() as running:
-        running.empty("videos", "inputs")
-        with urlopen(emulator.sample("cat.png"), timeout=60) as answer:
-            uri = running.put("inputs", "cat.png", answer.read())
-        running.put("inputs", "rows.jsonl", json.dumps({"prompt": "row", "reference_images": [uri]}).encode())
-        yield running
+    s3_server.empty("videos", "inputs")
+    with urlopen(emulator.sample("cat.png"), timeout=60) as answer:
+        uri = s3_server.put("inputs", "cat.png", answer.read())
+    s3_server.put("inputs", "rows.jsonl", json.dumps({"prompt": "row", "reference_images": [uri]}).encode())
+    return s3_server
 
 
 @pytest.fixture(scope="module")

@@ -30,14 +30,13 @@ def emulator() -> Iterator[Emulator]:
 
 
 @pytest.fixture(scope="module")
-def s3(emulator: Emulator) -> Iterator[S3]:
+def s3(emulator: Emulator, s3_server: S3) -> S3:
     """An S3 server with the products' pictures in one bucket, and another one for videos."""
-    with S3() as running:
-        running.empty("videos", "inputs")
-        for name in PICTURES:
-            with urlopen(emulator.sample(name), timeout=60) as answer:
-                running.put("inputs", name, answer.read())
-        yield running
+    s3_server.empty("videos", "inputs")
+    for name in PICTURES:
+        with urlopen(emulator.sample(name), timeout=60) as answer:
+            s3_server.put("inputs", name, answer.read())
+    return s3_server
 
 
 @pytest.fixture(scope="module")

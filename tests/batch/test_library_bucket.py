@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import threading
 from collections import Counter
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -17,20 +16,10 @@ pytestmark = pytest.mark.usefixtures("quick_saves")
 LIBRARY = "s3://aws_batch@shop/library/"
 
 
-@pytest.fixture(scope="module")
-def s3_server() -> Iterator[S3]:
-    """A server of the S3 protocol, and an Airflow connection ``aws_batch`` to it."""
-    with S3() as running, pytest.MonkeyPatch.context() as patch:
-        patch.setenv("AWS_EC2_METADATA_DISABLED", "true")
-        patch.setenv("AIRFLOW_CONN_AWS_BATCH", running.airflow_connection)
-        yield running
-
-
 @pytest.fixture
-def s3(s3_server: S3) -> S3:
-    """The S3 server, with empty buckets."""
-    s3_server.empty("shop", "videos", "inputs")
-    return s3_server
+def s3(s3_server: S3, monkeypatch: pytest.MonkeyPatch) -> S3:
+    """The S3 server, with empty buckets, and an Airflow connection ``aws_batch`` to it."""
+    return s3_server.ready(monkeypatch, "aws_batch", "shop", "videos", "inputs")
 
 
 def new_run(desk: Desk, number: int) -> Desk:

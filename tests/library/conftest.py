@@ -36,20 +36,10 @@ def put_entry(library: Library, number: int, video: bytes = b"a video", **facts:
     return entry
 
 
-@pytest.fixture(scope="session")
-def s3_server() -> Iterator[S3]:
-    """A server of the S3 protocol, and an Airflow connection ``aws_library`` to it."""
-    with S3() as running, pytest.MonkeyPatch.context() as patch:
-        patch.setenv("AWS_EC2_METADATA_DISABLED", "true")
-        patch.setenv("AIRFLOW_CONN_AWS_LIBRARY", running.airflow_connection)
-        yield running
-
-
 @pytest.fixture
-def s3(s3_server: S3) -> S3:
-    """The S3 server, with empty buckets."""
-    s3_server.empty("shop", "videos")
-    return s3_server
+def s3(s3_server: S3, monkeypatch: pytest.MonkeyPatch) -> S3:
+    """The S3 server, with empty buckets, and an Airflow connection ``aws_library`` to it."""
+    return s3_server.ready(monkeypatch, "aws_library", "shop", "videos")
 
 
 @pytest.fixture(params=["disk", "bucket"])

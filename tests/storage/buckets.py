@@ -11,6 +11,8 @@ import time
 from types import TracebackType
 from typing import Any, Self
 
+import pytest
+
 USER = "tests"
 SECRET = "s3-secret-that-must-show-up-nowhere"
 SERVER = """
@@ -60,6 +62,13 @@ class S3:
         """An Airflow connection to it."""
         extra = {"endpoint_url": self.url, "region_name": "us-east-1"}
         return json.dumps({"conn_type": "aws", "login": USER, "password": SECRET, "extra": extra})
+
+    def ready(self, monkeypatch: pytest.MonkeyPatch, conn_id: str, *buckets: str) -> Self:
+        """Be there for one test: with an Airflow connection, and with empty buckets."""
+        monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+        monkeypatch.setenv(f"AIRFLOW_CONN_{conn_id.upper()}", self.airflow_connection)
+        self.empty(*buckets)
+        return self
 
     def empty(self, *buckets: str) -> None:
         """Make buckets, or take out all that is in them."""

@@ -87,20 +87,10 @@ def video_id(emulator: Emulator, hook: StarVideosHook) -> str:
     return task.id
 
 
-@pytest.fixture(scope="session")
-def s3_server() -> Iterator[S3]:
-    """A server of the S3 protocol, and an Airflow connection ``aws_default`` to it."""
-    with S3() as running, pytest.MonkeyPatch.context() as patch:
-        patch.setenv("AWS_EC2_METADATA_DISABLED", "true")
-        patch.setenv("AIRFLOW_CONN_AWS_DEFAULT", running.airflow_connection)
-        yield running
-
-
 @pytest.fixture
-def s3(s3_server: S3) -> S3:
-    """The S3 server, with two empty buckets, ``videos`` and ``inputs``."""
-    s3_server.empty("videos", "inputs")
-    return s3_server
+def s3(s3_server: S3, monkeypatch: pytest.MonkeyPatch) -> S3:
+    """The S3 server, with two empty buckets, ``videos`` and ``inputs``, and an Airflow connection ``aws_default``."""
+    return s3_server.ready(monkeypatch, "aws_default", "videos", "inputs")
 
 
 @pytest.fixture

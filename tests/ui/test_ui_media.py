@@ -133,20 +133,20 @@ def fetched(url: str) -> bytes:
         return bytes(got.read())
 
 
-async def test_a_file_in_a_bucket_is_presigned_with_the_tasks_connection(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_file_in_a_bucket_is_presigned_with_the_tasks_connection(
+    s3_server: S3, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The redirect leads to the very bytes. Without rendered fields nobody knows whether the task's word is true."""
-    with S3() as s3:
-        s3.empty("videos")
-        s3.put("videos", "x/video_1.mp4", CONTENT)
-        monkeypatch.setenv("AIRFLOW_CONN_STORE", s3.airflow_connection)
-        told = {"destination": "s3://videos/x/", "storage_conn_id": "store"}
-        answer, _ = await sent(a_video("s3://videos/x/video_1.mp4", **told))
-        assert answer.status_code == 307
-        assert answer.headers["cache-control"] == "no-store"
-        assert await asyncio.to_thread(fetched, answer.headers["location"]) == CONTENT
-        for uri, rendered in (("s3://videos/y/video_1.mp4", told), ("s3://videos/x/video_1.mp4", {})):
-            with pytest.raises(UnavailableError, match="isn't at its task's destination"):
-                await sent(a_video(uri, **rendered))
+    s3_server.ready(monkeypatch, "store", "videos")
+    s3_server.put("videos", "x/video_1.mp4", CONTENT)
+    told = {"destination": "s3://videos/x/", "storage_conn_id": "store"}
+    answer, _ = await sent(a_video("s3://videos/x/video_1.mp4", **told))
+    assert answer.status_code == 307
+    assert answer.headers["cache-control"] == "no-store"
+    assert await asyncio.to_thread(fetched, answer.headers["location"]) == CONTENT
+    for uri, rendered in (("s3://videos/y/video_1.mp4", told), ("s3://videos/x/video_1.mp4", {})):
+        with pytest.raises(UnavailableError, match="isn't at its task's destination"):
+            await sent(a_video(uri, **rendered))
 
 
 def order(emulator: Emulator) -> str:
