@@ -23,26 +23,10 @@ from airflow_provider_starvideos.emulator import Emulator
 from airflow_provider_starvideos.operators.batch import StarVideosBatchOperator
 from airflow_provider_starvideos.orders.installation import VARIABLE
 from airflow_provider_starvideos.triggers.batch import StarVideosBatchTrigger
+from tests.orders.asking import Instance
 from tests.orders.variables import Variables
 
 LOG = logging.getLogger("tests.batch")
-
-
-class Instance:
-    """What the operator needs of the running task instance."""
-
-    dag_id, run_id, task_id, map_index = "dag", "run", "batch", -1
-
-    def __init__(self) -> None:
-        self.try_number = 1
-        self.xcoms: dict[str, Any] = {}
-        self.state = "running"
-
-    def xcom_push(self, key: str, value: Any) -> None:
-        self.xcoms[key] = json.loads(json.dumps(value))
-
-    def get_task_states(self, **_: Any) -> dict[str, dict[str, str]]:
-        return {self.run_id: {self.task_id: self.state}}
 
 
 class Operator(StarVideosBatchOperator):
@@ -59,7 +43,7 @@ class Desk:
     """
 
     def __init__(self, emulator: Emulator, variables: Variables) -> None:
-        self.emulator, self.variables, self.ti = emulator, variables, Instance()
+        self.emulator, self.variables, self.ti = emulator, variables, Instance("batch")
         self.kwargs: dict[str, Any] = {}
         self.legs = 0
         self.deferred: TaskDeferred | None = None

@@ -95,11 +95,12 @@ class Page:
 
 
 class Instance:
-    """What the operator needs of the running task instance."""
+    """What an operator needs of the running task instance."""
 
-    dag_id, run_id, task_id, map_index = "dag", "run", "order", -1
+    dag_id, run_id, map_index = "dag", "run", -1
 
-    def __init__(self) -> None:
+    def __init__(self, task_id: str) -> None:
+        self.task_id = task_id
         self.try_number = 1
         self.xcoms: dict[str, Any] = {}
         self.state = "running"
@@ -129,7 +130,7 @@ class Create:
     def __init__(self, emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
         connection = {"conn_type": "starvideos", "host": emulator.base_url, "password": emulator.key}
         monkeypatch.setenv("AIRFLOW_CONN_STARVIDEOS_DEFAULT", json.dumps(connection))
-        self.emulator, self.variables, self.ti = emulator, Variables(), Instance()
+        self.emulator, self.variables, self.ti = emulator, Variables(), Instance("order")
         self.variables.install(monkeypatch)
         self.page = Page()
         self.page.install(monkeypatch)
