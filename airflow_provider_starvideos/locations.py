@@ -37,7 +37,7 @@ def as_text(value: Any, *, is_folder: bool = False) -> Any:
     """
     if isinstance(value, PureWindowsPath) or not is_path_object(value):
         return value
-    text = os.fspath(value) if isinstance(value, os.PathLike) else str(value)
+    text = str(value) if hasattr(value, "protocol") else os.fspath(value)  # a store's path object is no file's path
     if not isinstance(text, str) or text.endswith("/") or (SUFFIX.search(text) and not is_folder):
         return text
     return f"{text}/"
