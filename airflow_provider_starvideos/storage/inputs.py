@@ -26,6 +26,7 @@ from airflow_provider_starvideos.storage.uris import names_version, package_of, 
 from airflow_provider_starvideos.storage.web import BROKEN, LATER, first_byte
 
 KINDS = {"reference_images": "image", "first_image": "image", "last_image": "image", "reference_videos": "video"}
+MEDIA = ("image/", "video/", "audio/", "application/pdf")  # what the name of a URL may say for sure
 ERROR_BYTES = 4096  # of a store's answer that are read for what it says
 CODE = re.compile(r"<Code>([A-Za-z0-9]{1,60})</Code>")
 REGION = re.compile(r"<Region>([a-z0-9-]{1,40})</Region>")
@@ -52,7 +53,7 @@ def sign_inputs(request: VideoRequest, endpoint: Endpoint) -> VideoRequest:
 
     def url(field: str, uri: str, kind: str) -> str:
         try:
-            return _signed(field, uri, kind, endpoint) if is_storage_uri(uri) else _reachable(uri, endpoint)
+            return _signed(field, uri, kind, endpoint) if is_storage_uri(uri) else _given_url(uri, kind, endpoint)
         except _UnreadableError as error:
             problems.append(Problem(field, error.rule, shown(uri)))
             return uri
@@ -66,6 +67,16 @@ def sign_inputs(request: VideoRequest, endpoint: Endpoint) -> VideoRequest:
     if problems:
         raise StarVideosValidationError(problems)
     return replace(request, **changed)
+
+
+def _given_url(url: str, kind: str, endpoint: Endpoint) -> str:
+    """Check an http(s) URL by its name and address. With a query its name says little: a server may convert."""
+    reachable = _reachable(url, endpoint)
+    if not endpoint.skip_input_checks and "?" not in url:
+        guessed = mimetypes.guess_type(url.partition("#")[0])[0] or ""
+        if guessed.startswith(MEDIA) and not guessed.startswith(f"{kind}/"):
+            raise _UnreadableError(f"{_kind_rule(kind)}. {OFF}")
+    return reachable
 
 
 def _reachable(url: str, endpoint: Endpoint) -> str:
@@ -101,8 +112,12 @@ def _broken_rule(uri: str, kind: str) -> str:
         return "must be a file, not a folder"
     guessed = mimetypes.guess_type(name)[0]
     if guessed and not guessed.startswith(f"{kind}/"):
-        return f"must be {'an image' if kind == 'image' else 'a video'}, by its name"
+        return _kind_rule(kind)
     return ""
+
+
+def _kind_rule(kind: str) -> str:
+    return f"must be {'an image' if kind == 'image' else 'a video'}, by its name"
 
 
 def _sign(field: str, uri: str, seconds: int, region: str | None) -> str:

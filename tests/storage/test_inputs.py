@@ -113,6 +113,31 @@ def test_what_can_not_be_an_input(emulator: Emulator, hook: StarVideosHook, s3: 
     assert emulator.billed.videos == emulator.requests["create"] == 0
 
 
+WEB = "https://cdn.example.com"
+
+
+def test_urls_of_another_kind(emulator: Emulator, hook: StarVideosHook) -> None:
+    """Two columns were exchanged: the API couldn't use them, and might bill the order."""
+    with pytest.raises(StarVideosValidationError) as caught:
+        hook.create_video(
+            prompt="a cat",
+            reference_images=[f"{WEB}/clip.mp4", f"{WEB}/shop/catalogue.PDF#page=2", f"{WEB}/cat.png"],
+            reference_videos=[f"{WEB}/cat.webp"],
+        )
+    said = str(caught.value)
+    assert "3 problems; nothing was sent" in said
+    for line in ("images[0]: must be an image", "images[1]: must be an image", "videos[0]: must be a video"):
+        assert line in said
+    assert emulator.billed.videos == emulator.requests["create"] == 0
+
+
+@pytest.mark.parametrize("name", ["cat", "cat.png", "cat.avif", "clip.mp4?frame=1", "cat.php", "v1.2/cat", "", "?id=7"])
+def test_urls_whose_names_say_nothing_else(emulator: Emulator, hook: StarVideosHook, name: str) -> None:
+    """A server may give a picture under any name, or convert what the name says."""
+    hook.create_video(prompt="a cat", reference_images=[f"{WEB}/{name}"])
+    assert emulator.billed.videos == 1
+
+
 @pytest.mark.parametrize(
     ("uri", "rule"),
     [
