@@ -34,7 +34,6 @@ def count(name: str, connection: str, value: int = 1, mode: GenerationMode | Non
     """Add to a counter.
 
     :param name: after ``starvideos.``
-    :param connection: the Airflow connection's id
     """
     _send("incr", name, value, {"connection": connection} | ({"mode": mode.name.lower()} if mode else {}))
 
@@ -44,7 +43,6 @@ def completed(
 ) -> None:
     """Note a completed video that a task got.
 
-    :param connection: the Airflow connection's id
     :param created: epoch seconds of its order, if they are known
     :param seen_at: epoch seconds at which it was seen completed; None: now
     :param amount: what was billed for it; None: not known, and nothing is counted

@@ -24,18 +24,12 @@ _is_ours: ContextVar[bool] = ContextVar("starvideos_listing", default=False)
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """A file as a listing shows it.
+    """A file as a listing shows it."""
 
-    :param name: in its folder
-    :param size: bytes
-    :param stamp: changes with its content; empty where the store gives nothing of the kind
-    :param changed: epoch seconds, if the store gives them
-    """
-
-    name: str
-    size: int
-    stamp: str = ""
-    changed: float | None = None
+    name: str  # in its folder
+    size: int  # bytes
+    stamp: str = ""  # changes with its content; empty where the store gives nothing of the kind
+    changed: float | None = None  # epoch seconds, if the store gives them
 
 
 Ranges = list[tuple[str, str]]

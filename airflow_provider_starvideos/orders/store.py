@@ -65,14 +65,10 @@ class VariableStore:
 
 @dataclass(frozen=True)
 class JournalName:
-    """The names of the Variables of a task instance's journal, the same over all of its tries.
+    """The names of the Variables of a task instance's journal, the same over all of its tries."""
 
-    :param base: what all of them begin with; the first version kept the record of an order under it
-    :param subject: the task instance, for people
-    """
-
-    base: str
-    subject: str
+    base: str  # what all of them begin with; the first version kept the record of an order under it
+    subject: str  # the task instance, for people
 
     def page(self, try_number: int, part: int = 0) -> str:
         """Return the Variable of a part of a try's page."""
