@@ -20,7 +20,9 @@ from airflow_provider_starvideos.exceptions import (
     StarVideosValidationError,
 )
 from airflow_provider_starvideos.hooks.starvideos import StarVideosHook
+from airflow_provider_starvideos.storage import inputs
 from tests.storage.buckets import S3, SECRET
+from tests.storage.hosts import Host, answer
 
 Connect = Callable[..., StarVideosHook]
 SIGNATURE = ("X-Amz", "Signature", SECRET)
@@ -163,6 +165,18 @@ def test_a_store_that_can_not_be_asked(emulator: Emulator, hook: StarVideosHook)
     with pytest.raises(StarVideosStorageError) as caught:
         hook.create_video(prompt="a cat", reference_images=["s3://aws_dead@inputs/cat.png"])
     assert not caught.value.permanent
+    assert emulator.requests["create"] == 0
+
+
+@pytest.mark.parametrize("status", ["408 Request Timeout", "429 Slow Down", "503 Slow Down"])
+def test_a_store_that_is_busy(
+    emulator: Emulator, hook: StarVideosHook, host: Callable[..., Host], monkeypatch: pytest.MonkeyPatch, status: str
+) -> None:
+    """It may answer in another way later, so a retry may help; nothing is sent."""
+    server = host(answer(b"busy", status))
+    monkeypatch.setattr(inputs, "sign", lambda *_, **__: server.url)
+    with pytest.raises(StarVideosStorageError, match=f"its store answered {status[:3]}"):
+        hook.create_video(prompt="a cat", reference_images=["s3://inputs/cat.png"])
     assert emulator.requests["create"] == 0
 
 
