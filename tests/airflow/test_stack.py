@@ -141,19 +141,6 @@ def test_a_dag_runs(airflow: AirflowStack) -> None:
     assert str(row["value"]) == "42"
 
 
-def test_a_wait_survives_the_triggerer(airflow: AirflowStack) -> None:
-    """A deferred task goes on after its triggerer is killed and another one started."""
-    airflow.wait_for_dag("stack_deferred")
-    run_id = airflow.trigger("stack_deferred")
-    airflow.wait_for_task("stack_deferred", run_id, "wait", {"deferred"})
-    airflow.kill("triggerer", signal.SIGKILL)
-    assert not airflow.processes.running("triggerer")
-
-    airflow.start("triggerer")
-
-    assert airflow.wait_for_run("stack_deferred", run_id) == "success"
-
-
 @pytest.mark.skipif(AIRFLOW_3_0, reason="Airflow 3.0 fails a killed task for good; tests/airflow/crash clears it there")
 def test_a_killed_task_is_tried_again(airflow: AirflowStack) -> None:
     """A running task's process can be found, and killed without its supervisor."""

@@ -3,7 +3,6 @@
 import time
 from datetime import timedelta
 
-from airflow.providers.standard.sensors.time_delta import TimeDeltaSensor
 from airflow.sdk import dag, task
 
 
@@ -26,12 +25,6 @@ def stack_two_tasks() -> None:
 
 
 @dag
-def stack_deferred() -> None:
-    """Wait in the triggerer, long enough for a test to kill it meanwhile."""
-    TimeDeltaSensor(task_id="wait", delta=timedelta(seconds=15), deferrable=True)
-
-
-@dag
 def stack_killed() -> None:
     """Sleep long at the first try, so that there is something to kill."""
 
@@ -46,5 +39,4 @@ def stack_killed() -> None:
 
 
 stack_two_tasks()
-stack_deferred()
 stack_killed()
