@@ -81,18 +81,19 @@ def is_from_api(status: int, payload: Any) -> bool:
     if any(fields <= payload.keys() for fields in FOREIGN_FIELDS):
         return False
     words = _words(payload)
-    if FOREIGN_WORDS.search(words) or payload.get("code") in GRPC_CODES:
+    code = payload.get("code")
+    if FOREIGN_WORDS.search(words) or (isinstance(code, int) and code in GRPC_CODES):
         return False
     if status == 503 and _only_names_the_status(payload):
         return False  # the API's 503 would prove that an order wasn't accepted, and any gateway can say this
     error = payload.get("error")
     if isinstance(error, str) and error.strip():
-        return not A_STATUS_NAME.fullmatch(error.strip()) or payload.get("code") is not None
+        return not A_STATUS_NAME.fullmatch(error.strip()) or code is not None
     if isinstance(error, list) and error:
         error = error[0] if isinstance(error[0], dict) else {"message": error[0]}
     if isinstance(error, dict) and any(error.get(name) for name in ("message", "msg", "code")):
         return True
-    if payload.get("code") is not None:
+    if code is not None:
         return any(name in payload for name in ("message", "msg", "data"))
     return status == 404 and OF_A_VIDEO.search(A_PATH.sub("", words)) is not None
 

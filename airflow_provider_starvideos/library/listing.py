@@ -70,7 +70,8 @@ def files_in_s3(fs: Any, path: str, wanted: Collection[str], skipped: Ranges) ->
 
 def _page(fs: Any, **request: str) -> tuple[list[File], str]:
     """Return the files of a page, and what gets the next one; nothing at the end."""
-    fs.s3.meta.events.register("before-parse.s3.ListObjectsV2", _keep, unique_id="starvideos-listing")
+    if getattr(fs, "_s3", None):  # s3fs 2026.4 loses its credentials if its client is asked for before a first request
+        fs.s3.meta.events.register("before-parse.s3.ListObjectsV2", _keep, unique_id="starvideos-listing")
     ours = _is_ours.set(True)
     try:
         answer = fs.call_s3("list_objects_v2", **request)

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from airflow_provider_starvideos.api.origins import is_from_api
 from airflow_provider_starvideos.exceptions import StarVideosNotFoundError
 from tests.unit.test_protocol_errors import ORDER, QUERY, error
 
@@ -112,3 +113,12 @@ def test_an_answer_that_was_cut_at_the_cap_is_nobodys_word() -> None:
     body = json.dumps({"error": "no such video"}).encode()
     found = error(QUERY, 404, body, too_large=True)
     assert not found.from_api
+
+
+@pytest.mark.parametrize("status", [400, 404, 500, 503])
+@pytest.mark.parametrize("name", ["code", "error", "message", "msg", "data", "detail", "status"])
+@pytest.mark.parametrize("value", [[], {}, [[]], [{}], {"code": []}, True, 1.5, -1, "", None], ids=str)
+def test_a_field_of_any_type_is_read(value: Any, name: str, status: int) -> None:
+    """An error with a list as its code is an error of that status, as any other; it ends no wait by itself."""
+    assert isinstance(is_from_api(status, {name: value}), bool)
+    assert isinstance(is_from_api(status, {name: value, "code": value}), bool)

@@ -122,11 +122,14 @@ def undisturbed(row: Any) -> Script:
 
 
 def killed_at(number: int) -> Callable[[Any], Script]:
-    """SIGKILL of the task's process while it orders."""
+    """SIGKILL of the task's process while it orders: an answer that hangs keeps it at that."""
 
     def script(row: Any) -> Script:
-        yield row.ordered(number)
+        emulator = row.bench.emulator
+        fault = emulator.add_fault(on="create", kind="hang", when="after", match=f"{row.name} fox {number}.", times=1)
+        yield row.happened("fault", fault="hang")
         row.kill()
+        emulator.clear_faults(fault)
 
     return script
 
