@@ -14,10 +14,10 @@ import pytest
 
 from airflow_provider_starvideos.emulator import Emulator
 from dev.airflow_stack import AirflowStack
+from tests.airflow.looks import VIDEO_SECONDS
 
 HERE = Path(__file__).parent
 KEY = "key-of-the-tests-that-must-show-up-nowhere"
-VIDEO_SECONDS = 3
 PRICE = 0.25
 
 

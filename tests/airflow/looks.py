@@ -16,6 +16,9 @@ from airflow_provider_starvideos.orders.store import journal_name
 from dev.airflow_runs import wait_until
 from dev.airflow_stack import AirflowStack
 
+# Airflow fails a deferred task that is woken before the scheduler has noted the end of its process. On a busy machine
+# that takes seconds.
+VIDEO_SECONDS = 6
 LEG = "DAG bundles loaded"  # each process that works on a task says so in the task's log, first thing
 
 

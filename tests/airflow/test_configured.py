@@ -15,7 +15,7 @@ import pytest
 from airflow_provider_starvideos.emulator import Emulator
 from airflow_provider_starvideos.hooks.starvideos import StarVideosHook
 from dev.airflow_stack import AirflowStack
-from tests.airflow.looks import LEG
+from tests.airflow.looks import LEG, VIDEO_SECONDS
 
 HERE = Path(__file__).parent
 
@@ -109,7 +109,7 @@ def test_c18_failed_polls_are_counted_from_poke_to_poke(
     emulator.update(seconds="hold")
     video_id = StarVideosHook().create_video(prompt="flaky").id
     emulator.finish(video_id)
-    emulator.update(seconds=3)
+    emulator.update(seconds=VIDEO_SECONDS)
     fault = emulator.add_fault(on="query", kind="server_error", times=3, match=video_id)
     run_id = alone.finished_run("api_down", {"video_id": video_id}, state="failed")
     emulator.clear_faults(fault)

@@ -10,7 +10,7 @@ from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_1_PLUS, A
 
 from airflow_provider_starvideos.emulator import Emulator
 from dev.airflow_stack import AirflowStack
-from tests.airflow.looks import LEG, left_its_worker, wait_until_settled
+from tests.airflow.looks import LEG, VIDEO_SECONDS, left_its_worker, wait_until_settled
 
 SENSOR_WAYS = ("started", "ended", "resumed")
 CREATE_WAYS = ("create_ended", "create_unrecorded", "create_resumed")
@@ -86,7 +86,7 @@ def endings(airflow: AirflowStack, emulator: Emulator) -> str:
         airflow.expect_end("endings", run_id, "failed")
     finally:
         emulator.clear_faults()
-        emulator.update(seconds=3)
+        emulator.update(seconds=VIDEO_SECONDS)
     return run_id
 
 

@@ -12,7 +12,7 @@ from airflow_provider_starvideos.emulator import Emulator
 from dev.airflow_api import path
 from dev.airflow_runs import wait_until
 from dev.airflow_stack import AirflowStack
-from tests.airflow.looks import LEG, wait_until_settled
+from tests.airflow.looks import LEG, VIDEO_SECONDS, wait_until_settled
 from tests.airflow.people import ENDED
 
 pytestmark = pytest.mark.timeout(600)
@@ -52,7 +52,7 @@ def test_nothing_is_left_of_an_earlier_try(airflow: AirflowStack, emulator: Emul
         emulator.finish(airflow.xcom("tries", tried, "create"), "failed", "the prompt was refused")
         airflow.expect_end("tries", tried, "failed")
     finally:
-        emulator.update(seconds=3)
+        emulator.update(seconds=VIDEO_SECONDS)
     for name in SENSORS:
         assert (airflow.task("tries", tried, name) or {})["state"] == "failed"
         assert xcom_keys(airflow, tried, name) == {"failure"}
@@ -107,7 +107,7 @@ def test_an_order_that_waits_is_cleared(airflow: AirflowStack, emulator: Emulato
             last = cleared(number)
             assert end() == videos()[number - 1].id, "a new one"
     finally:
-        emulator.update(seconds=3)
+        emulator.update(seconds=VIDEO_SECONDS)
     logs = [airflow.log("ordered_tries", run_id, "create", one) for one in range(last, task()["try_number"] + 1)]
     assert "".join(logs).count(LEG) == (1 if AIRFLOW_V_3_3_PLUS else 2)
     assert [order.queries > 0 for order in videos()] == [True] * 3
@@ -151,7 +151,7 @@ def test_a_restarted_triggerer_keeps_to_deadlines_and_to_what_dags_want_now(
         emulator.finish(videos["changed_tries"])
         airflow.expect_end("changed_tries", runs["changed_tries"])
     finally:
-        emulator.update(seconds=3)
+        emulator.update(seconds=VIDEO_SECONDS)
     assert airflow.xcom("changed_tries", runs["changed_tries"], "wait") == videos["changed_tries"]
     assert "called back" in airflow.log("changed_tries", runs["changed_tries"], "wait")
     assert "wasn't ready at the deadline" in airflow.log("late_tries", runs["late_tries"], "wait")

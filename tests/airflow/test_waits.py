@@ -7,6 +7,7 @@ import pytest
 from airflow_provider_starvideos.emulator import Emulator
 from dev.airflow_runs import wait_until
 from dev.airflow_stack import AirflowStack
+from tests.airflow.looks import VIDEO_SECONDS
 
 
 @pytest.fixture(scope="module")
@@ -117,7 +118,7 @@ def test_a_wait_outlives_its_triggerer(airflow: AirflowStack, emulator: Emulator
         emulator.finish(airflow.xcom("long_waits", run_id, "create"))
         airflow.expect_end("long_waits", run_id, "failed")
     finally:
-        emulator.update(seconds=3)
+        emulator.update(seconds=VIDEO_SECONDS)
     states = {ti["task_id"]: (ti["state"], ti["try_number"]) for ti in airflow.task_instances("long_waits", run_id)}
     assert states["wait"] == ("success", 1)
     assert states["late"] == ("failed", 1), "a sensor's timeout isn't retried"
