@@ -20,7 +20,7 @@ def test_a_function_orders_what_it_returns(
     video_id = airflow.xcom("decorated", decorated, "one", map_index=index)
     assert emulator.order(video_id).request == {
         "model": "starvideos_o3",
-        "prompt": f"{{{{ as it is }}}} {name} of one",
+        "prompt": f"{{# as it is #}} {name} of one",
         "duration": 4,
         "ratio": "1:1",
     }
@@ -29,7 +29,7 @@ def test_a_function_orders_what_it_returns(
 def test_what_a_function_has_ordered_stays_to_be_seen(airflow: AirflowStack, decorated: str) -> None:
     """Also after a wait, when another process, which doesn't know it, ends the task."""
     rendered = airflow.task("decorated", decorated, "one", map_index=0)["rendered_fields"]
-    assert rendered["prompt"] == "{{ as it is }} gull of one"
+    assert rendered["prompt"] == "{# as it is #} gull of one"
 
 
 def test_a_generator_makes_a_batch(airflow: AirflowStack, emulator: Emulator, decorated: str) -> None:

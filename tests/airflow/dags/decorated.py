@@ -10,7 +10,7 @@ with DAG("decorated"):
 
     @task.starvideos_create(duration=4, wait_for_completion=True, poll_interval=1)
     def one(name: str, ti=None) -> dict[str, str]:
-        return {"prompt": f"{{{{ as it is }}}} {name} of {ti.task_id}", "ratio": "1:1"}
+        return {"prompt": f"{{# as it is #}} {name} of {ti.task_id}", "ratio": "1:1"}
 
     @task.starvideos_batch(duration=3, poll_interval=1)
     def many(all_names: list[str]):
