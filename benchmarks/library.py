@@ -5,7 +5,7 @@
 
 On a local disk, and in a bucket of moto's server, a process of its own, whose listings are made cheap
 (``library_server.py``); at the end also of moto as it is. The peer is the least that lists the library: boto3's
-paginator over the 16 folders, as many at once, which does nothing with what it gets. The first look-up of a bucket
+paginator over the 16 folders, as many at once, which does nothing with what it gets. The first lookup of a bucket
 reads documents and writes the index; later ones have it. CPU is given for our process, and for the server's. Memory
 is what our process needs beyond what it had before.
 """
@@ -37,7 +37,7 @@ import psutil
 from benchmarks.library_server import VIDEO, documents, name
 
 NEW_SHARE = 0.012  # of the rows that aren't in the library: 12 of 1,000
-AT_ONCE = 16  # questions at the same time, as many as a look-up lists folders
+AT_ONCE = 16  # questions at the same time, as many as a lookup lists folders
 PAGE_SECONDS = (0.1, 0.3)  # assumed: from asking S3 for a page of 1,000 names until it is here
 URI = "s3://shop/library/"
 TABLE = [
@@ -72,7 +72,7 @@ def look_up(uri: str, entries: int, rows: int, calls: Counter[str]) -> Run:
 
 
 def ask_for_each(uri: str, entries: int, rows: int, calls: Counter[str]) -> Run:
-    """Ask whether each row's document is there, as many at the same time as a look-up lists folders."""
+    """Ask whether each row's document is there, as many at the same time as a lookup lists folders."""
     from airflow_provider_starvideos.library.entry import document_of
 
     library, names = _library(uri, calls), wanted(entries, rows)
@@ -86,7 +86,7 @@ def ask_for_each(uri: str, entries: int, rows: int, calls: Counter[str]) -> Run:
 
 
 def find_each(uri: str, entries: int, rows: int, calls: Counter[str]) -> Run:
-    """Find each row's entry by itself: its document is read, and its video asked for. What a look-up answers."""
+    """Find each row's entry by itself: its document is read, and its video asked for. What a lookup answers."""
     library, names = _library(uri, calls), wanted(entries, rows)
 
     def run() -> None:
@@ -166,7 +166,7 @@ def disk(entries: int, rows: list[int]) -> None:
             (Path(folder) / entry.file).write_bytes(VIDEO)
             (Path(folder) / f"{entry.file[:42]}.json").write_bytes(entry.to_json())
         for count in rows:
-            say("disk, look-up", count, measured(look_up, f"{folder}/", entries, count))
+            say("disk, lookup", count, measured(look_up, f"{folder}/", entries, count))
 
 
 def bucket(entries: int, rows: list[int]) -> None:
@@ -180,15 +180,15 @@ def bucket(entries: int, rows: list[int]) -> None:
 
         most, some = max(rows), sorted(rows)[len(rows) // 2]
         peer = step("peer: a listing, nothing else", list_only, most)
-        step("first look-up", look_up, most)
-        ours = {count: step("look-up", look_up, count) for count in rows}
-        compare("look-up", ours[most], peer)
+        step("first lookup", look_up, most)
+        ours = {count: step("lookup", look_up, count) for count in rows}
+        compare("lookup", ours[most], peer)
         for what, prepare in (("a HEAD per row", ask_for_each), ("a GET and a HEAD per row", find_each)):
             compare(what, step(what, prepare, some), ours[some])
         estimate(sum(peer["requests"].values()), ours[most]["cpu_seconds"])
         server.send_signal(signal.SIGUSR1)
         peer = step("moto as it is, peer", list_only, most)
-        compare("look-up, moto as it is", step("moto as it is, look-up", look_up, most), peer)
+        compare("lookup, moto as it is", step("moto as it is, lookup", look_up, most), peer)
 
 
 @contextmanager
@@ -227,7 +227,7 @@ def say(what: str, rows: int, facts: dict[str, Any]) -> None:
 def compare(what: str, ours: dict[str, Any], other: dict[str, Any]) -> None:
     """Print how many times as long, and as much CPU, as the other."""
     ratios = {key: round(ours[key] / max(other[key], 0.01), 2) for key in ("seconds", "cpu_seconds")}
-    print(f"  {what}: times the {'look-up' if 'per row' in what else 'peer'}: {json.dumps(ratios)}", flush=True)
+    print(f"  {what}: times the {'lookup' if 'per row' in what else 'peer'}: {json.dumps(ratios)}", flush=True)
 
 
 def estimate(pages: int, cpu_seconds: float) -> None:

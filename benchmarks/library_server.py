@@ -3,7 +3,7 @@
     python -m benchmarks.library_server PORT ENTRIES
 
 For each page of a listing, moto copies and sorts the names of the whole bucket, and builds its XML for 80 ms. Here the
-names are kept sorted, and the XML comes from a template, so that a look-up is measured, and not the server. After
+names are kept sorted, and the XML comes from a template, so that a lookup is measured, and not the server. After
 SIGUSR1 the server lists as moto does.
 """
 

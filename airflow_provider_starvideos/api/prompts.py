@@ -1,4 +1,4 @@
-"""Texts that templates, tables and programs make by mistake, and that nobody wants to order as a prompt."""
+"""Texts that templates, tables and programs make by mistake. Ordered as a prompt, each would be billed."""
 
 from __future__ import annotations
 

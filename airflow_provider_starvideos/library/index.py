@@ -1,4 +1,4 @@
-"""Copies of the documents of a store's library, many in one file: a look-up reads them with a few requests.
+"""Copies of the documents of a store's library, many in one file: a lookup reads them with a few requests.
 
 It is a cache, ``index/<digit>.gz``. A line counts only while the listing gives the same stamp of the document. So it
 may be old, damaged or deleted: documents that it doesn't have are read one by one.
@@ -18,9 +18,7 @@ from airflow_provider_starvideos.library.folder import Folder
 from airflow_provider_starvideos.library.listing import Ranges
 
 INDEX = "index"
-MAY_BE_MISSING = (
-    8  # documents of one folder that are read one by one at each look-up, before its index is written again
-)
+MAY_BE_MISSING = 8  # documents of one folder that are read one by one at each lookup, before its index is written again
 
 
 class Listed:

@@ -1,6 +1,6 @@
 """Looking requests up in a library, adding videos to it, and copying them out of it.
 
-A look-up costs a listing, not a call per request. A listing doesn't show whether the digest of a video is right. That
+A lookup costs a listing, not a call per request. A listing doesn't show whether the digest of a video is right. That
 is checked where its bytes pass through this machine.
 """
 
@@ -207,4 +207,4 @@ class Library:
         try:
             index.write(self.folder, part, whole, listed)
         except StarVideosError as error:
-            self._log.info("The library's index %s can't be written; look-ups take longer: %s", part, error)
+            self._log.info("The library's index %s can't be written; lookups take longer: %s", part, error)

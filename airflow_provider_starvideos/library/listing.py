@@ -1,6 +1,6 @@
 """A listing of a folder in S3, with as few requests as possible: each gets a page of 1,000 files.
 
-A page can begin after any name, so a look-up doesn't ask for pages without a wanted name. It needs no more requests
+A page can begin after any name, so a lookup doesn't ask for pages without a wanted name. It needs no more requests
 than it has names, and no more than the folder has pages.
 """
 

@@ -68,7 +68,7 @@ class AsksPerson(BaseOperator):
         self.on_reject = choice("on_reject", on_reject, ON_REJECT)
         self.notifiers = () if notifiers is None else (notifiers,) if callable(notifiers) else tuple(notifiers)
         if assigned_users is not None and not assigned_users:
-            raise ValueError("assigned_users must name somebody, or be None: an empty one would let everybody answer")
+            raise ValueError("assigned_users must name a user, or be None: an empty one would let every user answer")
         users = (assigned_users,) if isinstance(assigned_users, Mapping) else assigned_users
         self.assigned_users = tuple(dict(user) for user in users or ())
 

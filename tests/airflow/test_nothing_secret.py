@@ -121,12 +121,12 @@ class Scene:
     def wait_for_end(self, dag_id: str) -> None:
         """Wait for a run's end, and search meanwhile."""
 
-        def look() -> bool | None:
+        def ended() -> bool | None:
             self.search.database()
             self.search.processes()
             return self.airflow.run(dag_id, self.runs[dag_id])["state"] in ("success", "failed") or None
 
-        self.airflow.wait(dag_id, self.runs[dag_id], look, f"the end of {dag_id}", 400, poll=1)
+        self.airflow.wait(dag_id, self.runs[dag_id], ended, f"the end of {dag_id}", 400, poll=1)
 
 
 @pytest.fixture(scope="module")

@@ -69,11 +69,11 @@ def airflow(
 def started_by_asset(airflow: AirflowStack, dag_id: str) -> str:
     """Wait for the run that an asset event starts, and for its end."""
 
-    def look() -> str | None:
+    def ended() -> str | None:
         runs = airflow.api.get(f"/dags/{dag_id}/dagRuns")["dag_runs"]
         return str(runs[-1]["dag_run_id"]) if runs else None
 
-    run_id = wait_until(look, f"a run of {dag_id}")
+    run_id = wait_until(ended, f"a run of {dag_id}")
     airflow.expect_end(dag_id, run_id)
     return run_id
 

@@ -80,7 +80,7 @@ def test_a_handshake_that_is_cut_off(client: Any, api: Any, serve: Any) -> None:
 def test_an_order_after_which_a_connection_is_made_is_not_sent_any_more(
     client: Any, api: Any, serve: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A look-up of the name may outlast the timeout. The order then counts as never sent, and stays unsent for ever."""
+    """A lookup of the name may outlast the timeout. The order then counts as never sent, and stays unsent for ever."""
     found, look_up = threading.Event(), socket.getaddrinfo
 
     def slow(*args: Any, **options: Any) -> Any:

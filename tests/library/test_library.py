@@ -155,7 +155,7 @@ def test_a_store_copies_by_itself(s3: S3, monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_the_index_is_a_cache(s3: S3, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The second look-up reads one file instead of many documents; what has changed since is read itself."""
+    """The second lookup reads one file instead of many documents; what has changed since is read itself."""
     library = Library(Folder("s3://aws_library@shop/library/"), LOG)
     entries = {entry.name: entry for entry in (put_entry(library, 16 * number) for number in range(30))}
     names, read = list(entries), []

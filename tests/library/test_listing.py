@@ -140,7 +140,7 @@ def test_it_is_read_as_botocore_reads_it(s3: S3) -> None:
 
 
 def test_an_index_keeps_what_was_not_listed(s3: S3, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A look-up of some rows takes nothing from the index of the others; what is gone is taken out."""
+    """A lookup of some rows takes nothing from the index of the others; what is gone is taken out."""
     library = Library(Folder("s3://aws_library@shop/library/"), LOG)
     entries = [put_entry(library, 16 * number) for number in range(60)]
     plain, calls = library.folder._fs.call_s3, Counter[str]()

@@ -260,7 +260,7 @@ def test_who_is_asked(create: Create) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"assigned_users": []}, "assigned_users must name somebody"),
+        ({"assigned_users": []}, "assigned_users must name a user"),
         ({"approval": "sometimes"}, "approval must be one of"),
         ({"approval": "always", "approval_above": 3}, "exclude each other"),
         ({"approval_above": -1}, "approval_above must be a whole number"),

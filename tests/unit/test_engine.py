@@ -1,4 +1,4 @@
-"""What the waits of one triggerer share: polls, pauses, connections, and the look-up of the Airflow connection."""
+"""What the waits of one triggerer share: polls, pauses, connections, and the lookup of the Airflow connection."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ async def ordered(count: int) -> list[str]:
 
 
 class LookUps:
-    """Counts look-ups of the connection, and lets them fail when a test says so.
+    """Counts lookups of the connection, and lets them fail when a test says so.
 
     :param monkeypatch: installs it
     """
@@ -55,7 +55,7 @@ class LookUps:
 
 @pytest.fixture
 def look_ups(monkeypatch: pytest.MonkeyPatch) -> LookUps:
-    """Count look-ups of the connection."""
+    """Count lookups of the connection."""
     return LookUps(monkeypatch)
 
 
@@ -336,7 +336,7 @@ async def test_after_a_pause_polls_go_on(emulator: Emulator, clock: Clock) -> No
 
 
 async def test_the_connection_is_looked_up_once_for_many_looks(emulator: Emulator, look_ups: LookUps) -> None:
-    """Each look-up is a call to the api-server."""
+    """Each lookup is a call to the api-server."""
     videos = await ordered(5)
     look_ups.count = 0
     async with waiting(CONN, videos[0]) as shared:

@@ -105,7 +105,7 @@ INPUTS: dict[str, Callable[[str], Any]] = {
 def test_an_input_whose_template_found_nothing_is_refused(
     field: str, template: str, native: bool, emulator: Emulator
 ) -> None:
-    """Without its images or its clip it would be another video: nobody wanted that one."""
+    """Without its images or its clip it would be another video than the one that was wanted."""
     operator = create(prompt="A kite", **{field: INPUTS[field](template)})
     with pytest.raises(AirflowFailException, match=rf"{field}: is given as a template, and the value is missing"):
         execute(operator, native, **NOTHING)
